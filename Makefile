@@ -1,0 +1,134 @@
+# wherry: one GNU Makefile, no generated build. `make help` lists the targets.
+#
+# Layout of what is built: libengine (engine/), liboci (oci/), libshim (shim/) as static archives, once per libc flavour;
+# each program is one main_*.c plus the archives below it, so a program holds only what it reaches.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= gcc
+MUSL_CC ?= musl-gcc
+AR      ?= ar
+
+# SANITIZE=1: a dynamic build with ASan and UBSan in build/sanitize, for tests only.
+ifdef SANITIZE
+BUILD   := $(BUILD)/sanitize
+endif
+
+WARN    := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wvla -Wno-unused-parameter
+ifdef CI
+WARN    += -Werror
+endif
+# frame pointers: perf and our own backtraces; sections: so that a program drops what it does not reach
+CFLAGS  ?= -O2 -g
+COMMON  := -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iinclude -I. -I$(BUILD)/gen -include base/banned.h \
+           -fno-omit-frame-pointer -fno-strict-aliasing -ffunction-sections -fdata-sections -fstack-protector-strong
+GLIBC   := $(COMMON) -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+MUSL    := $(COMMON) -fPIE -isystem $(BUILD)/musl-include
+SHARED  := $(COMMON) -fPIE
+LINK    := -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+STATIC  := -static-pie $(LINK)
+ifdef SANITIZE
+GLIBC   := $(COMMON) -fPIE -fsanitize=address,undefined -fno-sanitize-recover=undefined
+MUSL    := $(GLIBC)
+STATIC  := -pie -fsanitize=address,undefined
+MUSL_CC := $(CC)
+endif
+
+# --- sources, by folder ---------------------------------------------------------------------------------------------
+ENGINE_SRC := $(filter-out engine/main_%.c,$(wildcard engine/*.c engine/*/*.c engine/*/*/*.c))
+OCI_SRC    := $(filter-out oci/main.c oci/main_%.c oci/cmd_%.c,$(wildcard oci/*.c))
+CMD_SRC    := oci/main.c $(wildcard oci/cmd_*.c)
+SHIM_SRC   := $(filter-out shim/main.c,$(wildcard shim/*.c))
+PROTOS     := $(wildcard shim/*.proto)
+PROTO_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
+
+GLIBC_OBJ = $(patsubst %.c,$(BUILD)/obj/glibc/%.o,$(1))
+MUSL_OBJ  = $(patsubst %.c,$(BUILD)/obj/musl/%.o,$(1))
+
+PROGRAMS := $(if $(wildcard oci/main.c),$(BUILD)/wherry) \
+            $(if $(wildcard engine/main_engine.c),$(BUILD)/libexec/wherry/engine) \
+            $(if $(wildcard engine/main_compile.c),$(BUILD)/libexec/wherry/compile) \
+            $(if $(wildcard oci/main_system.c),$(BUILD)/libexec/wherry/system) \
+            $(if $(wildcard shim/main.c),$(BUILD)/containerd-shim-wherry-v1)
+
+.PHONY: all
+all: $(PROGRAMS)
+
+# --- objects --------------------------------------------------------------------------------------------------------
+$(BUILD)/obj/glibc/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(GLIBC) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/musl/%.o: %.c | $(BUILD)/musl-include
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(MUSL) -MMD -MP -c $< -o $@
+
+# musl-gcc does not see the kernel's headers; libc-independent, so they are linked in by name
+$(BUILD)/musl-include:
+	@mkdir -p $@
+	@ln -sfn /usr/include/linux $@/linux
+	@ln -sfn /usr/include/asm-generic $@/asm-generic
+	@ln -sfn /usr/include/$$($(CC) -print-multiarch)/asm $@/asm
+
+# Identity of the engine in every cache key: any change of its sources makes old artifacts foreign.
+ENGINE_ALL := $(sort $(wildcard engine/*.[ch] engine/*/*.[ch] engine/*/*/*.[ch] include/base/*.h include/wherry/*.h))
+$(BUILD)/gen/engine_build_id.c: $(ENGINE_ALL) Makefile
+	@mkdir -p $(@D)
+	@printf '#include "wherry/engine.h"\nconst char engine_build_id[] = "%s";\n' "$$(cat $(ENGINE_ALL) | sha256sum | cut -c1-32)" > $@.new
+	@cmp -s $@.new $@ && rm $@.new && touch $@ || mv $@.new $@
+$(BUILD)/obj/glibc/engine_build_id.o: $(BUILD)/gen/engine_build_id.c
+	@mkdir -p $(@D)
+	$(CC) $(GLIBC) -c $< -o $@
+$(BUILD)/obj/musl/engine_build_id.o: $(BUILD)/gen/engine_build_id.c
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(MUSL) -c $< -o $@
+
+$(BUILD)/gen/%.pb-c.c: %.proto
+	@mkdir -p $(@D)
+	protoc-c --c_out=$(BUILD)/gen $<
+$(BUILD)/obj/glibc/gen/%.o: $(BUILD)/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -Wmissing-prototypes,$(GLIBC)) -c $< -o $@
+PROTO_OBJ := $(patsubst $(BUILD)/gen/%.c,$(BUILD)/obj/glibc/gen/%.o,$(PROTO_C))
+$(call GLIBC_OBJ,$(SHIM_SRC) shim/main.c): | $(PROTO_C)
+
+$(BUILD)/libengine.a: $(call GLIBC_OBJ,$(ENGINE_SRC)) $(BUILD)/obj/glibc/engine_build_id.o
+$(BUILD)/libengine-musl.a: $(call MUSL_OBJ,$(ENGINE_SRC)) $(BUILD)/obj/musl/engine_build_id.o
+$(BUILD)/liboci.a: $(call GLIBC_OBJ,$(OCI_SRC))
+$(BUILD)/libshim.a: $(call GLIBC_OBJ,$(SHIM_SRC)) $(PROTO_OBJ)
+$(BUILD)/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# --- programs -------------------------------------------------------------------------------------------------------
+# static: libyajl_s is the archive's name in Debian
+YAJL := $(if $(SANITIZE),-lyajl,-lyajl_s)
+$(BUILD)/wherry: $(call GLIBC_OBJ,$(CMD_SRC)) $(BUILD)/liboci.a $(BUILD)/libengine.a
+	$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lm
+$(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
+	$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lprotobuf-c -lnghttp2 -lcrypto -lm
+$(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/libengine-musl.a
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(STATIC) -o $@ $^ -lm
+$(BUILD)/libexec/wherry/compile: $(BUILD)/obj/musl/engine/main_compile.o $(BUILD)/libengine-musl.a
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(STATIC) -o $@ $^ -lm
+$(BUILD)/libexec/wherry/system: $(BUILD)/obj/glibc/oci/main_system.o $(BUILD)/liboci.a $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(CC) -pie $(LINK) $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lseccomp -lsystemd -lm
+comma := ,
+
+include tests/tests.mk
+
+.PHONY: install clean
+install: all
+	install -D -m 0755 $(BUILD)/wherry $(DESTDIR)$(PREFIX)/bin/wherry
+	[ ! -e $(BUILD)/containerd-shim-wherry-v1 ] || install -D -m 0755 $(BUILD)/containerd-shim-wherry-v1 $(DESTDIR)$(PREFIX)/bin/containerd-shim-wherry-v1
+	for p in engine compile system; do install -D -m 0755 $(BUILD)/libexec/wherry/$$p $(DESTDIR)$(PREFIX)/libexec/wherry/$$p; done
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell [ -d $(BUILD)/obj ] && find $(BUILD)/obj -name '*.d')

@@ -1,0 +1,126 @@
+/* The contract between compiled code and the runtime, and between functions compiled by different compilers.
+ *
+ * Compiled code is position-independent and shared by every process that maps it: it holds no address and no number that
+ * one process assigned. Everything it needs beyond itself it reaches through the instance register.
+ *
+ * x86-64 registers
+ *   r15  struct vm * of the running instance         pinned; restored by the caller after any call that may change it
+ *   r14  base of memory 0 (vm->memory0_base)         pinned; reloaded together with r15
+ *   rbp  frame chain: [rbp] caller's rbp, [rbp+8] return address, [rbp-8] this frame's struct vm *
+ *   rsp  the Wasm stack (not the C stack), 16-byte aligned at every call instruction
+ *   no register is callee-saved besides rbp, rsp, r15, r14 (r15/r14 only in the sense above: the callee may leave them
+ *   changed if it is another instance's; a direct call to a function of the same instance leaves them as they were)
+ *
+ * Arguments   i32 i64 ref, in order: rdi rsi rdx rcx r8 r9; f32 f64 v128, in order: xmm0-xmm7; the rest on the stack,
+ *             one 8-byte slot each (v128: 16, slot-aligned), the first at the lowest address, directly above the return address.
+ * Results     the first six integer or reference results: rax rdx rcx rsi rdi r8; the first eight float or vector
+ *             ones: xmm0-xmm7; the rest in slots in an area that the caller made directly above the stack arguments.
+ *             The callee pops the stack arguments (so that tail calls can change their number), not the result area.
+ *             Both areas are padded so that rsp is 16-byte aligned at the call.
+ * The upper half of a register or slot that holds an i32 or a reference is unspecified: users extend what they need.
+ *
+ * References are 32-bit offsets into one reserved region per process (the reference space), 0 is null. The region's
+ * first page is never mapped, so that using null faults. A function reference is the offset of a struct vm_func.
+ * Bit 0 set: an i31 (value << 1 | 1). So nothing here ever needs a stack map (the collector is conservative on stacks).
+ *
+ * Traps are faults: ud2 for explicit ones, #DE for division, SIGSEGV for guard pages and null references. The trap
+ * table of the artifact says which kind a pc stands for. */
+#ifndef WHERRY_ENGINE_GEN_ABI_H
+#define WHERRY_ENGINE_GEN_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum trap_kind {
+    TRAP_NONE,
+    TRAP_UNREACHABLE,
+    TRAP_MEMORY_OUT_OF_BOUNDS,
+    TRAP_TABLE_OUT_OF_BOUNDS,
+    TRAP_UNINITIALIZED_ELEMENT,
+    TRAP_INDIRECT_CALL_TYPE_MISMATCH,
+    TRAP_INTEGER_OVERFLOW,
+    TRAP_INTEGER_DIVIDE_BY_ZERO,
+    TRAP_INVALID_CONVERSION,
+    TRAP_STACK_OVERFLOW,
+    TRAP_NULL_REFERENCE,
+    TRAP_CAST_FAILURE,
+    TRAP_ARRAY_OUT_OF_BOUNDS,
+    TRAP_UNALIGNED_ATOMIC,
+    TRAP_EXPECTED_SHARED_MEMORY,
+    TRAP_UNCAUGHT_EXCEPTION,
+    TRAP_OUT_OF_MEMORY,
+    TRAP_COUNT
+};
+
+/* A memory never moves; instances that import it share this struct. */
+struct vm_memory {
+    uint8_t *base;
+    uint64_t size_bytes;
+};
+
+struct vm_table {
+    uint32_t *elements; /* references; may move on growth */
+    uint64_t size;
+};
+
+/* What a function reference points at, in the reference space. 32 bytes. For a host function `vm` is a struct
+ * vm_host_func and `code` the runtime's host-call thunk. */
+struct vm_func {
+    const void *code;
+    void *vm;
+    uint32_t type_id; /* process-wide identity of the canonical function type: compare with vm->type_ids[type index] */
+    uint32_t reserved[3];
+};
+
+/* How an imported function is called: load r15 from `vm`, r14 from [r15], call `code`, restore both. */
+struct vm_import {
+    const void *code;
+    void *vm;
+    uint32_t ref; /* the same function as a reference */
+    uint32_t reserved[3];
+};
+
+union vm_value { /* a global, an element of the argument array between C and Wasm */
+    uint32_t i32;
+    uint64_t i64;
+    float f32;
+    double f64;
+    uint32_t ref;
+    uint8_t v128[16];
+} __attribute__((aligned(16)));
+
+/* Services that compiled code asks the runtime for: index into vm->builtins by way of vm->builtin_thunk, which switches
+ * to the C stack. Call: rdi = struct vm * (the thunk sets it), rsi rdx rcx r8 r9 = arguments, eax = number; result in
+ * rax; everything but rbp rsp r14 r15 is lost. A builtin that traps does not return. */
+enum vm_builtin {
+    BUILTIN_MEMORY_GROW, /* (u32 memory, u64 delta_pages) -> u64 old size in pages or -1 */
+    BUILTIN_MEMORY_INIT, /* (u32 memory | u32 segment << 32, u64 destination, u32 source, u32 count) */
+    BUILTIN_MEMORY_COPY, /* (u32 destination memory | u32 source memory << 32, u64 destination, u64 source, u64 count) */
+    BUILTIN_MEMORY_FILL, /* (u32 memory, u64 destination, u32 byte, u64 count) */
+    BUILTIN_DATA_DROP,   /* (u32 segment) */
+    BUILTIN_TABLE_GROW,  /* (u32 table, u32 reference, u64 delta) -> u64 old size or -1 */
+    BUILTIN_TABLE_FILL,  /* (u32 table, u64 at, u32 reference, u64 count) */
+    BUILTIN_TABLE_COPY,  /* (u32 destination table | u32 source table << 32, u64 destination, u64 source, u64 count) */
+    BUILTIN_TABLE_INIT,  /* (u32 table | u32 segment << 32, u64 destination, u32 source, u32 count) */
+    BUILTIN_ELEM_DROP,   /* (u32 segment) */
+    BUILTIN_COUNT
+};
+
+/* The instance, as compiled code sees it. Offsets are part of the artifact format: append only, bump the build id. */
+struct vm {
+    uint8_t *memory0_base;            /* first: r14 is reloaded from [r15] */
+    struct vm_memory **memories;      /* by memory index */
+    struct vm_table **tables;         /* by table index */
+    union vm_value **globals;         /* by global index: where its value is (own ones lie in the instance, imported ones elsewhere) */
+    struct vm_import *imports;        /* by function index, imported functions only */
+    uint32_t *type_ids;               /* by type index: process-wide identity of the canonical type */
+    uint8_t *reference_space;         /* base of the reference space */
+    uint32_t func_refs;               /* reference to the vm_func of this module's function 0; one per function, 32 bytes apart */
+    uint32_t reserved;
+    const void *builtin_thunk;
+    struct vm_memory *memory0;        /* == memories[0], one load less for memory.size and explicit bounds checks */
+    void *owner;                      /* struct instance *, the runtime's own view */
+    struct vm_thread *thread;         /* stacks and trap state of the thread that runs this instance */
+};
+
+#endif

@@ -1,0 +1,67 @@
+/* The engine's door: bytes → artifact → run. Needs nothing but descriptors and plain data.
+ *
+ * An artifact is machine code plus read-only metadata in one position-independent file (engine/gen/artifact.h). Making
+ * one (engine_compile) decodes hostile bytes and belongs in the compile worker; running one (engine_run) needs no compiler. */
+#ifndef WHERRY_ENGINE_H
+#define WHERRY_ENGINE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "wherry/grant.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum engine_compiler { ENGINE_BASELINE = 1, ENGINE_OPTIMIZING = 2 };
+
+/* Language features that can be switched off one by one (bits). */
+enum engine_feature {
+    ENGINE_FEATURE_SIMD = 1u << 0,
+    ENGINE_FEATURE_RELAXED_SIMD = 1u << 1,
+    ENGINE_FEATURE_TAIL_CALL = 1u << 2,
+    ENGINE_FEATURE_EXTENDED_CONST = 1u << 3,
+    ENGINE_FEATURE_MULTI_MEMORY = 1u << 4,
+    ENGINE_FEATURE_MEMORY64 = 1u << 5,
+    ENGINE_FEATURE_FUNCTION_REFERENCES = 1u << 6,
+    ENGINE_FEATURE_GC = 1u << 7,
+    ENGINE_FEATURE_EXCEPTIONS = 1u << 8,
+    ENGINE_FEATURE_LEGACY_EXCEPTIONS = 1u << 9,
+    ENGINE_FEATURE_THREADS = 1u << 10,
+    ENGINE_FEATURE_WIDE_ARITHMETIC = 1u << 11,
+    ENGINE_FEATURE_CUSTOM_PAGE_SIZES = 1u << 12,
+};
+
+struct engine_options {
+    enum engine_compiler compiler; /* 0: the default */
+    uint32_t features;             /* enum engine_feature bits; 0: the default set */
+    bool explicit_bounds_checks;   /* where address space for guard regions is limited */
+};
+
+enum engine_kind { ENGINE_NOT_WASM = 0, ENGINE_MODULE, ENGINE_COMPONENT, ENGINE_UNKNOWN_VERSION };
+
+/* What the first LEN (>= 8 wanted) bytes of a file say it is: core module, component, neither. Reads at most 8 bytes. */
+enum engine_kind engine_detect(const void *bytes, size_t len);
+
+/* Decodes, validates and compiles the module BYTES and appends the artifact to ARTIFACT.
+ * KEY is the content digest the artifact will be known by (32 bytes, SHA-256 of BYTES). Returns 0 or a negative errno:
+ * -EINVAL malformed or invalid (offset and reason in ERR), -ENOTSUP an unsupported feature (its name in ERR). */
+int engine_compile(const void *bytes, size_t len, const uint8_t key[32], const struct engine_options *options,
+                   struct buf *artifact, struct err *err);
+
+/* Checks the fixed header of the artifact in FD: ours, this build, this CPU, these options, KEY (NULL: any).
+ * Returns 0, or -ESTALE when it must be made anew, or another negative errno. */
+int engine_artifact_check(int fd, const uint8_t key[32], const struct engine_options *options, struct err *err);
+
+/* Compares the host functions that the artifact in FD imports with what GRANT allows and the engine has.
+ * Returns 0, or -ENOENT/-EPERM with module, name and type of the first offender in ERR. */
+int engine_artifact_check_imports(int fd, const struct grant *grant, struct err *err);
+
+/* Maps the artifact in FD (closed by the callee once mapped), makes an instance with GRANT and runs `_start`.
+ * Does not return normally in `engine`: the guest's proc_exit ends the process. Returns the exit status that the process
+ * should end with: the guest's, 134 after a trap (reason and backtrace already on stderr), or a negative errno with ERR
+ * when it could not be started. */
+int engine_run(int artifact_fd, const struct grant *grant, struct err *err);
+
+/* Identity of this build of the engine: part of every cache key. */
+extern const char engine_build_id[];
+
+#endif
