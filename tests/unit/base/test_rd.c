@@ -26,7 +26,7 @@ static void reads_signed_limits(void **state)
     r = rd_over("\x80\x80\x80\x80\x70", 5);
     rd_sleb(&r, 32);
     assert_string_equal(r.fault, "integer too large");
-    r = rd_over("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00", 10);
+    r = rd_over("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10);
     rd_sleb(&r, 64);
     assert_string_equal(r.fault, "integer too large");
     r = rd_over("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x7f", 10);
