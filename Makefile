@@ -53,6 +53,7 @@ PROGRAMS := $(if $(wildcard oci/main.c),$(BUILD)/wherry) \
             $(if $(wildcard shim/main.c),$(BUILD)/containerd-shim-wherry-v1)
 
 .PHONY: all
+## all          the programs, into build/ (the default)
 all: $(PROGRAMS)
 
 # --- objects --------------------------------------------------------------------------------------------------------
@@ -123,11 +124,13 @@ comma := ,
 include tests/tests.mk
 
 .PHONY: install clean
+## install      to DESTDIR and PREFIX (/usr/local)
 install: all
 	install -D -m 0755 $(BUILD)/wherry $(DESTDIR)$(PREFIX)/bin/wherry
 	[ ! -e $(BUILD)/containerd-shim-wherry-v1 ] || install -D -m 0755 $(BUILD)/containerd-shim-wherry-v1 $(DESTDIR)$(PREFIX)/bin/containerd-shim-wherry-v1
 	for p in engine compile system; do install -D -m 0755 $(BUILD)/libexec/wherry/$$p $(DESTDIR)$(PREFIX)/libexec/wherry/$$p; done
 
+## clean        removes build/
 clean:
 	rm -rf $(BUILD)
 

@@ -19,11 +19,50 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c
 	$(TEST_LINK) -lcmocka -lyajl -lcap -lprotobuf-c -lnghttp2 -lcrypto -lm
 -include $(UNIT_BIN:=.d)
 
-.PHONY: check-fast check t
-# no root, under a minute
-check-fast: all $(UNIT_BIN)
-	@CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run tests/layers.sh $(UNIT_BIN) $(wildcard tests/fast/*.sh)
+include tests/guests/guests.mk
 
-# one test: make t T=tests/e2e/run.sh, or T=unit/oci/test_config
+# --- what `make check` runs -------------------------------------------------------------------------------------------
+# Cheap first. Each entry is an executable that prints TAP or a "N passed, N failed, N skipped" line, and that skips by
+# name, with the reason, what this machine cannot do (no root, a package or a suite missing).
+FAST   := tests/layers.sh $(UNIT_BIN) $(wildcard tests/fast/*.sh)
+SUITES := $(wildcard tests/spec/run.sh tests/wasi/run.sh tests/oci/run.sh)
+E2E    := $(wildcard tests/e2e/*.sh)
+
+RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
+
+.PHONY: check-fast check check-installed check-e2e check-vm t packages
+## check-fast   unit tests and the layers test: no root, under a minute
+check-fast: all $(UNIT_BIN)
+	@$(RUN) $(FAST)
+
+## check        every test that this machine can run; installs missing Debian packages first
+check: packages
+	@$(MAKE) --no-print-directory check-installed
+check-installed: all guests $(UNIT_BIN)
+	@$(RUN) $(FAST) $(SUITES) $(E2E)
+
+## check-e2e    only the end-to-end tests (containers; root)
+check-e2e: all guests
+	@$(RUN) $(E2E)
+
+## suite-NAME   one outside suite: spec, wasi, oci (its folder by SUITE=DIR, else ../shared/suites)
+suite-%: all guests
+	@$(RUN) tests/$*/run.sh
+
+## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
 t: all $(UNIT_BIN)
-	@CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run $(firstword $(wildcard $(T) tests/$(T) $(BUILD)/tests/$(T)) $(T))
+	@$(RUN) $(firstword $(wildcard $(T) tests/$(T) $(BUILD)/tests/$(T)) $(T))
+
+packages:
+	@tests/packages/install build test
+
+## lint         formatting (clang-format) and clang-tidy over our C
+.PHONY: lint
+lint:
+	@tests/packages/install lint
+	@$(RUN) tests/lint.sh
+
+.PHONY: help
+## help         this list
+help:
+	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST) | sort
