@@ -20,6 +20,7 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c
 -include $(UNIT_BIN:=.d)
 
 include tests/guests/guests.mk
+include tests/bench/bench.mk
 
 # --- what `make check` runs -------------------------------------------------------------------------------------------
 # Cheap first. Each entry is an executable that prints TAP or a "N passed, N failed, N skipped" line, and that skips by

@@ -1,0 +1,25 @@
+# Benchmarks: separate from the tests; they print ratios from interleaved runs and draw a picture.
+
+BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,floor starts runs filter)
+BENCH_MUSL     := $(MUSL_CC) -std=gnu17 -O2 -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE -isystem $(BUILD)/musl-include
+
+# static musl, like nothing else here links less: see docs/RATIONALE.md for what each libc costs
+$(BUILD)/bench/floor: tests/bench/floor.c | $(BUILD)/musl-include
+	@mkdir -p $(@D)
+	$(BENCH_MUSL) -fPIE -static-pie -o $@ $<
+$(BUILD)/bench/starts $(BUILD)/bench/runs: $(BUILD)/bench/%: tests/bench/%.c | $(BUILD)/musl-include
+	@mkdir -p $(@D)
+	$(BENCH_MUSL) -static -o $@ $<
+$(BUILD)/bench/filter: tests/bench/filter.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -o $@ $< -lseccomp
+
+.PHONY: bench bench-engine bench-libc
+## bench        container starts: wherry, runc, crun and the floor; table and picture (root; ROUNDS, GAP_MS)
+bench: all guests $(BENCH_PROGRAMS)
+	@tests/packages/install build test
+	@BUILD=$(BUILD) tests/bench/starts.sh
+
+## bench-libc   what musl, static and dynamic glibc cost a short-lived program (docs/RATIONALE.md)
+bench-libc: $(BENCH_PROGRAMS)
+	@BUILD=$(BUILD) tests/bench/libc.sh
