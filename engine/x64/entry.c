@@ -1,0 +1,233 @@
+/* Entry into compiled code, calls out of it, and the way back from a trap (contract: gen/entry.h; registers: gen/abi.h).
+ *
+ * The base frame that entry_enter makes on the Wasm stack looks like any frame ([rbp-8] is its struct vm *), with a zero
+ * return address that ends the chain. Nothing here is ever on the Wasm stack beyond that frame, so compiled code
+ * needs no head-room for calls into C. */
+#include "engine/gen/entry.h"
+#include <signal.h>
+#include <ucontext.h>
+
+/* struct vm_thread */
+#define T_WASM_SP "0"
+#define T_WASM_FP "8"
+#define T_C_SP "16"
+_Static_assert(offsetof(struct vm_thread, wasm_sp) == 0, "entry code");
+_Static_assert(offsetof(struct vm_thread, wasm_fp) == 8, "entry code");
+_Static_assert(offsetof(struct vm_thread, c_sp) == 16, "entry code");
+/* struct entry_call and struct entry_host_frame */
+#define C_VECTORS "48"
+#define C_CODE "176"
+#define C_VM "184"
+#define C_ARG_SLOTS "192"
+#define C_RESULT_SLOTS "200"
+#define C_ARG_BYTES "208"
+#define C_RESULT_BYTES "216"
+#define F_POP_BYTES "176"
+#define F_SIZE "192"
+_Static_assert(offsetof(struct entry_call, vectors) == 48, "entry code");
+_Static_assert(offsetof(struct entry_call, code) == 176, "entry code");
+_Static_assert(offsetof(struct entry_call, vm) == 184, "entry code");
+_Static_assert(offsetof(struct entry_call, arg_slots) == 192, "entry code");
+_Static_assert(offsetof(struct entry_call, result_slots) == 200, "entry code");
+_Static_assert(offsetof(struct entry_call, arg_bytes) == 208, "entry code");
+_Static_assert(offsetof(struct entry_call, result_bytes) == 216, "entry code");
+_Static_assert(offsetof(struct entry_host_frame, vectors) == 48, "entry code");
+_Static_assert(offsetof(struct entry_host_frame, pop_bytes) == 176, "entry code");
+_Static_assert(sizeof(struct entry_host_frame) == 192, "entry code");
+/* struct vm */
+#define VM_THREAD "88"
+_Static_assert(offsetof(struct vm, thread) == 88, "entry code");
+
+#define LOAD_VECTORS(base)                                                                                             \
+    "movaps " C_VECTORS "(" base "), %xmm0\n"                                                                          \
+    "movaps " C_VECTORS "+16(" base "), %xmm1\n"                                                                       \
+    "movaps " C_VECTORS "+32(" base "), %xmm2\n"                                                                       \
+    "movaps " C_VECTORS "+48(" base "), %xmm3\n"                                                                       \
+    "movaps " C_VECTORS "+64(" base "), %xmm4\n"                                                                       \
+    "movaps " C_VECTORS "+80(" base "), %xmm5\n"                                                                       \
+    "movaps " C_VECTORS "+96(" base "), %xmm6\n"                                                                       \
+    "movaps " C_VECTORS "+112(" base "), %xmm7\n"
+#define SAVE_VECTORS(base)                                                                                             \
+    "movaps %xmm0, " C_VECTORS "(" base ")\n"                                                                          \
+    "movaps %xmm1, " C_VECTORS "+16(" base ")\n"                                                                       \
+    "movaps %xmm2, " C_VECTORS "+32(" base ")\n"                                                                       \
+    "movaps %xmm3, " C_VECTORS "+48(" base ")\n"                                                                       \
+    "movaps %xmm4, " C_VECTORS "+64(" base ")\n"                                                                       \
+    "movaps %xmm5, " C_VECTORS "+80(" base ")\n"                                                                       \
+    "movaps %xmm6, " C_VECTORS "+96(" base ")\n"                                                                       \
+    "movaps %xmm7, " C_VECTORS "+112(" base ")\n"
+/* arguments and results differ in the order of the integer registers */
+#define LOAD_ARGUMENTS(base)                                                                                           \
+    "mov (" base "), %rdi\n"                                                                                           \
+    "mov 8(" base "), %rsi\n"                                                                                          \
+    "mov 16(" base "), %rdx\n"                                                                                         \
+    "mov 24(" base "), %rcx\n"                                                                                         \
+    "mov 32(" base "), %r8\n"                                                                                          \
+    "mov 40(" base "), %r9\n"
+#define SAVE_ARGUMENTS(base)                                                                                           \
+    "mov %rdi, (" base ")\n"                                                                                           \
+    "mov %rsi, 8(" base ")\n"                                                                                          \
+    "mov %rdx, 16(" base ")\n"                                                                                         \
+    "mov %rcx, 24(" base ")\n"                                                                                         \
+    "mov %r8, 32(" base ")\n"                                                                                          \
+    "mov %r9, 40(" base ")\n"
+#define LOAD_RESULTS(base)                                                                                             \
+    "mov (" base "), %rax\n"                                                                                           \
+    "mov 8(" base "), %rdx\n"                                                                                          \
+    "mov 16(" base "), %rcx\n"                                                                                         \
+    "mov 24(" base "), %rsi\n"                                                                                         \
+    "mov 32(" base "), %rdi\n"                                                                                         \
+    "mov 40(" base "), %r8\n"
+#define SAVE_RESULTS(base)                                                                                             \
+    "mov %rax, (" base ")\n"                                                                                           \
+    "mov %rdx, 8(" base ")\n"                                                                                          \
+    "mov %rcx, 16(" base ")\n"                                                                                         \
+    "mov %rsi, 24(" base ")\n"                                                                                         \
+    "mov %rdi, 32(" base ")\n"                                                                                         \
+    "mov %r8, 40(" base ")\n"
+
+#define FUNCTION(name) ".globl " name "\n.hidden " name "\n.type " name ", @function\n.balign 16\n" name ":\n"
+
+__asm__(".text\n"
+        ".globl entry_code_start, entry_code_end, entry_unwind\n"
+        ".hidden entry_code_start, entry_code_end, entry_unwind\n"
+        "entry_code_start:\n"
+
+        FUNCTION("entry_enter") /* rdi: thread, rsi: call */
+        "push %rbp\n"
+        "push %rbx\n"
+        "push %r12\n"
+        "push %r13\n"
+        "push %r14\n"
+        "push %r15\n"
+        "sub $8, %rsp\n"
+        "mov %rsp, " T_C_SP "(%rdi)\n"
+        "mov %rsi, %r10\n"
+        "mov " T_WASM_SP "(%rdi), %rsp\n"
+        "and $-16, %rsp\n"
+        "push $0\n"
+        "push $0\n"
+        "mov %rsp, %rbp\n"
+        "push " C_VM "(%r10)\n" /* [rbp-8] */
+        "push %r10\n"           /* [rbp-16]: the call */
+        "push %rdi\n"           /* [rbp-24]: the thread */
+        "push %rdi\n"
+        "sub " C_RESULT_BYTES "(%r10), %rsp\n"
+        "mov " C_ARG_BYTES "(%r10), %rcx\n"
+        "test %rcx, %rcx\n"
+        "jz 1f\n"
+        "sub %rcx, %rsp\n"
+        "shr $3, %rcx\n"
+        "mov " C_ARG_SLOTS "(%r10), %rsi\n"
+        "mov %rsp, %rdi\n"
+        "rep movsq\n"
+        "1:\n"
+        LOAD_VECTORS("%r10")
+        LOAD_ARGUMENTS("%r10")
+        "mov " C_VM "(%r10), %r15\n"
+        "mov (%r15), %r14\n"
+        "call *" C_CODE "(%r10)\n"
+        "mov -16(%rbp), %r10\n"
+        SAVE_RESULTS("%r10")
+        SAVE_VECTORS("%r10")
+        "mov " C_RESULT_BYTES "(%r10), %rcx\n"
+        "test %rcx, %rcx\n"
+        "jz 2f\n"
+        "shr $3, %rcx\n"
+        "mov %rsp, %rsi\n"
+        "mov " C_RESULT_SLOTS "(%r10), %rdi\n"
+        "rep movsq\n"
+        "2:\n"
+        "mov -24(%rbp), %rdi\n"
+        "mov " T_C_SP "(%rdi), %rsp\n"
+        "xor %eax, %eax\n"
+        "entry_unwind:\n" /* eax: what entry_enter returns, rsp: its C stack */
+        "add $8, %rsp\n"
+        "pop %r15\n"
+        "pop %r14\n"
+        "pop %r13\n"
+        "pop %r12\n"
+        "pop %rbx\n"
+        "pop %rbp\n"
+        "ret\n"
+
+        FUNCTION("entry_trap") /* rdi: thread, esi: kind */
+        "mov " T_C_SP "(%rdi), %rsp\n"
+        "mov %esi, %eax\n"
+        "jmp entry_unwind\n"
+
+        FUNCTION("entry_host_thunk") /* r15: struct vm_host_func *, rbp: the caller's frame */
+        "mov -8(%rbp), %r10\n"
+        "mov " VM_THREAD "(%r10), %r12\n"
+        "mov %rsp, " T_WASM_SP "(%r12)\n"
+        "mov %rbp, " T_WASM_FP "(%r12)\n"
+        "lea 8(%rsp), %rbx\n"
+        "mov " T_C_SP "(%r12), %rsp\n"
+        "sub $" F_SIZE ", %rsp\n"
+        SAVE_ARGUMENTS("%rsp")
+        SAVE_VECTORS("%rsp")
+        "mov %r15, %rdi\n"
+        "mov %rsp, %rsi\n"
+        "mov %rbx, %rdx\n"
+        "mov %r10, %rcx\n"
+        "call entry_host_dispatch\n"
+        "test %eax, %eax\n"
+        "jnz 1f\n"
+        "mov " F_POP_BYTES "(%rsp), %r11\n"
+        LOAD_VECTORS("%rsp")
+        "mov %rsp, %r10\n"
+        LOAD_RESULTS("%r10")
+        "mov " T_WASM_SP "(%r12), %rsp\n"
+        "test %r11, %r11\n"
+        "jnz 2f\n"
+        "ret\n"
+        "1: mov " T_C_SP "(%r12), %rsp\n"
+        "jmp entry_unwind\n"
+        "2: pop %r10\n"
+        "add %r11, %rsp\n"
+        "jmp *%r10\n"
+
+        FUNCTION("entry_builtin_thunk") /* eax: enum vm_builtin, rsi rdx rcx r8: arguments, r15: struct vm * */
+        "mov " VM_THREAD "(%r15), %r12\n"
+        "mov %rsp, " T_WASM_SP "(%r12)\n"
+        "mov %rbp, " T_WASM_FP "(%r12)\n"
+        "mov " T_C_SP "(%r12), %rsp\n"
+        "mov %r15, %rdi\n"
+        "mov %eax, %eax\n"
+        "lea entry_builtins(%rip), %r10\n"
+        "call *(%r10,%rax,8)\n"
+        "mov " T_WASM_SP "(%r12), %rsp\n"
+        "ret\n"
+        "entry_code_end:\n");
+
+extern const char entry_code_start[], entry_code_end[], entry_unwind[];
+
+static const mcontext_t *machine(const void *context)
+{
+    return &((const ucontext_t *)context)->uc_mcontext;
+}
+
+const void *entry_context_pc(const void *context)
+{
+    return (const void *)(uintptr_t)machine(context)->gregs[REG_RIP];
+}
+
+const void *entry_context_fp(const void *context)
+{
+    return (const void *)(uintptr_t)machine(context)->gregs[REG_RBP];
+}
+
+bool entry_context_in_entry_code(const void *context)
+{
+    const char *pc = entry_context_pc(context);
+    return pc >= entry_code_start && pc < entry_code_end;
+}
+
+void entry_context_unwind(void *context, struct vm_thread *thread, enum trap_kind kind)
+{
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+    registers[REG_RIP] = (greg_t)(uintptr_t)entry_unwind;
+    registers[REG_RSP] = (greg_t)(uintptr_t)thread->c_sp;
+    registers[REG_RAX] = (greg_t)kind;
+}
