@@ -46,6 +46,11 @@ check-installed: all guests $(UNIT_BIN)
 check-e2e: all guests
 	@$(RUN) $(E2E)
 
+## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)
+check-vm: all guests
+	@tests/packages/install build test vm
+	@$(RUN) tests/vm/run.sh
+
 ## suite-NAME   one outside suite: spec, wasi, oci (its folder by SUITE=DIR, else ../shared/suites)
 suite-%: all guests
 	@$(RUN) tests/$*/run.sh
