@@ -29,6 +29,9 @@ log_driver = "k8s-file"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime_supports_json = ["crun", "runc", "wherry"]
+[network]
+network_backend = "netavark"
+network_config_dir = "$dir/networks"
 END
 export CONTAINERS_CONF=$dir/containers.conf
 podman_in_test() {

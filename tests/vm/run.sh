@@ -19,7 +19,7 @@ printf '%s\n' "$@" > "$out/tests"
 memory=$out
 [ "$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 2000000 ] 2>/dev/null && memory=/dev/shm
 TMPDIR=$memory timeout -k 10 "${VM_TIMEOUT_S:-840}" "$linux" mem="${VM_MEMORY:-1536M}" root=/dev/root rootfstype=hostfs \
-    rootflags=/ ro quiet init="$(pwd)/tests/vm/init" WHERRY_TOP="$(pwd)" WHERRY_BUILD="$BUILD" \
+    rootflags=/ ro quiet init="$(pwd)/tests/vm/init" WHERRY_TOP="$(pwd)" WHERRY_BUILD="$BUILD" ${RUNTIME:+"RUNTIME=$RUNTIME"} \
     con=null con0=null,fd:1 ssl=null < /dev/null > "$out/console" 2>&1
 if [ ! -s "$out/result" ]; then
     sed 's/^/# /' "$out/console" | tail -40
