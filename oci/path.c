@@ -296,6 +296,30 @@ int path_open_parent(int root, const char *path, bool make_parents, char name[NA
     return fd;
 }
 
+int path_normalise(const char *path, char out[PATH_MAX])
+{
+    size_t used = 0;
+
+    for (const char *p = path; *p != 0;) {
+        size_t len = strcspn(p, "/");
+        if (len == 2 && p[0] == '.' && p[1] == '.') {
+            while (used > 0 && out[--used] != '/')
+                ;
+        } else if (len != 0 && !(len == 1 && p[0] == '.')) {
+            if (used + len + 2 > PATH_MAX)
+                return -ENAMETOOLONG;
+            out[used++] = '/';
+            memcpy(out + used, p, len);
+            used += len;
+        }
+        p += len + (p[len] == '/');
+    }
+    if (used == 0)
+        out[used++] = '/';
+    out[used] = 0;
+    return 0;
+}
+
 struct path_name path_of_fd(int fd)
 {
     struct path_name name;

@@ -34,6 +34,10 @@ int path_make(int root, const char *path, enum path_make make, enum path_links l
  * is "..", "." or empty. Returns an O_PATH descriptor of the directory or a negative errno with *E filled in. */
 int path_open_parent(int root, const char *path, bool make_parents, char name[NAME_MAX + 1], struct err *e);
 
+/* Makes PATH absolute and free of "//", "." and "..", by its text alone: for comparing names, never for opening them.
+ * Returns 0 or -ENAMETOOLONG. */
+int path_normalise(const char *path, char out[PATH_MAX]);
+
 /* "/proc/self/fd/FD", for calls that have no form with a descriptor. Needs the host's /proc: only before pivot_root. */
 struct path_name {
     char text[32];

@@ -1,0 +1,203 @@
+/* See rootfs.h. Masks and read-only paths are set before pivot_root, through the descriptor of the root, because the
+ * host's /proc and /dev are still there to be trusted and the container's are not. */
+#include "oci/rootfs.h"
+#include "base/fd.h"
+#include "oci/mount.h"
+#include "oci/path.h"
+#include "oci/sys.h"
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* pivot_root refuses a new root whose parent mount is shared; "/" may have been asked to be. The parent is the mount that
+ * PATH lies on before it is bound: it is bound over itself, so its own mount point has to be private. */
+static int make_parent_private(const char *path, unsigned long propagation, struct err *e)
+{
+    char parent[PATH_MAX];
+    char *slash;
+
+    if ((propagation & MS_SHARED) == 0)
+        return 0;
+    if (realpath(path, parent) == NULL)
+        return err_sys(e, "cannot resolve the root file system '%s'", path);
+    for (;;) { /* the nearest directory above that is a mount point: others answer EINVAL */
+        if (sys.mount(NULL, parent, NULL, MS_PRIVATE, NULL) == 0)
+            return 0;
+        if (errno != EINVAL)
+            return err_sys(e, "cannot make the mount of '%s' private", parent);
+        slash = strrchr(parent, '/');
+        if (slash == NULL || parent[1] == 0)
+            return err_set(e, EINVAL, "no mount point above '%s'", path);
+        slash[slash == parent] = 0;
+    }
+}
+
+int rootfs_prepare(const char *path, unsigned long propagation, struct err *e)
+{
+    unsigned long flags = propagation != 0 ? propagation : MS_SLAVE | MS_REC;
+    int ret;
+
+    if (sys.mount(NULL, "/", NULL, flags, NULL) < 0)
+        return err_sys(e, "cannot set the propagation of the mount namespace");
+    ret = make_parent_private(path, flags, e);
+    if (ret < 0)
+        return ret;
+    cleanup_fd int host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (host < 0 || directory < 0)
+        return err_sys(e, "cannot open the root file system '%s'", path);
+    cleanup_fd int root = mount_bind(directory, true, host, path, directory, e);
+    return root < 0 ? err_prefix(e, "root file system '%s'", path) : fd_take(&root);
+}
+
+static bool is_null_device(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+/* The container's own null device, so that a chmod through a mask does not reach the host's; the host's if the image has
+ * put something else in its place (CVE-2025-31133: the device is checked, then bound from this descriptor). */
+static int open_null(int root, struct err *e)
+{
+    cleanup_fd int fd = path_open(root, "/dev/null", O_PATH | O_NOFOLLOW);
+
+    if (fd >= 0 && is_null_device(fd))
+        return fd_take(&fd);
+    fd_close(&fd);
+    fd = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || !is_null_device(fd))
+        return err_set(e, ENODEV, "/dev/null is not the null device (char 1:3)");
+    return fd_take(&fd);
+}
+
+/* What covers masked paths: opened when first needed, one empty file system for all directories. */
+struct mask {
+    int root, null, empty;
+};
+
+static int mask_directory(struct mask *mask, const char *path, int target, struct err *e)
+{
+    int ret;
+
+    if (mask->empty >= 0) {
+        cleanup_fd int again = mount_bind(mask->empty, false, mask->root, path, target, e);
+        return again < 0 ? again : mount_change(again, MS_RDONLY, 0, e);
+    }
+    ret = mount_filesystem("tmpfs", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "nr_blocks=1,nr_inodes=1",
+                           e);
+    if (ret < 0)
+        return ret;
+    mask->empty = mount_reopen(mask->root, path, e);
+    return mask->empty < 0 ? mask->empty : 0;
+}
+
+static int mask_file(struct mask *mask, const char *path, int target, struct err *e)
+{
+    if (mask->null < 0)
+        mask->null = open_null(mask->root, e);
+    if (mask->null < 0)
+        return mask->null;
+    cleanup_fd int mount = mount_bind(mask->null, false, mask->root, path, target, e);
+    return mount < 0 ? mount : 0;
+}
+
+static bool is_missing(int ret)
+{
+    return ret == -ENOENT || ret == -ENOTDIR;
+}
+
+static int mask_path(struct mask *mask, const char *path, struct err *e)
+{
+    cleanup_fd int target = path_open(mask->root, path, O_PATH);
+    struct stat st;
+
+    if (is_missing(target))
+        return 0;
+    if (target < 0)
+        return err_set(e, -target, "cannot open it: %s", strerror(-target));
+    if (fstat(target, &st) < 0)
+        return err_sys(e, "cannot stat it");
+    return S_ISDIR(st.st_mode) ? mask_directory(mask, path, target, e) : mask_file(mask, path, target, e);
+}
+
+int rootfs_mask(int root, const char *const *paths, size_t count, struct err *e)
+{
+    struct mask mask = {.root = root, .null = -1, .empty = -1};
+    int ret = 0;
+
+    for (size_t i = 0; ret == 0 && i < count; i++) {
+        ret = mask_path(&mask, paths[i], e);
+        if (ret < 0)
+            err_prefix(e, "masked path '%s'", paths[i]);
+    }
+    fd_close(&mask.null);
+    fd_close(&mask.empty);
+    return ret;
+}
+
+static int make_readonly(int root, const char *path, struct err *e)
+{
+    static const struct mount_options tree_readonly = {.recursive_set = MOUNT_ATTR_RDONLY, .data = ""};
+    cleanup_fd int target = path_open(root, path, O_PATH);
+    int ret;
+
+    if (is_missing(target))
+        return 0;
+    if (target < 0)
+        return err_set(e, -target, "cannot open it: %s", strerror(-target));
+    cleanup_fd int mount = mount_bind(target, true, root, path, target, e);
+    if (mount < 0)
+        return mount;
+    ret = mount_finish(mount, &tree_readonly, false, e);
+    return ret == -ENOTSUP ? mount_change(mount, MS_RDONLY, 0, e) : ret; /* before 5.12: as runc, only its top */
+}
+
+int rootfs_make_readonly(int root, const char *const *paths, size_t count, struct err *e)
+{
+    for (size_t i = 0; i < count; i++)
+        if (make_readonly(root, paths[i], e) < 0)
+            return err_prefix(e, "read-only path '%s'", paths[i]);
+    return 0;
+}
+
+int rootfs_readonly(int root, struct err *e)
+{
+    return mount_change(root, MS_RDONLY, 0, e) < 0 ? err_prefix(e, "read-only root file system") : 0;
+}
+
+int rootfs_pivot(int root, struct err *e)
+{
+    cleanup_fd int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (old < 0 || fchdir(root) < 0)
+        return err_sys(e, "cannot enter the root file system");
+    /* pivot_root(".", "."): the old root lies over the new one until it is unmounted; no directory for it is needed */
+    if (sys.pivot_root(".", ".") < 0)
+        return err_sys(e, "cannot make the root file system the root (pivot_root)");
+    if (fchdir(old) < 0 || sys.mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0) /* the host must not see the unmount */
+        return err_sys(e, "cannot let go of the host's root");
+    if (sys.umount2(".", MNT_DETACH) < 0)
+        return err_sys(e, "cannot unmount the host's root");
+    return chdir("/") < 0 ? err_sys(e, "cannot enter the new root") : 0;
+}
+
+int rootfs_move(int root, struct err *e)
+{
+    static const char *const hidden[] = {"/proc", "/sys"};
+
+    /* Unlike pivot_root this leaves the host's mounts below the new root; unmasked procfs and sysfs must not stay */
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
+        if (sys.mount(NULL, hidden[i], NULL, MS_PRIVATE, NULL) == 0 && sys.umount2(hidden[i], MNT_DETACH) < 0)
+            return err_sys(e, "cannot unmount the host's %s", hidden[i]);
+    if (fchdir(root) < 0 || sys.mount(".", "/", NULL, MS_MOVE, NULL) < 0 || sys.chroot(".") < 0 || chdir("/") < 0)
+        return err_sys(e, "cannot move the root file system to the root");
+    return 0;
+}
+
+int rootfs_propagate(unsigned long propagation, struct err *e)
+{
+    if (propagation != 0 && sys.mount(NULL, "/", NULL, propagation, NULL) < 0)
+        return err_sys(e, "cannot set the propagation of the root file system");
+    return 0;
+}
