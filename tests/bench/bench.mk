@@ -23,3 +23,7 @@ bench: all guests $(BENCH_PROGRAMS)
 ## bench-libc   what musl, static and dynamic glibc cost a short-lived program (docs/RATIONALE.md)
 bench-libc: $(BENCH_PROGRAMS)
 	@BUILD=$(BUILD) tests/bench/libc.sh
+
+## bench-engine the nine shared kernels against native code (KERNELS="fib sha256", ROUNDS)
+bench-engine: all $(BENCH_PROGRAMS)
+	@BUILD=$(BUILD) tests/bench/engine.sh

@@ -1,0 +1,70 @@
+#!/bin/bash
+# tests/bench/engine.sh: the speed of compiled code, on the nine shared kernels (../shared/bench/kernels, or BENCH=DIR).
+# For each kernel CPU seconds at full size minus CPU seconds at minimal size, so that start and compilation cancel out,
+# over the same for the native build of the same source, in the same round; median over rounds, then the geometric mean.
+# The checksums must be equal. ROUNDS (default 3); KERNELS (names) picks some; ENGINE="command" runs another engine.
+set -eu
+cd "$(dirname "$0")/../.."
+BUILD=${BUILD:-build}
+kernels=${BENCH:-../shared/bench/kernels}
+[ -d "$kernels" ] || { echo "bench-engine: no $kernels (BENCH=DIR names another place)"; exit 1; }
+command -v clang > /dev/null || { echo "bench-engine: clang is not installed"; exit 1; }
+out=$BUILD/bench/engine
+engine=${ENGINE:-$BUILD/wherry wasm run}
+mkdir -p "$out"
+
+# name, minimal size, full size (kernels' README)
+sizes='gemm 1 160
+jacobi2d 1 1300
+ludcmp 1 65
+sha256 1 760
+mandel 1 900
+fannkuch 6 10
+interp 1 1400000
+jsonparse 1 90
+fib 1 40'
+
+checksum() { "$@" | sed -n 's/.* \(n=[0-9]*\) ns=[0-9]* \(sum=.*\)/\1 \2/p'; }
+
+commands=()
+wrong=0
+while read -r name min full; do
+    case " ${KERNELS:-$name} " in *" $name "*) ;; *) continue ;; esac
+    clang -O2 -ffp-contract=off -w -o "$out/$name" "$kernels/$name.c" -lm
+    # the engine's word splitting is meant: "wherry wasm run"
+    want=$(checksum "$out/$name" "$full")
+    # shellcheck disable=SC2086
+    got=$(checksum $engine "$kernels/$name.wasm" "$full") || got="it failed"
+    if [ "$want" != "$got" ]; then
+        echo "$name: native says \"$want\", the engine \"$got\""
+        wrong=$((wrong + 1))
+        continue
+    fi
+    for n in min full; do
+        size=${!n}
+        commands+=("$name native $n=$out/$name $size" "$name engine $n=$engine $kernels/$name.wasm $size")
+    done
+done <<< "$sizes"
+
+echo "kernel $(uname -r), $(clang --version | head -1); ${ROUNDS:-3} interleaved rounds; CPU seconds, full minus minimal size"
+[ ${#commands[@]} = 0 ] || "$BUILD/bench/runs" --rounds "${ROUNDS:-3}" "${commands[@]}" > "$out/runs.tsv"
+awk -F'[\t ]' -v title="compiled code against clang -O2" '
+    { cpu[$1, $2, $3, $4] = $6 / 1e6; if (!($1 in seen)) { seen[$1] = 1; order[++n] = $1 } if ($4 > last) last = $4 }
+    function median(name, what,    r, k, i, j, t) {
+        for (r = 0; r <= last; r++) {
+            native = cpu[name, "native", "full", r] - cpu[name, "native", "min", r]
+            engine = cpu[name, "engine", "full", r] - cpu[name, "engine", "min", r]
+            list[++k] = what == "ratio" ? engine / native : what == "native" ? native : engine
+        }
+        for (i = 2; i <= k; i++) { t = list[i]; for (j = i - 1; j > 0 && list[j] > t; j--) list[j + 1] = list[j]; list[j + 1] = t }
+        return list[int((k + 1) / 2)]
+    }
+    END {
+        printf "%-12s %10s %10s %8s\n", "kernel", "native s", "engine s", "ratio"
+        for (i = 1; i <= n; i++) {
+            r = median(order[i], "ratio"); sum += log(r)
+            printf "%-12s %10.3f %10.3f %8.2f\n", order[i], median(order[i], "native"), median(order[i], "engine"), r
+        }
+        if (n) printf "%-12s %10s %10s %8.2f\n", "geomean", "", "", exp(sum / n)
+    }' "$out/runs.tsv"
+[ "$wrong" = 0 ] || { echo "$wrong kernels are wrong or do not run"; exit 1; }
