@@ -52,6 +52,9 @@ PROGRAMS := $(if $(wildcard oci/main.c),$(BUILD)/wherry) \
             $(if $(wildcard oci/main_system.c),$(BUILD)/libexec/wherry/system) \
             $(if $(wildcard shim/main.c),$(BUILD)/containerd-shim-wherry-v1)
 
+# V=1 shows the command lines
+say = $(if $(V),,@echo "  $(1) $(patsubst $(BUILD)/%,%,$@)"; )
+
 .PHONY: all
 ## all          the programs, into build/ (the default)
 all: $(PROGRAMS)
@@ -59,11 +62,11 @@ all: $(PROGRAMS)
 # --- objects --------------------------------------------------------------------------------------------------------
 $(BUILD)/obj/glibc/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(GLIBC) -MMD -MP -c $< -o $@
+	$(call say,CC)$(CC) $(GLIBC) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/musl/%.o: %.c | $(BUILD)/musl-include
 	@mkdir -p $(@D)
-	$(MUSL_CC) $(MUSL) -MMD -MP -c $< -o $@
+	$(call say,CC)$(MUSL_CC) $(MUSL) -MMD -MP -c $< -o $@
 
 # musl-gcc does not see the kernel's headers; libc-independent, so they are linked in by name
 $(BUILD)/musl-include:
@@ -80,17 +83,17 @@ $(BUILD)/gen/engine_build_id.c: $(ENGINE_ALL) Makefile
 	@cmp -s $@.new $@ && rm $@.new && touch $@ || mv $@.new $@
 $(BUILD)/obj/glibc/engine_build_id.o: $(BUILD)/gen/engine_build_id.c
 	@mkdir -p $(@D)
-	$(CC) $(GLIBC) -c $< -o $@
+	$(call say,CC)$(CC) $(GLIBC) -c $< -o $@
 $(BUILD)/obj/musl/engine_build_id.o: $(BUILD)/gen/engine_build_id.c
 	@mkdir -p $(@D)
-	$(MUSL_CC) $(MUSL) -c $< -o $@
+	$(call say,CC)$(MUSL_CC) $(MUSL) -c $< -o $@
 
 $(BUILD)/gen/%.pb-c.c: %.proto
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(BUILD)/gen $<
+	$(call say,GEN)protoc-c --c_out=$(BUILD)/gen $<
 $(BUILD)/obj/glibc/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -Wmissing-prototypes,$(GLIBC)) -c $< -o $@
+	$(call say,CC)$(CC) $(filter-out -Wmissing-prototypes,$(GLIBC)) -c $< -o $@
 PROTO_OBJ := $(patsubst $(BUILD)/gen/%.c,$(BUILD)/obj/glibc/gen/%.o,$(PROTO_C))
 $(call GLIBC_OBJ,$(SHIM_SRC) shim/main.c): | $(PROTO_C)
 
@@ -101,24 +104,24 @@ $(BUILD)/libshim.a: $(call GLIBC_OBJ,$(SHIM_SRC)) $(PROTO_OBJ)
 $(BUILD)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 # --- programs -------------------------------------------------------------------------------------------------------
 # static: libyajl_s is the archive's name in Debian
 YAJL := $(if $(SANITIZE),-lyajl,-lyajl_s)
 $(BUILD)/wherry: $(call GLIBC_OBJ,$(CMD_SRC)) $(BUILD)/liboci.a $(BUILD)/libengine.a
-	$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lm
+	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lm
 $(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
-	$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lprotobuf-c -lnghttp2 -lcrypto -lm
+	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lprotobuf-c -lnghttp2 -lcrypto -lm
 $(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
-	$(MUSL_CC) $(STATIC) -o $@ $^ -lm
+	$(call say,LD)$(MUSL_CC) $(STATIC) -o $@ $^ -lm
 $(BUILD)/libexec/wherry/compile: $(BUILD)/obj/musl/engine/main_compile.o $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
-	$(MUSL_CC) $(STATIC) -o $@ $^ -lm
+	$(call say,LD)$(MUSL_CC) $(STATIC) -o $@ $^ -lm
 $(BUILD)/libexec/wherry/system: $(BUILD)/obj/glibc/oci/main_system.o $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(CC) -pie $(LINK) $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lseccomp -lsystemd -lm
+	$(call say,LD)$(CC) -pie $(LINK) $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lseccomp -lsystemd -lm
 comma := ,
 
 include tests/tests.mk

@@ -6,7 +6,7 @@ UNIT_OCI    := $(wildcard tests/unit/oci/test_*.c)
 UNIT_SHIM   := $(wildcard tests/unit/shim/test_*.c)
 UNIT_BIN    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_ENGINE) $(UNIT_OCI) $(UNIT_SHIM))
 
-TEST_LINK = $(CC) $(GLIBC) -pie $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -MMD -MP -o $@ $(filter %.c %.o %.a,$^)
+TEST_LINK = $(call say,CC)$(CC) $(GLIBC) -pie $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -MMD -MP -o $@ $(filter %.c %.o %.a,$^)
 
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_ENGINE)): $(BUILD)/tests/%: tests/%.c $(BUILD)/libengine.a
 	@mkdir -p $(@D)
@@ -58,6 +58,13 @@ suite-%: all guests
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
 t: all $(UNIT_BIN)
 	@$(RUN) $(firstword $(wildcard $(T) tests/$(T) $(BUILD)/tests/$(T)) $(T))
+
+.PHONY: demo demo-installed
+## demo         a Wasm image and an ordinary one run side by side; installs missing Debian packages first (root)
+demo: packages
+	@$(MAKE) --no-print-directory demo-installed
+demo-installed: all guests $(BENCH_PROGRAMS)
+	@BUILD=$(BUILD) tests/demo.sh
 
 packages:
 	@tests/packages/install build test

@@ -6,13 +6,13 @@ BENCH_MUSL     := $(MUSL_CC) -std=gnu17 -O2 -Wall -Wextra -Wno-unused-parameter 
 # static musl, like nothing else here links less: see docs/RATIONALE.md for what each libc costs
 $(BUILD)/bench/floor: tests/bench/floor.c | $(BUILD)/musl-include
 	@mkdir -p $(@D)
-	$(BENCH_MUSL) -fPIE -static-pie -o $@ $<
+	$(call say,CC)$(BENCH_MUSL) -fPIE -static-pie -o $@ $<
 $(BUILD)/bench/starts $(BUILD)/bench/runs: $(BUILD)/bench/%: tests/bench/%.c | $(BUILD)/musl-include
 	@mkdir -p $(@D)
-	$(BENCH_MUSL) -static -o $@ $<
+	$(call say,CC)$(BENCH_MUSL) -static -o $@ $<
 $(BUILD)/bench/filter: tests/bench/filter.c
 	@mkdir -p $(@D)
-	$(CC) -O2 -Wall -Wextra -o $@ $< -lseccomp
+	$(call say,CC)$(CC) -O2 -Wall -Wextra -o $@ $< -lseccomp
 
 .PHONY: bench bench-engine bench-libc
 ## bench        container starts: wherry, runc, crun and the floor; table and picture (root; ROUNDS, GAP_MS)

@@ -14,11 +14,11 @@ guests: $(if $(WASI_LIBC),$(GUEST_C)) $(if $(RUST_TARGET),$(GUEST_RUST)) $(BUILD
 
 $(GUEST_C): $(BUILD)/guests/%.wasm: tests/guests/%.c
 	@mkdir -p $(@D)
-	clang --target=wasm32-wasi -O2 -Wall -Wl,--strip-debug -o $@ $<
+	$(call say,CC)clang --target=wasm32-wasi -O2 -Wall -Wl,--strip-debug -o $@ $<
 $(GUEST_RUST): $(BUILD)/guests/%.wasm: tests/guests/%.rs
 	@mkdir -p $(@D)
-	$(RUSTC) --target=$(RUST_TARGET) -O -C strip=debuginfo -o $@ $<
+	$(call say,CC)$(RUSTC) --target=$(RUST_TARGET) -O -C strip=debuginfo -o $@ $<
 # the same C source as an ordinary program, for tests that compare the two kinds
 $(BUILD)/guests/hello-native: tests/guests/hello.c
 	@mkdir -p $(@D)
-	$(CC) -static -O2 -Wall -o $@ $<
+	$(call say,CC)$(CC) -static -O2 -Wall -o $@ $<
