@@ -60,6 +60,13 @@ static inline bool valtype_is_ref(valtype t)
     return valtype_code(t) == VT_REF || valtype_code(t) == VT_REF_NULL;
 }
 
+struct valtype_text {
+    char text[24];
+};
+
+/* T as the text format writes it: "i32", "funcref", "(ref null 5)". */
+struct valtype_text valtype_text(valtype t);
+
 /* Bytes a value takes in a global, a spill slot or a call's argument array. References are 32-bit offsets (gen/abi.h). */
 static inline unsigned valtype_size_bytes(valtype t)
 {

@@ -19,6 +19,13 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c
 	$(TEST_LINK) -lcmocka -lyajl -lcap -lprotobuf-c -lnghttp2 -lcrypto -lm
 -include $(UNIT_BIN:=.d)
 
+# the front test: the specification's suite through decoder and validator, nothing run
+SPEC_FRONT := $(BUILD)/tests/spec/front
+$(SPEC_FRONT): tests/spec/front.c $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -lyajl
+-include $(SPEC_FRONT).d
+
 include tests/guests/guests.mk
 include tests/bench/bench.mk
 
@@ -26,12 +33,12 @@ include tests/bench/bench.mk
 # Cheap first. Each entry is an executable that prints TAP or a "N passed, N failed, N skipped" line, and that skips by
 # name, with the reason, what this machine cannot do (no root, a package or a suite missing).
 FAST   := tests/layers.sh $(UNIT_BIN) $(wildcard tests/fast/*.sh)
-SUITES := $(wildcard tests/spec/run.sh tests/wasi/run.sh tests/oci/run.sh)
+SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/oci/run.sh)
 E2E    := $(wildcard tests/e2e/*.sh)
 
 RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
 
-.PHONY: check-fast check check-installed check-e2e check-vm t packages
+.PHONY: suite-validate check-fast check check-installed check-e2e check-vm t packages
 ## check-fast   unit tests and the layers test: no root, under a minute
 check-fast: all $(UNIT_BIN)
 	@$(RUN) $(FAST)
@@ -39,7 +46,7 @@ check-fast: all $(UNIT_BIN)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(UNIT_BIN)
+check-installed: all guests $(UNIT_BIN) $(SPEC_FRONT)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
@@ -51,7 +58,9 @@ check-vm: all guests
 	@tests/packages/install build test vm
 	@$(RUN) tests/vm/run.sh
 
-## suite-NAME   one outside suite: spec, wasi, oci (its folder by SUITE=DIR, else ../shared/suites)
+## suite-NAME   one outside suite: validate, spec, wasi, oci (its folder by SUITE=DIR, else ../shared/suites)
+suite-validate: $(SPEC_FRONT)
+	@$(RUN) tests/spec/validate.sh
 suite-%: all guests
 	@$(RUN) tests/$*/run.sh
 
