@@ -6,15 +6,26 @@ WASI_LIBC   := $(wildcard /usr/lib/wasm32-wasi/libc.a)
 RUST_TARGET := $(notdir $(firstword $(wildcard /usr/lib/rustlib/wasm32-wasi*)))
 RUSTC       := /usr/bin/rustc
 
+# Go has wasip1 since 1.21 (Debian 13; 12's is older)
+GO_WASI     := $(wildcard $(if $(shell command -v go),$(shell go env GOROOT)/src/syscall/fs_wasip1.go))
+
 GUEST_C     := $(patsubst tests/guests/%.c,$(BUILD)/guests/%.wasm,$(wildcard tests/guests/*.c))
+GUEST_CXX   := $(patsubst tests/guests/%.cpp,$(BUILD)/guests/%.wasm,$(wildcard tests/guests/*.cpp))
+GUEST_GO    := $(patsubst tests/guests/%.go,$(BUILD)/guests/%.wasm,$(wildcard tests/guests/*.go))
 GUEST_RUST  := $(patsubst tests/guests/%.rs,$(BUILD)/guests/%.wasm,$(wildcard tests/guests/*.rs))
 
 .PHONY: guests
-guests: $(if $(WASI_LIBC),$(GUEST_C)) $(if $(RUST_TARGET),$(GUEST_RUST)) $(BUILD)/guests/hello-native
+guests: $(if $(WASI_LIBC),$(GUEST_C) $(GUEST_CXX)) $(if $(GO_WASI),$(GUEST_GO)) $(if $(RUST_TARGET),$(GUEST_RUST)) $(BUILD)/guests/hello-native
 
 $(GUEST_C): $(BUILD)/guests/%.wasm: tests/guests/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)clang --target=wasm32-wasi -O2 -Wall -Wl,--strip-debug -o $@ $<
+$(GUEST_CXX): $(BUILD)/guests/%.wasm: tests/guests/%.cpp
+	@mkdir -p $(@D)
+	$(call say,CC)clang++ --target=wasm32-wasi -O2 -std=c++17 -fno-exceptions -Wl,--strip-debug -o $@ $<
+$(GUEST_GO): $(BUILD)/guests/%.wasm: tests/guests/%.go
+	@mkdir -p $(@D)
+	$(call say,GO)GOCACHE=$(abspath $(BUILD))/go-cache GO111MODULE=off GOFLAGS= GOOS=wasip1 GOARCH=wasm go build -o $@ $<
 $(GUEST_RUST): $(BUILD)/guests/%.wasm: tests/guests/%.rs
 	@mkdir -p $(@D)
 	$(call say,CC)$(RUSTC) --target=$(RUST_TARGET) -O -C strip=debuginfo -o $@ $<
