@@ -1,0 +1,92 @@
+/* Reading an artifact: identity, checksums, section bounds (format: artifact.h).
+ *
+ * The digests find damage, not malice: whoever may write the cache may write code anyway. */
+#include "engine/gen/artifact.h"
+#include "wherry/engine.h"
+#include <stddef.h>
+#include <string.h>
+
+/* Multiply and fold, eight bytes at a time: a start must not spend time on hashing, and damage is not an adversary. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    unsigned __int128 product = (unsigned __int128)(hash ^ word) * 0x9e3779b97f4a7c15u;
+    return (uint64_t)product ^ (uint64_t)(product >> 64) ^ 0x2545f4914f6cdd1du;
+}
+
+static uint64_t digest(uint64_t hash, const uint8_t *p, size_t len)
+{
+    uint64_t word;
+    for (; len >= 8; p += 8, len -= 8) {
+        memcpy(&word, p, 8);
+        hash = mix(hash, word);
+    }
+    word = 0;
+    memcpy(&word, p, len);
+    return mix(hash, word + len);
+}
+
+uint64_t artifact_body_digest(const void *bytes, uint64_t len)
+{
+    if (len < ARTIFACT_PAGE_BYTES)
+        return 0;
+    return digest(len, (const uint8_t *)bytes + ARTIFACT_PAGE_BYTES, len - ARTIFACT_PAGE_BYTES);
+}
+
+uint64_t artifact_header_checksum(const struct artifact_header *header)
+{
+    return digest(ARTIFACT_FORMAT, (const uint8_t *)header, offsetof(struct artifact_header, checksum));
+}
+
+static const char *foreign(const struct artifact_header *h, uint64_t file_bytes, const struct artifact_identity *identity)
+{
+    if (memcmp(h->magic, "wherryAR", 8) != 0 || h->format != ARTIFACT_FORMAT)
+        return "is no artifact of this format";
+    if (h->checksum != artifact_header_checksum(h) || h->file_bytes != file_bytes)
+        return "is damaged or truncated";
+    if (h->architecture != ARTIFACT_X86_64)
+        return "was made for another architecture";
+    if (strncmp(h->build_id, engine_build_id, sizeof h->build_id) != 0)
+        return "was made by another build of the engine";
+    if (identity->key == NULL)
+        return NULL;
+    if (memcmp(h->key, identity->key, sizeof h->key) != 0)
+        return "was made from another module";
+    if (h->compiler != identity->compiler || h->features != identity->features ||
+        h->explicit_bounds_checks != identity->explicit_bounds_checks)
+        return "was made with other options";
+    return NULL;
+}
+
+int artifact_check_header(const struct artifact_header *header, uint64_t file_bytes,
+                          const struct artifact_identity *identity, struct err *err)
+{
+    const char *why = foreign(header, file_bytes, identity);
+    if (why == NULL && (header->cpu_features & ~identity->cpu_features) != 0)
+        why = "was made for a CPU with more features";
+    return why == NULL ? 0 : err_set(err, ESTALE, "the artifact %s", why);
+}
+
+#define X(field, type) {offsetof(struct artifact, field), offsetof(struct artifact, field##_count), sizeof(type)},
+static const struct {
+    uint16_t pointer, count, element_bytes;
+} layout[ARTIFACT_SECTION_COUNT] = {ARTIFACT_SECTIONS(X)};
+#undef X
+
+int artifact_open(struct artifact *a, const void *bytes, uint64_t len, struct err *err)
+{
+    const struct artifact_header *h = bytes;
+
+    a->header = h;
+    for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++) {
+        const struct artifact_section *s = &h->sections[i];
+        const void *at = (const uint8_t *)bytes + s->offset;
+        uint64_t count = s->size_bytes / layout[i].element_bytes;
+        uint64_t align = i == ARTIFACT_code || i == ARTIFACT_pages ? ARTIFACT_PAGE_BYTES : 8;
+        if (!artifact_range_fits(s->offset, s->size_bytes, len) || s->offset % align != 0 ||
+            s->size_bytes % layout[i].element_bytes != 0)
+            return err_set(err, ESTALE, "the artifact is damaged: its section %u lies outside the file", i);
+        memcpy((char *)a + layout[i].pointer, &at, sizeof at);
+        memcpy((char *)a + layout[i].count, &count, sizeof count);
+    }
+    return 0;
+}

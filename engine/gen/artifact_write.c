@@ -1,0 +1,411 @@
+/* Writing an artifact (format: artifact.h). Sections are gathered one by one in buffers of their own and laid out at the
+ * end, so that their order in the file is the order of the list and nothing depends on addresses. */
+#include "engine/gen/artifact.h"
+#include "engine/body.h"
+#include "engine/text.h"
+#include "engine/wasi/p1_functions.h"
+#include "wherry/engine.h"
+#include <stddef.h>
+#include <string.h>
+
+enum { IMAGE_GAP_BYTES = 16 * ARTIFACT_PAGE_BYTES }; /* untouched pages that do not split an image */
+
+struct writer {
+    const struct module *m;
+    struct buf sections[ARTIFACT_SECTION_COUNT];
+    bool *in_image; /* per data segment */
+};
+
+#define PUT(w, section, ...)                                                                                           \
+    do {                                                                                                               \
+        __auto_type put_value = (__VA_ARGS__);                                                                         \
+        buf_put(&(w)->sections[ARTIFACT_##section], &put_value, sizeof put_value);                                     \
+    } while (0)
+
+static struct artifact_range put_string(struct writer *w, struct name name)
+{
+    struct buf *out = &w->sections[ARTIFACT_strings];
+    struct artifact_range range = {(uint32_t)out->len, name.len};
+    buf_put(out, name.data, name.len);
+    return range;
+}
+
+static struct artifact_range put_expression(struct writer *w, struct byte_range expression)
+{
+    struct buf *out = &w->sections[ARTIFACT_expressions];
+    struct artifact_range range = {(uint32_t)out->len, expression.len};
+    buf_put(out, w->m->bytes + expression.offset, expression.len);
+    return range;
+}
+
+static void put_types(struct writer *w)
+{
+    for (uint32_t i = 0; i < w->m->type_count; i++) {
+        const struct type_def *t = &w->m->types[i];
+        struct artifact_type out = {
+            .kind = (uint8_t)t->kind,
+            .final = t->final,
+            .supertype = t->supertype,
+            .rec_first = t->rec_first,
+            .rec_count = t->rec_count,
+            .param_count = t->param_count,
+            .result_count = t->result_count,
+            .field_count = t->field_count,
+            .first = (uint32_t)(w->sections[ARTIFACT_valtypes].len / sizeof(valtype)),
+        };
+        PUT(w, types, out);
+        buf_put(&w->sections[ARTIFACT_valtypes], t->params, t->param_count * sizeof(valtype));
+        buf_put(&w->sections[ARTIFACT_valtypes], t->results, t->result_count * sizeof(valtype));
+        for (uint32_t f = 0; f < t->field_count; f++) {
+            PUT(w, valtypes, t->fields[f].type);
+            PUT(w, valtypes, (valtype)t->fields[f].mutable);
+        }
+    }
+}
+
+static struct artifact_limits limits_of(const struct limits *l)
+{
+    return (struct artifact_limits){
+        .min = l->min,
+        .max = l->has_max ? l->max : UINT64_MAX,
+        .has_max = l->has_max,
+        .shared = l->shared,
+        .is64 = l->is64,
+        .page_size_log2 = l->page_size_log2,
+    };
+}
+
+static void put_funcs(struct writer *w)
+{
+    const struct module *m = w->m;
+    for (uint32_t i = 0; i < m->func_count; i++) {
+        PUT(w, funcs, (struct artifact_func){m->funcs[i].type});
+        if (m->funcs[i].referenced)
+            PUT(w, referenced, i);
+        if (m->func_names != NULL)
+            PUT(w, func_names, put_string(w, m->func_names[i]));
+    }
+}
+
+static void put_definitions(struct writer *w)
+{
+    const struct module *m = w->m;
+    for (uint32_t i = 0; i < m->import_count; i++) {
+        const struct import_decl *d = &m->imports[i];
+        struct artifact_range module = put_string(w, d->module);
+        PUT(w, imports, (struct artifact_import){module, put_string(w, d->field), d->kind, d->index});
+    }
+    for (uint32_t i = 0; i < m->export_count; i++)
+        PUT(w, exports,
+            (struct artifact_export){put_string(w, m->exports[i].name), m->exports[i].kind, m->exports[i].index});
+    for (uint32_t i = 0; i < m->table_count; i++)
+        PUT(w, tables,
+            (struct artifact_table){limits_of(&m->tables[i].limits), put_expression(w, m->tables[i].init), m->tables[i].type, 0});
+    for (uint32_t i = 0; i < m->memory_count; i++)
+        PUT(w, memories, limits_of(&m->memories[i].limits));
+    for (uint32_t i = 0; i < m->global_count; i++)
+        PUT(w, globals,
+            (struct artifact_global){put_expression(w, m->globals[i].init), m->globals[i].type, m->globals[i].mutable});
+    for (uint32_t i = 0; i < m->tag_count; i++)
+        PUT(w, tags, m->tags[i].type);
+}
+
+static void put_elements(struct writer *w)
+{
+    for (uint32_t i = 0; i < w->m->element_count; i++) {
+        const struct element_segment *e = &w->m->elements[i];
+        bool by_items = e->items != NULL;
+        size_t first = by_items ? w->sections[ARTIFACT_items].len / sizeof(struct artifact_range)
+                                : w->sections[ARTIFACT_indexes].len / sizeof(uint32_t);
+        struct artifact_range offset = {0, 0};
+        if (e->mode == SEGMENT_ACTIVE)
+            offset = put_expression(w, e->offset);
+        PUT(w, elements,
+            (struct artifact_element){e->mode, e->table, e->type, by_items, (uint32_t)first, e->count, offset});
+        for (uint32_t k = 0; by_items && k < e->count; k++)
+            PUT(w, items, put_expression(w, e->items[k]));
+        if (!by_items)
+            buf_put(&w->sections[ARTIFACT_indexes], e->funcs, e->count * sizeof(uint32_t));
+    }
+}
+
+/* --- memory images -------------------------------------------------------------------------------------------------- */
+
+/* The value of an offset expression that is one constant. */
+static bool constant_offset(const struct module *m, struct byte_range expression, uint64_t *out)
+{
+    struct rd r = rd_over(m->bytes, expression.offset + expression.len);
+    enum opcode op;
+
+    r.at += expression.offset;
+    op = body_opcode(&r);
+    if (op == OP_I32_CONST)
+        *out = (uint32_t)body_s32(&r);
+    else if (op == OP_I64_CONST)
+        *out = (uint64_t)body_s64(&r);
+    else
+        return false;
+    return body_opcode(&r) == OP_END && rd_done(&r);
+}
+
+static bool segment_of(const struct data_segment *d, uint32_t memory)
+{
+    return d->mode == SEGMENT_ACTIVE && d->memory == memory;
+}
+
+/* Whether the start content of MEMORY is known now and its segments cannot trap. A table of another module keeps an image
+ * away: its element segments come first, may trap, and what they have already put there could see the memory. */
+static bool can_have_image(const struct module *m, uint32_t memory)
+{
+    const struct limits *l = &m->memories[memory].limits;
+    bool any = false;
+
+    if (memory < m->imported_memory_count || l->page_size_log2 < 12 || l->shared)
+        return false;
+    for (uint32_t i = 0; i < m->element_count; i++)
+        if (m->elements[i].mode == SEGMENT_ACTIVE && m->elements[i].table < m->imported_table_count)
+            return false;
+    for (uint32_t i = 0; i < m->data_count; i++) {
+        uint64_t at, end, size;
+        if (!segment_of(&m->datas[i], memory))
+            continue;
+        if (!constant_offset(m, m->datas[i].offset, &at) || __builtin_add_overflow(at, m->datas[i].bytes.len, &end) ||
+            __builtin_mul_overflow(l->min, UINT64_C(1) << l->page_size_log2, &size) || end > size)
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+struct span { /* pages, end exclusive */
+    uint64_t first, end;
+};
+
+static int by_first(const void *a, const void *b)
+{
+    const struct span *x = a, *y = b;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static void put_image(struct writer *w, uint32_t memory, struct span span)
+{
+    const struct module *m = w->m;
+    struct buf *pages = &w->sections[ARTIFACT_pages];
+    uint64_t first = pages->len, base = span.first * ARTIFACT_PAGE_BYTES;
+    uint64_t size_bytes = (span.end - span.first) * ARTIFACT_PAGE_BYTES;
+    uint8_t *at = buf_extend(pages, size_bytes);
+
+    memset(at, 0, size_bytes);
+    for (uint32_t i = 0; i < m->data_count; i++) {
+        const struct data_segment *d = &m->datas[i];
+        uint64_t offset = 0;
+        if (!segment_of(d, memory) || d->bytes.len == 0)
+            continue;
+        constant_offset(m, d->offset, &offset);
+        if (offset >= base && offset - base < size_bytes)
+            memcpy(at + (offset - base), m->bytes + d->bytes.offset, d->bytes.len);
+    }
+    PUT(w, images, (struct artifact_image){memory, 0, base, first, size_bytes});
+}
+
+static void put_images_of(struct writer *w, uint32_t memory)
+{
+    const struct module *m = w->m;
+    VEC(struct span) spans = {0};
+    struct span open;
+
+    for (uint32_t i = 0; i < m->data_count; i++) {
+        uint64_t at = 0, len = m->datas[i].bytes.len;
+        if (!segment_of(&m->datas[i], memory))
+            continue;
+        w->in_image[i] = true;
+        constant_offset(m, m->datas[i].offset, &at);
+        if (len != 0)
+            vec_push(&spans, ((struct span){at / ARTIFACT_PAGE_BYTES, (at + len - 1) / ARTIFACT_PAGE_BYTES + 1}));
+    }
+    if (spans.len != 0) {
+        qsort(spans.data, spans.len, sizeof spans.data[0], by_first);
+        open = spans.data[0];
+        for (size_t i = 1; i < spans.len; i++) {
+            if (spans.data[i].first > open.end + IMAGE_GAP_BYTES / ARTIFACT_PAGE_BYTES) {
+                put_image(w, memory, open);
+                open = spans.data[i];
+            } else if (spans.data[i].end > open.end) {
+                open.end = spans.data[i].end;
+            }
+        }
+        put_image(w, memory, open);
+    }
+    vec_done(&spans);
+}
+
+static void put_datas(struct writer *w)
+{
+    const struct module *m = w->m;
+
+    w->in_image = calloc(m->data_count + 1, sizeof *w->in_image);
+    if (w->in_image == NULL)
+        out_of_memory();
+    for (uint32_t i = 0; i < m->memory_count; i++)
+        if (can_have_image(m, i))
+            put_images_of(w, i);
+    for (uint32_t i = 0; i < m->data_count; i++) {
+        const struct data_segment *d = &m->datas[i];
+        struct artifact_data out = {.mode = d->mode, .memory = d->memory, .size_bytes = d->bytes.len, .in_image = w->in_image[i]};
+        out.first = w->sections[ARTIFACT_bytes].len;
+        if (d->mode == SEGMENT_ACTIVE)
+            out.offset = put_expression(w, d->offset);
+        PUT(w, datas, out);
+        if (!out.in_image)
+            buf_put(&w->sections[ARTIFACT_bytes], m->bytes + d->bytes.offset, d->bytes.len);
+    }
+    free(w->in_image);
+}
+
+/* --- host functions ------------------------------------------------------------------------------------------------- */
+
+static bool type_has_letters(const struct type_def *t, const char *letters)
+{
+    static const char codes[] = "fFIi";
+    static const valtype types[] = {VT_F32, VT_F64, VT_I64, VT_I32};
+    uint32_t count = t->param_count + t->result_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const char *code;
+        if (i == t->param_count && *letters++ != ':')
+            return false;
+        code = *letters == 0 ? NULL : strchr(codes, *letters);
+        if (code == NULL || types[code - codes] != (i < t->param_count ? t->params[i] : t->results[i - t->param_count]))
+            return false;
+        letters++;
+    }
+    return t->result_count != 0 ? *letters == 0 : strcmp(letters, ":") == 0;
+}
+
+/* The number of a host function, or -1. */
+static int host_function_number(const struct module *m, const struct import_decl *d)
+{
+    static const struct {
+        const char *name, *letters;
+    } functions[] = {
+#define X(name, letters) {#name, letters},
+        WASI_P1_FUNCTIONS(X)
+#undef X
+    };
+    if (d->kind != EXTERNAL_FUNC || d->module.len != strlen(WASI_P1_MODULE) ||
+        memcmp(d->module.data, WASI_P1_MODULE, d->module.len) != 0)
+        return -1;
+    for (unsigned i = 0; i < sizeof functions / sizeof functions[0]; i++)
+        if (strlen(functions[i].name) == d->field.len && memcmp(functions[i].name, d->field.data, d->field.len) == 0)
+            return type_has_letters(&m->types[m->funcs[d->index].type], functions[i].letters) ? (int)i : -1;
+    return -1;
+}
+
+static void describe_unknown_import(const struct module *m, const struct import_decl *d, char *out, size_t out_bytes)
+{
+    struct buf text = {0};
+
+    buf_printf(&text, "the module imports the %s ", text_external_kind(d->kind));
+    text_name(&text, d->field);
+    buf_put_str(&text, " from ");
+    text_name(&text, d->module);
+    if (d->kind == EXTERNAL_FUNC) {
+        const struct type_def *t = &m->types[m->funcs[d->index].type];
+        struct buf types = {0};
+        buf_put(&types, t->params, t->param_count * sizeof(valtype));
+        buf_put(&types, t->results, t->result_count * sizeof(valtype));
+        buf_put_str(&text, " with the type ");
+        text_func_type(&text, (const valtype *)types.data, t->param_count, t->result_count);
+        buf_done(&types);
+    }
+    buf_put_str(&text, ", which the engine does not have");
+    snprintf(out, out_bytes, "%s", buf_cstr(&text));
+    buf_done(&text);
+}
+
+static void note_imports(const struct module *m, struct artifact_header *header)
+{
+    for (uint32_t i = 0; i < m->import_count; i++) {
+        int number = host_function_number(m, &m->imports[i]);
+        if (number >= 0)
+            header->host_functions[number / 64] |= UINT64_C(1) << (number % 64);
+        else if (header->unknown_import[0] == 0)
+            describe_unknown_import(m, &m->imports[i], header->unknown_import, sizeof header->unknown_import);
+    }
+}
+
+/* --- layout --------------------------------------------------------------------------------------------------------- */
+
+static void put_code(struct writer *w, const struct code_object *code)
+{
+    buf_put(&w->sections[ARTIFACT_code], code->code.data, code->code.len);
+    buf_put(&w->sections[ARTIFACT_entries], code->entries.data, code->entries.len * sizeof code->entries.data[0]);
+    for (size_t i = 0; i < code->sites.len; i++) {
+        struct code_site site;
+        memset(&site, 0, sizeof site); /* its padding too: the file's bytes are a function of the input */
+        site.pc = code->sites.data[i].pc;
+        site.wasm_offset = code->sites.data[i].wasm_offset;
+        site.kind = code->sites.data[i].kind;
+        buf_put(&w->sections[ARTIFACT_sites], &site, sizeof site);
+    }
+}
+
+static void lay_out(struct writer *w, struct artifact_header *header, struct buf *out)
+{
+    size_t begin = out->len;
+
+    memset(buf_extend(out, ARTIFACT_PAGE_BYTES), 0, ARTIFACT_PAGE_BYTES);
+    for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++) {
+        buf_align(out, i == ARTIFACT_code || i == ARTIFACT_pages ? ARTIFACT_PAGE_BYTES : 8);
+        header->sections[i] = (struct artifact_section){out->len - begin, w->sections[i].len};
+        buf_put(out, w->sections[i].data, w->sections[i].len);
+    }
+    buf_align(out, ARTIFACT_PAGE_BYTES);
+    header->file_bytes = out->len - begin;
+    header->body_digest = artifact_body_digest(out->data + begin, header->file_bytes);
+    header->checksum = artifact_header_checksum(header);
+    memcpy(out->data + begin, header, sizeof *header);
+}
+
+static int check_sizes(const struct writer *w, struct err *err)
+{
+    for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++)
+        if (i != ARTIFACT_pages && i != ARTIFACT_bytes && w->sections[i].len > UINT32_MAX)
+            return err_set(err, E2BIG, "the module is too large: a table of its artifact exceeds 4 GiB");
+    return 0;
+}
+
+int artifact_write(const struct module *m, const struct code_object *code, const struct artifact_identity *identity,
+                   struct buf *out, struct err *err)
+{
+    struct writer w = {.m = m};
+    struct artifact_header header;
+    int status;
+
+    memset(&header, 0, sizeof header);
+    memcpy(header.magic, "wherryAR", 8);
+    header.format = ARTIFACT_FORMAT;
+    header.architecture = ARTIFACT_X86_64;
+    snprintf(header.build_id, sizeof header.build_id, "%s", engine_build_id);
+    memcpy(header.key, identity->key, sizeof header.key);
+    header.compiler = identity->compiler;
+    header.features = identity->features;
+    header.cpu_features = identity->cpu_features;
+    header.explicit_bounds_checks = identity->explicit_bounds_checks;
+    header.start_func = m->start_func;
+    header.features_used = m->features_used;
+    header.module_bytes = m->len;
+    note_imports(m, &header);
+    put_types(&w);
+    put_funcs(&w);
+    put_definitions(&w);
+    put_elements(&w);
+    put_datas(&w);
+    put_code(&w, code);
+    status = check_sizes(&w, err);
+    if (status == 0)
+        lay_out(&w, &header, out);
+    for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++)
+        buf_done(&w.sections[i]);
+    return status;
+}

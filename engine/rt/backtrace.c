@@ -1,0 +1,73 @@
+/* The Wasm backtrace of a trap, by the chain of frame pointers (gen/abi.h). The Wasm stack still holds the frames when the
+ * entry has returned, so they are read then, not in the signal handler. */
+#include "engine/rt/code.h"
+#include "engine/rt/store.h"
+#include "engine/text.h"
+
+static bool on_stack(const struct vm_thread *thread, const void *fp)
+{
+    const uint8_t *p = fp;
+    return p >= thread->stack_low && p <= thread->stack_high - 16 && ((uintptr_t)p & 7) == 0;
+}
+
+static void take_frame(struct store *store, const void *pc)
+{
+    if (store->frame_count < BACKTRACE_MAX)
+        store->frames[store->frame_count++] = (struct frame){pc};
+}
+
+/* Frames from FP upwards, until the base frame of the entry, whose caller is not compiled code. */
+static void take_chain(struct store *store, const struct vm_thread *thread, const void *fp)
+{
+    while (on_stack(thread, fp) && store->frame_count < BACKTRACE_MAX) {
+        const void *const *frame = fp;
+        if (code_at((const uint8_t *)frame[1] - 1) == NULL)
+            break;
+        take_frame(store, frame[1]);
+        if ((const uint8_t *)frame[0] <= (const uint8_t *)fp)
+            break;
+        fp = frame[0];
+    }
+}
+
+void backtrace_take(struct store *store, const struct vm_thread *thread)
+{
+    struct vm_thread *t = store->thread;
+
+    store->frame_count = 0;
+    if (thread->trap_pc != NULL) {
+        if (code_at(thread->trap_pc) != NULL)
+            take_frame(store, thread->trap_pc);
+        take_chain(store, thread, thread->trap_fp);
+    } else if (on_stack(thread, thread->wasm_sp) && thread->wasm_fp != NULL) {
+        take_frame(store, *(const void *const *)thread->wasm_sp);
+        take_chain(store, thread, thread->wasm_fp);
+    }
+    for (const struct entry_call *call = thread->newest; call->outer != NULL; call = call->outer) {
+        if (!on_stack(thread, call->outer_sp))
+            break;
+        take_frame(store, *(const void *const *)call->outer_sp);
+        take_chain(store, thread, call->outer_fp);
+    }
+    t->trap_pc = t->trap_fp = NULL;
+}
+
+void backtrace_print(const struct store *store, struct buf *out)
+{
+    for (uint32_t i = 0; i < store->frame_count; i++) {
+        const struct code *code = code_at(store->frames[i].pc);
+        uint32_t func, offset;
+        if (code == NULL || !code_locate(code, store->frames[i].pc, &func, &offset))
+            continue;
+        buf_printf(out, "  %2u: ", i);
+        if (func < code->artifact.func_names_count && code->artifact.func_names[func].len != 0) {
+            struct name name = artifact_string(&code->artifact, code->artifact.func_names[func]);
+            buf_put(out, name.data, name.len);
+        } else {
+            buf_printf(out, "function %u", func);
+        }
+        buf_printf(out, " (at 0x%x)\n", offset);
+    }
+    if (store->frame_count == BACKTRACE_MAX)
+        buf_put_str(out, "      ...\n");
+}

@@ -1,0 +1,107 @@
+/* What compiled code leaves to C (enum vm_builtin). All run on the C stack; one that traps abandons the Wasm frames. */
+#include "engine/rt/store.h"
+#include <string.h>
+
+static struct instance *owner(struct vm *vm)
+{
+    return vm->owner;
+}
+
+static uint64_t check(struct vm *vm, enum trap_kind trap)
+{
+    if (trap != TRAP_NONE)
+        entry_trap(vm->thread, trap);
+    return 0;
+}
+
+static struct memory *memory_at(struct vm *vm, uint32_t index)
+{
+    return (struct memory *)vm->memories[index];
+}
+
+static struct table *table_at(struct vm *vm, uint32_t index)
+{
+    return (struct table *)vm->tables[index];
+}
+
+static uint64_t builtin_memory_grow(struct vm *vm, uint64_t memory, uint64_t delta_pages, uint64_t c, uint64_t d)
+{
+    return memory_grow(owner(vm)->store, memory_at(vm, (uint32_t)memory), delta_pages);
+}
+
+static uint64_t builtin_memory_init(struct vm *vm, uint64_t which, uint64_t to, uint64_t from, uint64_t count)
+{
+    return check(vm, instance_memory_init(owner(vm), (uint32_t)which, (uint32_t)(which >> 32), to, (uint32_t)from, (uint32_t)count));
+}
+
+static uint64_t builtin_memory_copy(struct vm *vm, uint64_t which, uint64_t to, uint64_t from, uint64_t count)
+{
+    const struct vm_memory *target = vm->memories[(uint32_t)which], *source = vm->memories[which >> 32];
+
+    if (!artifact_range_fits(to, count, target->size_bytes) || !artifact_range_fits(from, count, source->size_bytes))
+        return check(vm, TRAP_MEMORY_OUT_OF_BOUNDS);
+    memmove(target->base + to, source->base + from, count);
+    return 0;
+}
+
+static uint64_t builtin_memory_fill(struct vm *vm, uint64_t memory, uint64_t to, uint64_t byte, uint64_t count)
+{
+    const struct vm_memory *m = vm->memories[(uint32_t)memory];
+
+    if (!artifact_range_fits(to, count, m->size_bytes))
+        return check(vm, TRAP_MEMORY_OUT_OF_BOUNDS);
+    memset(m->base + to, (uint8_t)byte, count);
+    return 0;
+}
+
+static uint64_t builtin_data_drop(struct vm *vm, uint64_t segment, uint64_t b, uint64_t c, uint64_t d)
+{
+    owner(vm)->data_dropped[(uint32_t)segment] = true;
+    return 0;
+}
+
+static uint64_t builtin_table_grow(struct vm *vm, uint64_t table, uint64_t reference, uint64_t delta, uint64_t d)
+{
+    return table_grow(table_at(vm, (uint32_t)table), delta, (uint32_t)reference);
+}
+
+static uint64_t builtin_table_fill(struct vm *vm, uint64_t table, uint64_t at, uint64_t reference, uint64_t count)
+{
+    const struct vm_table *t = vm->tables[(uint32_t)table];
+
+    if (!artifact_range_fits(at, count, t->size))
+        return check(vm, TRAP_TABLE_OUT_OF_BOUNDS);
+    for (uint64_t i = 0; i < count; i++)
+        t->elements[at + i] = (uint32_t)reference;
+    return 0;
+}
+
+static uint64_t builtin_table_copy(struct vm *vm, uint64_t which, uint64_t to, uint64_t from, uint64_t count)
+{
+    const struct vm_table *target = vm->tables[(uint32_t)which], *source = vm->tables[which >> 32];
+
+    if (!artifact_range_fits(to, count, target->size) || !artifact_range_fits(from, count, source->size))
+        return check(vm, TRAP_TABLE_OUT_OF_BOUNDS);
+    if (count != 0)
+        memmove(target->elements + to, source->elements + from, count * sizeof *target->elements);
+    return 0;
+}
+
+static uint64_t builtin_table_init(struct vm *vm, uint64_t which, uint64_t to, uint64_t from, uint64_t count)
+{
+    return check(vm, instance_table_init(owner(vm), (uint32_t)which, (uint32_t)(which >> 32), to, (uint32_t)from, (uint32_t)count));
+}
+
+static uint64_t builtin_elem_drop(struct vm *vm, uint64_t segment, uint64_t b, uint64_t c, uint64_t d)
+{
+    instance_elem_drop(owner(vm), (uint32_t)segment);
+    return 0;
+}
+
+entry_builtin *const entry_builtins[BUILTIN_COUNT] = {
+    [BUILTIN_MEMORY_GROW] = builtin_memory_grow, [BUILTIN_MEMORY_INIT] = builtin_memory_init,
+    [BUILTIN_MEMORY_COPY] = builtin_memory_copy, [BUILTIN_MEMORY_FILL] = builtin_memory_fill,
+    [BUILTIN_DATA_DROP] = builtin_data_drop,     [BUILTIN_TABLE_GROW] = builtin_table_grow,
+    [BUILTIN_TABLE_FILL] = builtin_table_fill,   [BUILTIN_TABLE_COPY] = builtin_table_copy,
+    [BUILTIN_TABLE_INIT] = builtin_table_init,   [BUILTIN_ELEM_DROP] = builtin_elem_drop,
+};

@@ -1,0 +1,29 @@
+/* Machine code of an artifact, mapped: read-only tables, code r-x, no page ever both writable and executable. */
+#ifndef WHERRY_ENGINE_RT_CODE_H
+#define WHERRY_ENGINE_RT_CODE_H
+
+#include "base/err.h"
+#include "engine/gen/artifact.h"
+
+struct code {
+    struct artifact artifact;
+    void *mapping;
+    uint64_t mapping_bytes;
+    struct code *next; /* all that is mapped, for the trap handler */
+};
+
+/* Maps the artifact in FD after checking its header against IDENTITY (artifact_check_header). FD stays the caller's: images
+ * of memories are mapped from it later. Returns 0, -ESTALE when it must be made anew, or another negative errno. */
+int code_map(int fd, const struct artifact_identity *identity, struct code **out, struct err *err);
+void code_unmap(struct code *code);
+
+/* The mapped code that PC lies in, or NULL. Async-signal-safe. */
+const struct code *code_at(const void *pc);
+
+/* The fault site at PC, TRAP_NONE if none. Async-signal-safe. */
+enum trap_kind code_trap_at(const struct code *code, const void *pc);
+
+/* What a return address or fault address stands for: function index and byte offset in the module; false if unknown. */
+bool code_locate(const struct code *code, const void *pc, uint32_t *func, uint32_t *wasm_offset);
+
+#endif

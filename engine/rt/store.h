@@ -1,0 +1,217 @@
+/* The store: everything that instances of one process share and own, as the specification's store.
+ *
+ * Invariants. Whatever compiled code can reach (struct vm_*) stays where it is until store_free. Types in a store are
+ * numbered process-wide from 1; a valtype that the store keeps has such numbers as its concrete heap types ("resolved").
+ * References are offsets into the reference space (gen/abi.h). One thread at a time uses a store. */
+#ifndef WHERRY_ENGINE_RT_STORE_H
+#define WHERRY_ENGINE_RT_STORE_H
+
+#include "base/err.h"
+#include "base/vec.h"
+#include "engine/gen/artifact.h"
+#include "engine/gen/entry.h"
+#include "engine/rt/host.h"
+#include "engine/types.h"
+
+/* --- reference space (space.c) -------------------------------------------------------------------------------------- */
+
+struct reference_space {
+    uint8_t *base;
+    uint64_t used_bytes, open_bytes, reserved_bytes; /* open: readable and writable from the second page up to here */
+};
+
+int space_reserve(struct reference_space *space, struct err *err);
+void space_release(struct reference_space *space);
+/* Offset of SIZE_BYTES zeroed bytes, 16-byte aligned; 0 when the space or memory is used up. */
+uint32_t space_alloc(struct reference_space *space, uint64_t size_bytes);
+
+/* --- types (type.c) ------------------------------------------------------------------------------------------------- */
+
+struct store_type {
+    uint8_t kind; /* enum type_kind */
+    bool final;
+    uint32_t supertype; /* number or 0 */
+    uint32_t param_count, result_count, field_count;
+    const valtype *types; /* resolved, laid out as in the artifact's valtypes */
+};
+
+struct type_group { /* an interned recursion group */
+    uint64_t hash;
+    uint32_t first, count;
+    uint32_t *serial; /* what equal groups have in common */
+    uint32_t serial_len;
+};
+
+struct type_table {
+    struct arena arena;
+    VEC(struct store_type) types; /* number n at n - 1 */
+    VEC(struct type_group) groups;
+    uint32_t *slots; /* open addressing, index into groups + 1 */
+    uint32_t slot_count;
+};
+
+/* Interns all types of A and writes their numbers to NUMBERS. Returns 0, or -ESTALE for a damaged artifact. */
+int types_intern(struct type_table *table, const struct artifact *a, uint32_t *numbers, struct err *err);
+/* The number of the function type with these TYPES (parameters, then results; no concrete references), final, no supertype. */
+uint32_t types_intern_func(struct type_table *table, const valtype *types, uint32_t param_count, uint32_t result_count);
+const struct store_type *types_get(const struct type_table *table, uint32_t number);
+bool types_is_subtype(const struct type_table *table, uint32_t sub, uint32_t super);
+/* Both resolved. */
+bool types_value_matches(const struct type_table *table, valtype sub, valtype super);
+/* A valtype of a module with NUMBERS, resolved. */
+valtype types_resolve(valtype type, const uint32_t *numbers);
+void types_free(struct type_table *table);
+
+/* --- what instances share ------------------------------------------------------------------------------------------- */
+
+struct memory {
+    struct vm_memory vm; /* first: vm->memories points here */
+    struct limits limits;
+    uint64_t size_pages;
+    void *reservation;
+    uint64_t reservation_bytes, grown_max_bytes;
+    struct memory *next;
+};
+
+struct table {
+    struct vm_table vm; /* first: vm->tables points here */
+    struct limits limits;
+    valtype type; /* resolved */
+    uint64_t capacity;
+    struct table *next;
+};
+
+struct global {
+    union vm_value value; /* first: vm->globals points here */
+    valtype type;         /* resolved */
+    bool mutable;
+};
+
+struct tag {
+    uint32_t type; /* number */
+};
+
+/* A function of C. compiled code sees memory0_base only (r14 is reloaded from the callee's context). */
+struct vm_host_func {
+    uint8_t *memory0_base; /* first, NULL */
+    host_function *function;
+    void *context;
+    uint32_t type;
+    uint32_t param_count, result_count;
+    const valtype *types;
+    const char *name;
+};
+
+struct external {
+    enum external_kind kind;
+    union {
+        uint32_t func; /* reference */
+        struct memory *memory;
+        struct table *table;
+        struct global *global;
+        struct tag *tag;
+    };
+};
+
+struct code;
+
+struct instance {
+    struct vm vm; /* first: vm->owner points back */
+    struct store *store;
+    const struct code *code;
+    const struct artifact *artifact;
+    struct global *globals; /* own ones */
+    struct tag **tags;
+    uint32_t **elements; /* per segment: evaluated references; NULL once dropped or empty */
+    uint32_t *element_lens;
+    bool *data_dropped;
+    struct instance *next;
+};
+
+struct frame { /* of a backtrace */
+    const void *pc;
+};
+
+enum { BACKTRACE_MAX = 64 };
+
+struct store {
+    struct reference_space space;
+    struct type_table types;
+    struct arena arena; /* host functions, globals, tags, instances */
+    struct instance *instances;
+    struct memory *memories;
+    struct table *tables;
+    struct vm_thread *thread;
+    uint64_t memory_max_bytes; /* growth above fails; 0: no limit */
+    /* the newest trap */
+    struct frame frames[BACKTRACE_MAX];
+    uint32_t frame_count;
+};
+
+/* A store with one Wasm stack of STACK_BYTES (0: the default), its signal handlers installed. */
+int store_new(struct store **out, uint64_t stack_bytes, struct err *err);
+void store_free(struct store *store);
+
+/* --- memories and tables (memory.c, table.c) ------------------------------------------------------------------------ */
+
+/* A memory of LIMITS->min pages. EXPLICIT_CHECKS: the code that uses it compares, so that a smaller reservation will do.
+ * Returns 0, -ENOMEM, or -ENOSPC when the address space for the guard region is refused. */
+int memory_new(struct store *store, const struct limits *limits, bool explicit_checks, struct memory **out, struct err *err);
+/* Old size in pages or UINT64_MAX. */
+uint64_t memory_grow(struct store *store, struct memory *memory, uint64_t delta_pages);
+/* Puts SIZE_BYTES of FD from OFFSET at AT, private and writable; all page-aligned, inside the memory. */
+int memory_map_image(struct memory *memory, uint64_t at, uint64_t size_bytes, int fd, uint64_t offset, struct err *err);
+void memory_free(struct memory *memory);
+
+int table_new(struct store *store, const struct limits *limits, valtype type, uint32_t init, struct table **out, struct err *err);
+uint64_t table_grow(struct table *table, uint64_t delta, uint32_t init); /* old size or UINT64_MAX */
+void table_free(struct table *table);
+
+/* --- instances (instance.c) ----------------------------------------------------------------------------------------- */
+
+/* Allocates an instance of CODE over IMPORTS (one per import, already checked by link.c), its memories' images mapped, its
+ * globals evaluated. IMAGE_FD: the artifact. Nothing of the module has run yet. */
+int instance_new(struct store *store, const struct code *code, int image_fd, const struct external *imports,
+                 struct instance **out, struct err *err);
+/* Active segments and the start function. */
+enum trap_kind instance_initialize(struct instance *instance);
+bool instance_export(struct instance *instance, struct name name, struct external *out);
+/* Releases what the arena does not hold. */
+void instance_release(struct instance *instance);
+
+/* Evaluates a constant expression of INSTANCE's artifact. Returns 0 or -ESTALE. */
+int constant_evaluate(struct instance *instance, struct artifact_range expression, union vm_value *out);
+
+/* The three that both instantiation and builtins need; traps as the instructions do. */
+enum trap_kind instance_table_init(struct instance *i, uint32_t table, uint32_t segment, uint64_t to, uint64_t from, uint64_t count);
+enum trap_kind instance_memory_init(struct instance *i, uint32_t memory, uint32_t segment, uint64_t to, uint64_t from, uint64_t count);
+void instance_elem_drop(struct instance *i, uint32_t segment);
+
+/* --- functions (host.c, call.c) ------------------------------------------------------------------------------------- */
+
+static inline struct vm_func *store_func(const struct store *store, uint32_t reference)
+{
+    return (struct vm_func *)(store->space.base + reference);
+}
+
+/* A reference to a new host function; 0 when the reference space is full. NAME and CONTEXT are borrowed. */
+uint32_t host_func_new(struct store *store, const struct host_function_def *def, void *context);
+
+/* Calls FUNC. VALUES: in, the arguments; out, the results. Returns TRAP_NONE or why it ended; a backtrace is then in STORE. */
+enum trap_kind call_func(struct store *store, uint32_t func, union vm_value *values);
+
+/* --- traps (trap.c, backtrace.c) ------------------------------------------------------------------------------------ */
+
+int thread_new(struct vm_thread **out, uint64_t stack_bytes, struct err *err);
+void thread_free(struct vm_thread *thread);
+/* The thread whose faults are looked at; NULL: none. */
+void trap_set_thread(struct vm_thread *thread);
+int trap_install_handlers(struct err *err);
+
+const char *trap_text(enum trap_kind kind); /* the specification's words; a static string */
+/* Records the frames of THREAD's newest trap in STORE. */
+void backtrace_take(struct store *store, const struct vm_thread *thread);
+/* Appends one line per frame: number, function name or index, offset in the module. */
+void backtrace_print(const struct store *store, struct buf *out);
+
+#endif
