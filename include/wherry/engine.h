@@ -36,6 +36,12 @@ struct engine_options {
     bool explicit_bounds_checks;   /* where address space for guard regions is limited */
 };
 
+/* The features that are on unless something else is asked for. */
+uint32_t engine_default_features(void);
+
+/* OPTIONS with the defaults filled in: what a cache key and an artifact's header speak of. */
+struct engine_options engine_options_resolved(const struct engine_options *options);
+
 enum engine_kind { ENGINE_NOT_WASM = 0, ENGINE_MODULE, ENGINE_COMPONENT, ENGINE_UNKNOWN_VERSION };
 
 /* What the first LEN (>= 8 wanted) bytes of a file say it is: core module, component, neither. Reads at most 8 bytes. */

@@ -1,0 +1,59 @@
+/* From a module's bytes to its artifact: the whole compiler in one readable function. */
+#include "engine/gen/artifact.h"
+#include "engine/gen/code.h"
+#include "engine/module.h"
+#include "wherry/engine.h"
+#include <string.h>
+
+uint32_t engine_default_features(void)
+{
+    return ENGINE_FEATURE_SIMD | ENGINE_FEATURE_RELAXED_SIMD | ENGINE_FEATURE_TAIL_CALL | ENGINE_FEATURE_EXTENDED_CONST |
+           ENGINE_FEATURE_MULTI_MEMORY | ENGINE_FEATURE_MEMORY64 | ENGINE_FEATURE_FUNCTION_REFERENCES | ENGINE_FEATURE_GC |
+           ENGINE_FEATURE_EXCEPTIONS | ENGINE_FEATURE_WIDE_ARITHMETIC;
+}
+
+struct engine_options engine_options_resolved(const struct engine_options *options)
+{
+    struct engine_options resolved = *options;
+    if (resolved.compiler == 0)
+        resolved.compiler = ENGINE_BASELINE;
+    if (resolved.features == 0)
+        resolved.features = engine_default_features();
+    return resolved;
+}
+
+static int compile_module(struct module *m, const void *bytes, size_t len, const struct engine_options *options,
+                          struct code_object *code, struct err *err)
+{
+    struct code_options code_options = {.explicit_bounds_checks = options->explicit_bounds_checks};
+    int status;
+
+    if ((status = module_decode(m, bytes, len, options->features, err)) != 0 ||
+        (status = module_validate(m, options->features, err)) != 0)
+        return status;
+    return baseline_compile(m, &code_options, code, err);
+}
+
+int engine_compile(const void *bytes, size_t len, const uint8_t key[32], const struct engine_options *options,
+                   struct buf *artifact, struct err *err)
+{
+    struct engine_options o = engine_options_resolved(options);
+    struct artifact_identity identity = {.key = key,
+                                         .compiler = o.compiler,
+                                         .features = o.features,
+                                         .explicit_bounds_checks = o.explicit_bounds_checks};
+    struct module m = {0};
+    struct code_object code = {0};
+    int status;
+
+    if (engine_detect(bytes, len) == ENGINE_COMPONENT)
+        return err_set(err, ENOTSUP, "this is a component, and components are not supported yet (core modules are)");
+    if (o.compiler != ENGINE_BASELINE)
+        return err_set(err, ENOTSUP, "the optimizing compiler is not built yet; use the baseline compiler");
+    status = compile_module(&m, bytes, len, &o, &code, err);
+    if (status == 0)
+        status = artifact_write(&m, &code, &identity, artifact, err);
+    code_object_done(&code);
+    module_free(&m);
+    return status;
+}
