@@ -26,6 +26,12 @@ $(SPEC_FRONT): tests/spec/front.c $(BUILD)/libengine.a
 	$(TEST_LINK) -lyajl
 -include $(SPEC_FRONT).d
 
+# The runner of the core specification's tests.
+SUITE_BIN := $(BUILD)/tests/spec/spec
+$(BUILD)/tests/spec/spec: $(addprefix tests/spec/,spec.c script.c value.c spectest.c) $(BUILD)/libengine.a tests/spec/spec.h
+	@mkdir -p $(@D)
+	$(CC) $(GLIBC) -pie $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $(filter %.c %.a,$^) -lyajl -lm
+
 include tests/guests/guests.mk
 include tests/bench/bench.mk
 
@@ -46,7 +52,7 @@ check-fast: all $(UNIT_BIN)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(UNIT_BIN) $(SPEC_FRONT)
+check-installed: all guests $(UNIT_BIN) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
@@ -61,7 +67,7 @@ check-vm: all guests
 ## suite-NAME   one outside suite: validate, spec, wasi, oci (its folder by SUITE=DIR, else ../shared/suites)
 suite-validate: $(SPEC_FRONT)
 	@$(RUN) tests/spec/validate.sh
-suite-%: all guests
+suite-%: all guests $(SUITE_BIN)
 	@$(RUN) tests/$*/run.sh
 
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
