@@ -3,6 +3,7 @@
 # Layout of what is built: libengine (engine/), liboci (oci/), libshim (shim/) as static archives, once per libc flavour;
 # each program is one main_*.c plus the archives below it, so a program holds only what it reaches.
 
+VERSION := 0.1.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -132,6 +133,11 @@ install: all
 	install -D -m 0755 $(BUILD)/wherry $(DESTDIR)$(PREFIX)/bin/wherry
 	[ ! -e $(BUILD)/containerd-shim-wherry-v1 ] || install -D -m 0755 $(BUILD)/containerd-shim-wherry-v1 $(DESTDIR)$(PREFIX)/bin/containerd-shim-wherry-v1
 	for p in engine compile system; do install -D -m 0755 $(BUILD)/libexec/wherry/$$p $(DESTDIR)$(PREFIX)/libexec/wherry/$$p; done
+
+.PHONY: deb
+## deb          a Debian package of them, build/wherry_VERSION_ARCH.deb
+deb: all
+	@BUILD=$(BUILD) tests/packages/deb $(VERSION)
 
 ## clean        removes build/
 clean:
