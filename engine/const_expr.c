@@ -33,7 +33,7 @@ bool validate_constant(struct validator *v, struct byte_range code, valtype expe
     v->frames.len = 0;
     v->local_count = 0;
     v->sp = v->base = v->stack;
-    vec_push(&v->frames, (struct frame){.op = OP_BLOCK, .single = expected, .results.count = 1});
+    vec_push(&v->frames, (struct frame){.op = OP_BLOCK, .single = expected});
     stack_reserve(v, 0);
     while (v->frames.len != 0 && !v->failed) {
         v->op_at = rd_offset(&v->r);

@@ -539,20 +539,20 @@ static struct byte_range decode_bytes(struct decoder *d, uint32_t len)
 static void decode_code(struct decoder *d)
 {
     uint32_t count = decode_count(d, 0, LIMIT_FUNCTIONS, 1, "too many functions");
-    struct func_decl *func;
+    size_t func;
 
     d->bodies = count;
     if (count != d->declared_bodies) {
         rd_fail(&d->r, "function and code section have inconsistent lengths");
         return;
     }
-    func = d->funcs.data + d->funcs.len - count;
+    func = d->funcs.len - count;
     for (; decode_more(d, &count); func++) {
         size_t begin = rd_offset(&d->r);
         uint32_t len = body_u32(&d->r);
         if (d->r.fault == NULL && len > LIMIT_FUNCTION_BYTES)
             rd_fail_at(&d->r, begin, "function body too large");
-        func->body = decode_bytes(d, len);
+        d->funcs.data[func].body = decode_bytes(d, len);
     }
 }
 

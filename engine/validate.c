@@ -72,10 +72,13 @@ static void validate_memories(struct validator *v)
         need_about(v, ENGINE_FEATURE_MULTI_MEMORY, "memory", 1);
     for (i = 0; i < m->memory_count && !v->failed; i++) {
         const struct limits *l = &m->memories[i].limits;
-        uint64_t bound = memory_bound_pages(l);
-        if (l->page_size_log2 != 0 && l->page_size_log2 != 16)
+        uint64_t bound;
+        if (l->page_size_log2 != 0 && l->page_size_log2 != 16) {
             fail_about(v, "memory", i, "invalid custom page size");
-        else if (l->min > bound || (l->has_max && l->max > bound))
+            return;
+        }
+        bound = memory_bound_pages(l);
+        if (l->min > bound || (l->has_max && l->max > bound))
             fail_about(v, "memory", i,
                        l->is64 ? "memory size must be at most 2^48 pages"
                                : "memory size must be at most 65536 pages (4GiB)");

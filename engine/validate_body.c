@@ -10,7 +10,7 @@
 #include "engine/limits.h"
 #include "engine/validator.h"
 
-enum { FAST_MARGIN_BYTES = 16 }; /* no instruction taken by the fast loop is longer */
+enum { FAST_MARGIN_BYTES = 32 }; /* no instruction taken by the fast loop is longer */
 
 /* --- locals --------------------------------------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@ static void add_locals(struct validator *v, valtype t, uint32_t count)
     if (valtype_code(t) == VT_REF) {
         for (i = v->local_count; i < end; i++)
             vec_push(&v->late_locals, (struct late_local){i, t});
-        t = VT_BOTTOM;
+        t = VT_UNINITIALISED;
     }
     for (i = v->local_count; i < end; i++)
         v->locals[i] = t;
@@ -73,6 +73,17 @@ static inline const uint8_t *short_u32(const uint8_t *at, uint32_t *value)
     return at[3] < 0x80 ? at + 4 : NULL;
 }
 
+/* Skips a LEB128 of at most BYTES bytes; NULL if it is longer. */
+static inline const uint8_t *skip_leb(const uint8_t *at, unsigned bytes)
+{
+    const uint8_t *bound = at + bytes;
+
+    while (*at >= 0x80)
+        if (++at == bound)
+            return NULL;
+    return at + 1;
+}
+
 static inline bool top_is(const valtype *sp, const valtype *base, valtype t)
 {
     return sp > base && sp[-1] == t;
@@ -83,15 +94,106 @@ static inline bool top_two_are(const valtype *sp, const valtype *base, valtype b
     return sp - base >= 2 && sp[-1] == top && sp[-2] == below;
 }
 
+static inline bool is_number(valtype t)
+{
+    return t >= VT_V128 && t <= VT_I32;
+}
+
+/* The fast loop's view of the code and of the operand stack. */
+struct cursor {
+    const uint8_t *at;
+    valtype *sp; /* NULL: not taken */
+};
+
+static const struct cursor not_taken = {NULL, NULL};
+
+/* Whether the operands on top are the parameters of T and may be replaced by its results without more room. */
+static inline valtype *take_call(const struct type_def *t, valtype *sp, const valtype *base)
+{
+    uint32_t count = t->param_count, i;
+
+    if (t->result_count > 1 || sp - base < (ptrdiff_t)count)
+        return NULL;
+    sp -= count;
+    for (i = 0; i < count; i++)
+        if (sp[i] != t->params[i])
+            return NULL;
+    if (t->result_count != 0)
+        *sp++ = t->results[0];
+    return sp;
+}
+
+/* All lanes of i8x16.shuffle below 32? */
+static inline bool are_shuffle_lanes(const uint8_t *lanes)
+{
+    uint64_t halves[2];
+    memcpy(halves, lanes, sizeof halves);
+    return ((halves[0] | halves[1]) & 0xe0e0e0e0e0e0e0e0u) == 0;
+}
+
+/* A vector instruction, AT behind its prefix: by its signature out of the table. */
+static struct cursor take_vector(const struct validator *v, const uint8_t *at, valtype *sp, const valtype *base)
+{
+    const struct opcode_info *info;
+    const struct signature *s;
+    uint32_t code, offset;
+    unsigned i;
+
+    at = short_u32(at, &code);
+    if (at == NULL || code >= OPCODE_SPACE_ATOMIC - OPCODE_SPACE_VECTOR)
+        return not_taken;
+    info = &opcode_infos[OPCODE_SPACE_VECTOR + code];
+    s = &signatures[info->signature];
+    if ((info->feature & ~v->features) != 0 || sp - base < s->param_count)
+        return not_taken;
+    v->m->features_used |= info->feature;
+    switch (info->immediate) {
+    case IMMEDIATE_NONE: break;
+    case IMMEDIATE_V128: at += 16; break;
+    case IMMEDIATE_LANE:
+        if (*at++ >= 16u >> info->width_log2)
+            return not_taken;
+        break;
+    case IMMEDIATE_SHUFFLE:
+        if (!are_shuffle_lanes(at))
+            return not_taken;
+        at += 16;
+        break;
+    case IMMEDIATE_MEMARG:
+        if (at[0] > info->width_log2 || (at = short_u32(at + 1, &offset)) == NULL)
+            return not_taken;
+        break;
+    default: return not_taken;
+    }
+    sp -= s->param_count;
+    for (i = 0; i < s->param_count; i++)
+        if (sp[i] != (s->params[i] == SIGNATURE_ADDRESS ? v->memory0_address : s->params[i]))
+            return not_taken;
+    if (s->result_count != 0)
+        *sp++ = s->results[0];
+    return (struct cursor){at, sp};
+}
+
+/* What a branch to F carries, if that is at most one value: its type, or VT_BOTTOM for none. VT_UNINITIALISED: more. */
+static inline valtype short_label(const struct frame *f)
+{
+    if (f->type != NULL)
+        return VT_UNINITIALISED;
+    return f->op == OP_LOOP ? VT_BOTTOM : f->single;
+}
+
 /* Takes instructions from AT while it can; returns where it stopped: before an instruction it did not take, or behind
- * FAST_END. V->sp is kept up to date on return. */
+ * FAST_END. */
 static const uint8_t *take_instructions(struct validator *v, const uint8_t *at, const uint8_t *fast_end)
 {
-    valtype *sp = v->sp;
-    const valtype *const base = v->base, *const locals = v->locals;
+    const struct module *const m = v->m;
+    const valtype *const locals = v->locals;
     const uint32_t local_count = v->local_count;
     const valtype address = v->memory0_address;
+    valtype *sp = v->sp, *base = v->base, t;
     const uint8_t *next;
+    struct frame *f;
+    struct cursor c;
     uint32_t n;
 
 #define UNARY(from, to)                                                                                                \
@@ -107,65 +209,123 @@ static const uint8_t *take_instructions(struct validator *v, const uint8_t *at, 
     sp[-1] = to;                                                                                                       \
     at++;                                                                                                              \
     break
-#define MEMARG(width)                                                                                                  \
-    if (at[1] > (width) || (next = short_u32(at + 2, &n)) == NULL)                                                     \
-    goto out
 #define LOAD(to, width)                                                                                                \
-    MEMARG(width);                                                                                                     \
-    if (!top_is(sp, base, address))                                                                                    \
+    if (at[1] > (width) || (next = short_u32(at + 2, &n)) == NULL || !top_is(sp, base, address))                       \
         goto out;                                                                                                      \
     sp[-1] = to;                                                                                                       \
     at = next;                                                                                                         \
     break
 #define STORE(from, width)                                                                                             \
-    MEMARG(width);                                                                                                     \
-    if (!top_two_are(sp, base, address, from))                                                                         \
+    if (at[1] > (width) || (next = short_u32(at + 2, &n)) == NULL || !top_two_are(sp, base, address, from))            \
         goto out;                                                                                                      \
     sp -= 2;                                                                                                           \
+    at = next;                                                                                                         \
+    break
+#define CONSTANT(type, behind)                                                                                         \
+    next = behind;                                                                                                     \
+    if (next == NULL)                                                                                                  \
+        goto out;                                                                                                      \
+    *sp++ = type;                                                                                                      \
     at = next;                                                                                                         \
     break
 
     while (at < fast_end) {
         switch (*at) {
-        case OP_LOCAL_GET:
+        case OP_NOP: at++; break;
+        case OP_UNREACHABLE:
+            sp = base;
+            vec_last(&v->frames)->unreachable = true;
+            at++;
+            break;
+        case OP_BLOCK:
+        case OP_LOOP:
+        case OP_IF:
+            t = at[1];
+            if ((t != 0x40 && !is_number(t)) || v->frames.len == v->frames.capacity)
+                goto out;
+            if (*at == OP_IF) {
+                if (!top_is(sp, base, VT_I32))
+                    goto out;
+                sp--;
+            }
+            base = sp;
+            v->frames.data[v->frames.len++] = (struct frame){.op = *at,
+                                                             .height = (uint32_t)(sp - v->stack),
+                                                             .init_height = (uint32_t)v->initialised.len,
+                                                             .single = t == 0x40 ? VT_BOTTOM : t};
+            at += 2;
+            break;
+        case OP_ELSE:
+        case OP_END:
+            f = vec_last(&v->frames);
+            if (f->type != NULL || f->init_height != v->initialised.len || v->frames.len == 1)
+                goto out;
+            if (f->single == VT_BOTTOM ? sp != base
+                                       : !(sp == base + 1 && *base == f->single) && !(sp == base && f->unreachable))
+                goto out;
+            if (*at == OP_ELSE) {
+                if (f->op != OP_IF)
+                    goto out;
+                f->op = OP_ELSE;
+                f->unreachable = false;
+                sp = base;
+            } else {
+                if (f->op == OP_IF && f->single != VT_BOTTOM)
+                    goto out;
+                sp = base;
+                if (f->single != VT_BOTTOM)
+                    *sp++ = f->single;
+                v->frames.len--;
+                base = v->stack + f[-1].height;
+            }
+            at++;
+            break;
+        case OP_BR:
+        case OP_BR_IF:
             next = short_u32(at + 1, &n);
-            if (next == NULL || n >= local_count || locals[n] == VT_BOTTOM)
+            if (next == NULL || n >= v->frames.len)
                 goto out;
-            *sp++ = locals[n];
+            t = short_label(&v->frames.data[v->frames.len - 1 - n]);
+            if (*at == OP_BR) {
+                if (t != VT_BOTTOM && !top_is(sp, base, t))
+                    goto out;
+                sp = base;
+                vec_last(&v->frames)->unreachable = true;
+            } else {
+                if (t == VT_BOTTOM ? !top_is(sp, base, VT_I32) : !top_two_are(sp, base, t, VT_I32))
+                    goto out;
+                sp--;
+            }
             at = next;
             break;
-        case OP_LOCAL_SET:
+        case OP_RETURN:
+            t = short_label(&v->frames.data[0]);
+            if (t != VT_BOTTOM && !top_is(sp, base, t))
+                goto out;
+            sp = base;
+            vec_last(&v->frames)->unreachable = true;
+            at++;
+            break;
+        case OP_CALL:
             next = short_u32(at + 1, &n);
-            if (next == NULL || n >= local_count || sp == base || locals[n] == VT_BOTTOM || sp[-1] != locals[n])
+            if (next == NULL || n >= m->func_count)
                 goto out;
-            sp--;
+            c.sp = take_call(&m->types[m->funcs[n].type], sp, base);
+            if (c.sp == NULL)
+                goto out;
+            sp = c.sp;
             at = next;
             break;
-        case OP_LOCAL_TEE:
+        case OP_CALL_INDIRECT:
             next = short_u32(at + 1, &n);
-            if (next == NULL || n >= local_count || sp == base || locals[n] == VT_BOTTOM || sp[-1] != locals[n])
+            if (next == NULL || *next != 0 || !v->table0_is_plain || n >= m->type_count ||
+                m->types[n].kind != TYPE_FUNC || !top_is(sp, base, VT_I32))
                 goto out;
-            at = next;
-            break;
-        case OP_I32_CONST:
-            if ((next = short_u32(at + 1, &n)) == NULL)
+            c.sp = take_call(&m->types[n], sp - 1, base);
+            if (c.sp == NULL)
                 goto out;
-            *sp++ = VT_I32;
-            at = next;
-            break;
-        case OP_I64_CONST:
-            if ((next = short_u32(at + 1, &n)) == NULL)
-                goto out;
-            *sp++ = VT_I64;
-            at = next;
-            break;
-        case OP_F32_CONST:
-            *sp++ = VT_F32;
-            at += 5;
-            break;
-        case OP_F64_CONST:
-            *sp++ = VT_F64;
-            at += 9;
+            sp = c.sp;
+            at = next + 1;
             break;
         case OP_DROP:
             if (sp == base)
@@ -173,6 +333,50 @@ static const uint8_t *take_instructions(struct validator *v, const uint8_t *at, 
             sp--;
             at++;
             break;
+        case OP_SELECT:
+            if (sp - base < 3 || sp[-1] != VT_I32 || sp[-2] != sp[-3] || !is_number(sp[-2]))
+                goto out;
+            sp -= 2;
+            at++;
+            break;
+        case OP_LOCAL_GET:
+            next = short_u32(at + 1, &n);
+            if (next == NULL || n >= local_count || locals[n] == VT_UNINITIALISED)
+                goto out;
+            *sp++ = locals[n];
+            at = next;
+            break;
+        case OP_LOCAL_SET:
+            next = short_u32(at + 1, &n);
+            if (next == NULL || n >= local_count || !top_is(sp, base, locals[n]))
+                goto out;
+            sp--;
+            at = next;
+            break;
+        case OP_LOCAL_TEE:
+            next = short_u32(at + 1, &n);
+            if (next == NULL || n >= local_count || !top_is(sp, base, locals[n]))
+                goto out;
+            at = next;
+            break;
+        case OP_GLOBAL_GET:
+            next = short_u32(at + 1, &n);
+            if (next == NULL || n >= m->global_count)
+                goto out;
+            *sp++ = m->globals[n].type;
+            at = next;
+            break;
+        case OP_GLOBAL_SET:
+            next = short_u32(at + 1, &n);
+            if (next == NULL || n >= m->global_count || !m->globals[n].mutable || !top_is(sp, base, m->globals[n].type))
+                goto out;
+            sp--;
+            at = next;
+            break;
+        case OP_I32_CONST: CONSTANT(VT_I32, skip_leb(at + 1, 4)); /* the fifth and tenth byte have rules */
+        case OP_I64_CONST: CONSTANT(VT_I64, skip_leb(at + 1, 9));
+        case OP_F32_CONST: CONSTANT(VT_F32, at + 5);
+        case OP_F64_CONST: CONSTANT(VT_F64, at + 9);
         case OP_I32_LOAD: LOAD(VT_I32, 2);
         case OP_I64_LOAD: LOAD(VT_I64, 3);
         case OP_F32_LOAD: LOAD(VT_F32, 2);
@@ -208,6 +412,18 @@ static const uint8_t *take_instructions(struct validator *v, const uint8_t *at, 
         case OP_I64_EXTEND_I32_U: UNARY(VT_I32, VT_I64);
         case OP_F32_ABS ... OP_F32_SQRT: UNARY(VT_F32, VT_F32);
         case OP_F64_ABS ... OP_F64_SQRT: UNARY(VT_F64, VT_F64);
+        case OP_F32_CONVERT_I32_S ... OP_F32_CONVERT_I32_U:
+        case OP_F32_REINTERPRET_I32: UNARY(VT_I32, VT_F32);
+        case OP_F64_CONVERT_I32_S ... OP_F64_CONVERT_I32_U: UNARY(VT_I32, VT_F64);
+        case OP_F64_CONVERT_I64_S ... OP_F64_CONVERT_I64_U:
+        case OP_F64_REINTERPRET_I64: UNARY(VT_I64, VT_F64);
+        case OP_I32_TRUNC_F32_S ... OP_I32_TRUNC_F32_U:
+        case OP_I32_REINTERPRET_F32: UNARY(VT_F32, VT_I32);
+        case OP_I32_TRUNC_F64_S ... OP_I32_TRUNC_F64_U: UNARY(VT_F64, VT_I32);
+        case OP_I64_TRUNC_F64_S ... OP_I64_TRUNC_F64_U:
+        case OP_I64_REINTERPRET_F64: UNARY(VT_F64, VT_I64);
+        case OP_F32_DEMOTE_F64: UNARY(VT_F64, VT_F32);
+        case OP_F64_PROMOTE_F32: UNARY(VT_F32, VT_F64);
         case OP_I32_EQ ... OP_I32_GE_U:
         case OP_I32_ADD ... OP_I32_ROTR: BINARY(VT_I32, VT_I32);
         case OP_I64_EQ ... OP_I64_GE_U: BINARY(VT_I64, VT_I32);
@@ -216,17 +432,25 @@ static const uint8_t *take_instructions(struct validator *v, const uint8_t *at, 
         case OP_F32_ADD ... OP_F32_COPYSIGN: BINARY(VT_F32, VT_F32);
         case OP_F64_EQ ... OP_F64_GE: BINARY(VT_F64, VT_I32);
         case OP_F64_ADD ... OP_F64_COPYSIGN: BINARY(VT_F64, VT_F64);
+        case 0xfd: /* OPCODE_SPACE_VECTOR */
+            c = take_vector(v, at + 1, sp, base);
+            if (c.sp == NULL)
+                goto out;
+            at = c.at;
+            sp = c.sp;
+            break;
         default: goto out;
         }
     }
 out:
     v->sp = sp;
+    v->base = base;
     return at;
 #undef UNARY
 #undef BINARY
-#undef MEMARG
 #undef LOAD
 #undef STORE
+#undef CONSTANT
 }
 
 /* --- bodies --------------------------------------------------------------------------------------------------------
@@ -259,8 +483,12 @@ static void validate_instructions(struct validator *v)
 bool validate_body(struct validator *v, uint32_t func)
 {
     const struct type_def *type = &v->m->types[v->m->funcs[func].type];
-    struct frame f = {.op = OP_BLOCK, .results = type_results(type)};
+    struct frame f = {.op = OP_BLOCK, .type = type};
 
+    if (type->result_count <= 1) { /* the short form, since nothing asks the function's own block for parameters */
+        f.type = NULL;
+        f.single = type->result_count == 0 ? VT_BOTTOM : type->results[0];
+    }
     v->r = body_of(v->m, func);
     v->op_at = rd_offset(&v->r);
     v->func = func;

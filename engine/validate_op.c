@@ -8,37 +8,30 @@
  */
 static void push_frame(struct validator *v, enum opcode op, struct frame f)
 {
-    f.op = op;
+    f.op = (uint8_t)op;
     f.height = (uint32_t)(v->sp - v->stack);
     f.init_height = (uint32_t)v->initialised.len;
     vec_push(&v->frames, f);
     v->base = v->sp;
-    push_list(v, f.params);
+    push_list(v, frame_params(&f));
 }
 
 static struct frame read_block_type(struct validator *v)
 {
-    struct frame f = {.params.count = 0};
+    struct frame f = {.single = VT_BOTTOM};
     struct block_type t;
 
-    if (v->r.at != v->r.end && *v->r.at >= 0x40 && *v->r.at < 0x80) {
-        if (*v->r.at == 0x40) {
-            v->r.at++;
-        } else {
-            f.single = read_valtype(v);
-            f.results.count = 1;
-        }
+    if (v->r.at != v->r.end && *v->r.at > 0x40 && *v->r.at < 0x80) {
+        f.single = read_valtype(v);
         return f;
     }
     t = body_block_type(&v->r);
-    if (t.type_index >= v->m->type_count || v->m->types[t.type_index].kind != TYPE_FUNC) {
-        validator_fail(v, "unknown type %u", t.type_index);
+    if (t.type_index == MODULE_NONE)
         return f;
-    }
-    f.params = type_params(&v->m->types[t.type_index]);
-    f.results = type_results(&v->m->types[t.type_index]);
-    if (f.results.count == 0)
-        f.results.types = NULL;
+    if (t.type_index >= v->m->type_count || v->m->types[t.type_index].kind != TYPE_FUNC)
+        validator_fail(v, "unknown type %u", t.type_index);
+    else
+        f.type = &v->m->types[t.type_index];
     return f;
 }
 
@@ -48,14 +41,14 @@ static void validate_block(struct validator *v, enum opcode op)
 
     if (op == OP_IF)
         pop(v, VT_I32);
-    pop_list(v, f.params);
+    pop_list(v, frame_params(&f));
     push_frame(v, op, f);
 }
 
 static void undo_initialisations(struct validator *v, const struct frame *f)
 {
     while (v->initialised.len > f->init_height)
-        v->locals[vec_pop(&v->initialised)] = VT_BOTTOM;
+        v->locals[vec_pop(&v->initialised)] = VT_UNINITIALISED;
 }
 
 /* Checks what the innermost block leaves behind; the operand stack is then as below the block. */
@@ -74,7 +67,7 @@ static struct frame *finish_block(struct validator *v)
 /* The innermost block goes on with another arm (else, catch), whose stack holds START. */
 static void next_arm(struct validator *v, struct frame *f, enum opcode op, struct type_list start)
 {
-    f->op = op;
+    f->op = (uint8_t)op;
     f->unreachable = false;
     v->sp = v->base;
     push_list(v, start);
@@ -86,7 +79,7 @@ static void validate_else(struct validator *v)
 
     if (f->op != OP_IF)
         validator_fail(v, "else without if");
-    next_arm(v, f, OP_ELSE, f->params);
+    next_arm(v, f, OP_ELSE, frame_params(f));
 }
 
 static void leave_frame(struct validator *v)
@@ -114,7 +107,7 @@ static void validate_end(struct validator *v)
 {
     struct frame *f = finish_block(v);
 
-    if (f->op == OP_IF && !list_is_subtype(v, f->params, frame_results(f)))
+    if (f->op == OP_IF && !list_is_subtype(v, frame_params(f), frame_results(f)))
         validator_fail(v, "type mismatch: an if without else must give back its parameters");
     leave_frame(v);
 }
@@ -169,7 +162,7 @@ static void validate_try_table(struct validator *v)
 
     while (count-- != 0 && !v->failed && v->r.fault == NULL)
         validate_catch_clause(v);
-    pop_list(v, f.params);
+    pop_list(v, frame_params(&f));
     push_frame(v, OP_BLOCK, f);
 }
 
@@ -362,11 +355,11 @@ static void validate_local(struct validator *v, enum opcode op)
         return;
     }
     t = v->locals[index];
-    if (t == VT_BOTTOM && op == OP_LOCAL_GET) {
+    if (t == VT_UNINITIALISED && op == OP_LOCAL_GET) {
         validator_fail(v, "uninitialized local %u", index);
         return;
     }
-    if (t == VT_BOTTOM && (late = find_late_local(v, index)) != NULL) {
+    if (t == VT_UNINITIALISED && (late = find_late_local(v, index)) != NULL) {
         t = late->type;
         v->locals[index] = t;
         vec_push(&v->initialised, index);

@@ -10,6 +10,8 @@ void validator_init(struct validator *v, struct module *m, uint32_t features, st
     if (v->locals == NULL)
         out_of_memory();
     v->memory0_address = m->memory_count == 0 ? VT_NO_MEMORY : address_type(&m->memories[0].limits);
+    v->table0_is_plain =
+        m->table_count != 0 && !m->tables[0].limits.is64 && m->tables[0].type == valtype_ref(true, HEAP_FUNC);
 }
 
 void validator_done(struct validator *v)

@@ -10,21 +10,25 @@
 #include "engine/body.h"
 #include "engine/subtype.h"
 
-enum { VT_NO_MEMORY = 1 }; /* in place of an address type: no operand has it */
+/* In place of types, where no operand must ever match. */
+enum {
+    VT_NO_MEMORY = 1,     /* the address type of a memory that is not there */
+    VT_UNINITIALISED = 2, /* of a local without default value that is not set here */
+};
 
 struct type_list { /* borrowed */
     const valtype *types;
     uint32_t count;
 };
 
-struct frame {      /* a block that is open */
-    enum opcode op; /* OP_BLOCK also for the function itself */
+struct frame {  /* a block that is open */
+    uint8_t op; /* OP_BLOCK also for the function itself, and for try_table */
     bool unreachable;
-    uint32_t height;      /* of the operand stack below the block */
-    uint32_t init_height; /* of the stack of locals initialised */
-    uint32_t seen_at;     /* offset of the last br_table that checked this label */
-    valtype single;       /* the result where `results` has one and no list to point into */
-    struct type_list params, results;
+    uint32_t height;             /* of the operand stack below the block */
+    uint32_t init_height;        /* of the stack of locals initialised */
+    uint32_t seen_at;            /* offset of the last br_table that checked this label */
+    valtype single;              /* without `type`: the result, or VT_BOTTOM */
+    const struct type_def *type; /* NULL: no parameters and at most one result */
 };
 
 struct late_local { /* a local without default value */
@@ -48,11 +52,12 @@ struct validator {
     size_t stack_capacity;
     VEC(struct frame) frames;
 
-    valtype *locals; /* VT_BOTTOM: has no default value and is not initialised here */
+    valtype *locals; /* or VT_UNINITIALISED */
     uint32_t local_count;
     VEC(struct late_local) late_locals; /* by rising index */
     VEC(uint32_t) initialised;          /* late locals that are, in order */
     valtype memory0_address;            /* VT_NO_MEMORY without one */
+    bool table0_is_plain;               /* there is a table 0, of funcref with an i32 address */
 };
 
 void validator_init(struct validator *v, struct module *m, uint32_t features, struct err *err);
@@ -107,15 +112,20 @@ static inline struct type_list type_results(const struct type_def *t)
     return (struct type_list){t->results, t->result_count};
 }
 
+static inline struct type_list frame_params(const struct frame *f)
+{
+    return f->type != NULL ? type_params(f->type) : (struct type_list){NULL, 0};
+}
+
 static inline struct type_list frame_results(const struct frame *f)
 {
-    return f->results.types != NULL ? f->results : (struct type_list){&f->single, f->results.count};
+    return f->type != NULL ? type_results(f->type) : (struct type_list){&f->single, f->single != VT_BOTTOM};
 }
 
 /* What a branch to F carries. */
 static inline struct type_list frame_label(const struct frame *f)
 {
-    return f->op == OP_LOOP ? f->params : frame_results(f);
+    return f->op == OP_LOOP ? frame_params(f) : frame_results(f);
 }
 
 void set_unreachable(struct validator *v);

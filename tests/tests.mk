@@ -81,6 +81,22 @@ demo: packages
 demo-installed: all guests $(BENCH_PROGRAMS)
 	@BUILD=$(BUILD) tests/demo.sh
 
+# --- fuzzing ----------------------------------------------------------------------------------------------------------
+# tests/fuzz/fuzz_X.c is built by clang with libFuzzer and ASan together with the parser's own sources.
+FUZZ_CFLAGS := -std=gnu17 -O2 -g -D_GNU_SOURCE -Iinclude -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+SECONDS     ?= 60
+
+$(BUILD)/fuzz/fuzz_module: tests/fuzz/fuzz_module.c $(wildcard engine/*.[ch] include/*/*.h)
+	@mkdir -p $(@D)
+	clang $(FUZZ_CFLAGS) -o $@ tests/fuzz/fuzz_module.c $(filter-out engine/main_%.c,$(wildcard engine/*.c))
+
+.PHONY: fuzz fuzz-packages
+fuzz-packages:
+	@tests/packages/install fuzz
+## fuzz         one fuzzer for some time: make fuzz TARGET=module SECONDS=60
+fuzz: fuzz-packages $(BUILD)/fuzz/fuzz_$(TARGET)
+	@BUILD=$(BUILD) tests/fuzz/run.sh $(BUILD)/fuzz/fuzz_$(TARGET) $(SECONDS) spec
+
 packages:
 	@tests/packages/install build test
 
