@@ -14,8 +14,12 @@ static enum scmp_compare compare_from_name(const char *name)
     static const struct {
         const char *name;
         enum scmp_compare compare;
-    } table[] = {{"SCMP_CMP_NE", SCMP_CMP_NE}, {"SCMP_CMP_LT", SCMP_CMP_LT}, {"SCMP_CMP_LE", SCMP_CMP_LE},
-                 {"SCMP_CMP_EQ", SCMP_CMP_EQ}, {"SCMP_CMP_GE", SCMP_CMP_GE}, {"SCMP_CMP_GT", SCMP_CMP_GT},
+    } table[] = {{"SCMP_CMP_NE", SCMP_CMP_NE},
+                 {"SCMP_CMP_LT", SCMP_CMP_LT},
+                 {"SCMP_CMP_LE", SCMP_CMP_LE},
+                 {"SCMP_CMP_EQ", SCMP_CMP_EQ},
+                 {"SCMP_CMP_GE", SCMP_CMP_GE},
+                 {"SCMP_CMP_GT", SCMP_CMP_GT},
                  {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(table[i].name, name) == 0)
@@ -38,7 +42,7 @@ static void add_rule(scmp_filter_ctx filter, const char *line)
     int number = seccomp_syscall_resolve_name(name);
     if (number == __NR_SCMP_ERROR)
         return;
-    for (line += used; count < 6 && sscanf(line, "%u %31s %llu %llu%n", &index, operator, &value, &value2, &more) == 4;
+    for (line += used; count < 6 && sscanf(line, "%u %31s %llu %llu%n", &index, operator, & value, &value2, &more) == 4;
          line += more)
         compares[count++] = (struct scmp_arg_cmp){index, compare_from_name(operator), value, value2};
     int result = seccomp_rule_add_array(filter, strcmp(action, "ALLOW") == 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(code),

@@ -131,7 +131,7 @@ static void child_devices(void)
     static const struct {
         const char *path;
         int major, minor;
-    } nodes[] = {{"dev/null", 1, 3}, {"dev/zero", 1, 5},   {"dev/full", 1, 7},
+    } nodes[] = {{"dev/null", 1, 3},   {"dev/zero", 1, 5},    {"dev/full", 1, 7},
                  {"dev/random", 1, 8}, {"dev/urandom", 1, 9}, {"dev/tty", 5, 0}};
     static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"},
                                            {"/proc/self/fd/0", "dev/stdin"},
@@ -164,9 +164,9 @@ static void child_mounts(int v2)
 
 static void child_mask(const char *empty_directory)
 {
-    static const char *const masked[] = {"/proc/acpi",       "/proc/asound",    "/proc/kcore",   "/proc/keys",
-                                         "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
-                                         "/proc/sched_debug", "/sys/firmware",   "/proc/scsi"};
+    static const char *const masked[] = {
+        "/proc/acpi",       "/proc/asound",      "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
+        "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi"};
     static const char *const readonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
     const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
     struct stat st;
@@ -223,7 +223,8 @@ static void child_drop_rights(void)
     }
     check(setrlimit(RLIMIT_NOFILE, &files) == 0, "RLIMIT_NOFILE");
     check(syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setresgid, 0, 0, 0) == 0 &&
-              syscall(SYS_setresuid, 0, 0, 0) == 0, "user");
+              syscall(SYS_setresuid, 0, 0, 0) == 0,
+          "user");
     data[0].effective = data[0].permitted = (uint32_t)kept_capabilities;
     check(syscall(SYS_capset, &header, data) == 0, "capset");
     check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
@@ -332,7 +333,7 @@ static void start(const char *root, const char *id)
     check(fd >= 0 && read(fd, &byte, 1) == 1, path);
 }
 
-static void delete(const char *root, const char *id)
+static void delete (const char *root, const char *id)
 {
     char path[PATH_MAX];
     static const char *const names[] = {"pid", "fifo", ""};
@@ -367,7 +368,7 @@ int main(int argc, char **argv)
     else if (strcmp(words[0], "start") == 0)
         start(root, words[1]);
     else if (strcmp(words[0], "delete") == 0)
-        delete(root, words[1]);
+        delete (root, words[1]);
     else
         return fprintf(stderr, "floor: create, start or delete\n"), 2;
     return 0;

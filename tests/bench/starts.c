@@ -112,7 +112,8 @@ static void give_up(struct bench_case *c, const char *verb, struct usage *sum)
 static void run_case(struct bench_case *c, int round)
 {
     char *runtime = (char *)c->runtime;
-    char *create[] = {runtime, "--root", c->root, "create", "--bundle", (char *)c->bundle, "--pid-file", c->pid_file, c->id, NULL};
+    char *create[] = {runtime,           "--root",     c->root,     "create", "--bundle",
+                      (char *)c->bundle, "--pid-file", c->pid_file, c->id,    NULL};
     char *start[] = {runtime, "--root", c->root, "start", c->id, NULL};
     char *delete[] = {runtime, "--root", c->root, "delete", c->id, NULL};
     struct usage sum = {0};
