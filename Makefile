@@ -38,6 +38,8 @@ endif
 
 # --- sources, by folder ---------------------------------------------------------------------------------------------
 ENGINE_SRC := $(filter-out engine/main_%.c,$(wildcard engine/*.c engine/*/*.c engine/*/*/*.c))
+# the cache and the commands live in `wherry` alone, and need what only its libc and libraries have
+MUSL_ENGINE_SRC := $(filter-out engine/cache.c engine/digest.c engine/worker.c engine/tool.c,$(ENGINE_SRC))
 OCI_SRC    := $(filter-out oci/main.c oci/main_%.c oci/cmd_%.c,$(wildcard oci/*.c))
 CMD_SRC    := oci/main.c $(wildcard oci/cmd_*.c)
 SHIM_SRC   := $(filter-out shim/main.c,$(wildcard shim/*.c))
@@ -48,8 +50,8 @@ GLIBC_OBJ = $(patsubst %.c,$(BUILD)/obj/glibc/%.o,$(1))
 MUSL_OBJ  = $(patsubst %.c,$(BUILD)/obj/musl/%.o,$(1))
 
 PROGRAMS := $(if $(wildcard oci/main.c),$(BUILD)/wherry) \
-            $(if $(wildcard engine/main_engine.c),$(BUILD)/libexec/wherry/engine) \
-            $(if $(wildcard engine/main_compile.c),$(BUILD)/libexec/wherry/compile) \
+            $(if $(wildcard engine/run.c),$(BUILD)/libexec/wherry/engine) \
+            $(if $(wildcard engine/baseline/compile.c),$(BUILD)/libexec/wherry/compile) \
             $(if $(wildcard oci/main_system.c),$(BUILD)/libexec/wherry/system) \
             $(if $(wildcard shim/main.c),$(BUILD)/containerd-shim-wherry-v1)
 
@@ -99,7 +101,7 @@ PROTO_OBJ := $(patsubst $(BUILD)/gen/%.c,$(BUILD)/obj/glibc/gen/%.o,$(PROTO_C))
 $(call GLIBC_OBJ,$(SHIM_SRC) shim/main.c): | $(PROTO_C)
 
 $(BUILD)/libengine.a: $(call GLIBC_OBJ,$(ENGINE_SRC)) $(BUILD)/obj/glibc/engine_build_id.o
-$(BUILD)/libengine-musl.a: $(call MUSL_OBJ,$(ENGINE_SRC)) $(BUILD)/obj/musl/engine_build_id.o
+$(BUILD)/libengine-musl.a: $(call MUSL_OBJ,$(MUSL_ENGINE_SRC)) $(BUILD)/obj/musl/engine_build_id.o
 $(BUILD)/liboci.a: $(call GLIBC_OBJ,$(OCI_SRC))
 $(BUILD)/libshim.a: $(call GLIBC_OBJ,$(SHIM_SRC)) $(PROTO_OBJ)
 $(BUILD)/%.a:
@@ -111,9 +113,9 @@ $(BUILD)/%.a:
 # static: libyajl_s is the archive's name in Debian
 YAJL := $(if $(SANITIZE),-lyajl,-lyajl_s)
 $(BUILD)/wherry: $(call GLIBC_OBJ,$(CMD_SRC)) $(BUILD)/liboci.a $(BUILD)/libengine.a
-	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lm
+	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lm
 $(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
-	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lprotobuf-c -lnghttp2 -lcrypto -lm
+	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lprotobuf-c -lnghttp2 -lcrypto -lm
 $(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(MUSL_CC) $(STATIC) -o $@ $^ -lm
@@ -122,7 +124,7 @@ $(BUILD)/libexec/wherry/compile: $(BUILD)/obj/musl/engine/main_compile.o $(BUILD
 	$(call say,LD)$(MUSL_CC) $(STATIC) -o $@ $^ -lm
 $(BUILD)/libexec/wherry/system: $(BUILD)/obj/glibc/oci/main_system.o $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) -pie $(LINK) $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lseccomp -lsystemd -lm
+	$(call say,LD)$(CC) -pie $(LINK) $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lnettle -lseccomp -lsystemd -lm
 comma := ,
 
 include tests/tests.mk

@@ -5,23 +5,6 @@
 #include "wherry/engine.h"
 #include <string.h>
 
-uint32_t engine_default_features(void)
-{
-    return ENGINE_FEATURE_SIMD | ENGINE_FEATURE_RELAXED_SIMD | ENGINE_FEATURE_TAIL_CALL | ENGINE_FEATURE_EXTENDED_CONST |
-           ENGINE_FEATURE_MULTI_MEMORY | ENGINE_FEATURE_MEMORY64 | ENGINE_FEATURE_FUNCTION_REFERENCES |
-           ENGINE_FEATURE_WIDE_ARITHMETIC;
-}
-
-struct engine_options engine_options_resolved(const struct engine_options *options)
-{
-    struct engine_options resolved = *options;
-    if (resolved.compiler == 0)
-        resolved.compiler = ENGINE_BASELINE;
-    if (resolved.features == 0)
-        resolved.features = engine_default_features();
-    return resolved;
-}
-
 static int compile_module(struct module *m, const void *bytes, size_t len, const struct engine_options *options,
                           struct code_object *code, struct err *err)
 {
@@ -41,6 +24,7 @@ int engine_compile(const void *bytes, size_t len, const uint8_t key[32], const s
     struct artifact_identity identity = {.key = key,
                                          .compiler = o.compiler,
                                          .features = o.features,
+                                         .cpu_features = engine_cpu_features(),
                                          .explicit_bounds_checks = o.explicit_bounds_checks};
     struct module m = {0};
     struct code_object code = {0};

@@ -10,13 +10,13 @@ TEST_LINK = $(call say,CC)$(CC) $(GLIBC) -pie $(if $(SANITIZE),-fsanitize=addres
 
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_ENGINE)): $(BUILD)/tests/%: tests/%.c $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lcmocka -lm
+	$(TEST_LINK) -lcmocka -lnettle -lm
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_OCI)): $(BUILD)/tests/%: tests/%.c $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lcmocka -lyajl -lcap -lm
+	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lm
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lcmocka -lyajl -lcap -lprotobuf-c -lnghttp2 -lcrypto -lm
+	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lcrypto -lm
 -include $(UNIT_BIN:=.d)
 
 # the front test: the specification's suite through decoder and validator, nothing run

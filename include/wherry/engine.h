@@ -42,6 +42,9 @@ uint32_t engine_default_features(void);
 /* OPTIONS with the defaults filled in: what a cache key and an artifact's header speak of. */
 struct engine_options engine_options_resolved(const struct engine_options *options);
 
+/* Features of this CPU, beyond the base level x86-64-v2, that the compilers make use of; part of every cache key. */
+uint32_t engine_cpu_features(void);
+
 enum engine_kind { ENGINE_NOT_WASM = 0, ENGINE_MODULE, ENGINE_COMPONENT, ENGINE_UNKNOWN_VERSION };
 
 /* What the first LEN (>= 8 wanted) bytes of a file say it is: core module, component, neither. Reads at most 8 bytes. */
@@ -66,6 +69,9 @@ int engine_artifact_check_imports(int fd, const struct grant *grant, struct err 
  * should end with: the guest's, 134 after a trap (reason and backtrace already on stderr), or a negative errno with ERR
  * when it could not be started. */
 int engine_run(int artifact_fd, const struct grant *grant, struct err *err);
+
+/* Where the program libexec/wherry/engine finds what it runs: the grants in their flat form, the artifact. */
+enum { ENGINE_GRANT_FD = 3, ENGINE_ARTIFACT_FD = 4 };
 
 /* Identity of this build of the engine: part of every cache key. */
 extern const char engine_build_id[];

@@ -1,0 +1,34 @@
+#include "engine/digest.h"
+#include "base/fd.h"
+#include <nettle/sha2.h>
+
+enum { CHUNK_BYTES = 128 * 1024 };
+
+int digest_file(int fd, int copy_fd, uint8_t out[DIGEST_BYTES], uint64_t *size_bytes)
+{
+    struct sha256_ctx context;
+    uint8_t chunk[CHUNK_BYTES];
+    ssize_t n;
+
+    sha256_init(&context);
+    *size_bytes = 0;
+    while ((n = pread(fd, chunk, sizeof chunk, (off_t)*size_bytes)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 || (copy_fd >= 0 && fd_write_all(copy_fd, chunk, (size_t)n) != 0))
+            return -errno;
+        sha256_update(&context, (size_t)n, chunk);
+        *size_bytes += (uint64_t)n;
+    }
+    sha256_digest(&context, DIGEST_BYTES, out);
+    return 0;
+}
+
+void digest_bytes(const void *bytes, size_t len, uint8_t out[DIGEST_BYTES])
+{
+    struct sha256_ctx context;
+
+    sha256_init(&context);
+    sha256_update(&context, len, bytes);
+    sha256_digest(&context, DIGEST_BYTES, out);
+}

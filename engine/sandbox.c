@@ -1,0 +1,76 @@
+#include "engine/sandbox.h"
+#include <assert.h>
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+
+#if defined __x86_64__
+#define OUR_ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined __aarch64__
+#define OUR_ARCHITECTURE AUDIT_ARCH_AARCH64
+#endif
+
+enum { INSTRUCTIONS_MAX = 1024 };
+
+struct program {
+    struct sock_filter instructions[INSTRUCTIONS_MAX];
+    unsigned short count;
+};
+
+static void add(struct program *p, struct sock_filter instruction)
+{
+    assert(p->count < INSTRUCTIONS_MAX);
+    p->instructions[p->count++] = instruction;
+}
+
+static void add_return(struct program *p, uint32_t action)
+{
+    add(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action));
+}
+
+/* Skips the next COUNT instructions unless the accumulator is VALUE. */
+static void add_if(struct program *p, uint32_t value, uint8_t count)
+{
+    add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, count));
+}
+
+static void add_load(struct program *p, uint32_t offset)
+{
+    add(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset));
+}
+
+static void add_rule(struct program *p, const struct sandbox_rule *rule)
+{
+    if (rule->forbidden_bits == 0) {
+        add_if(p, (uint32_t)rule->number, 1);
+        add_return(p, SECCOMP_RET_ALLOW);
+        return;
+    }
+    add_if(p, (uint32_t)rule->number, 4);
+    add_load(p, (uint32_t)(offsetof(struct seccomp_data, args) + rule->argument * sizeof(uint64_t))); /* the low half: little-endian */
+    add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, rule->forbidden_bits, 0, 1));
+    add_return(p, SECCOMP_RET_ERRNO | EPERM);
+    add_return(p, SECCOMP_RET_ALLOW);
+}
+
+int sandbox_install(const struct sandbox_rule *rules, size_t count, enum sandbox_otherwise otherwise, struct err *err)
+{
+    struct program p = {.count = 0};
+    struct sock_fprog program;
+
+    add_load(&p, offsetof(struct seccomp_data, arch));
+    add(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCHITECTURE, 1, 0));
+    add_return(&p, SECCOMP_RET_KILL_PROCESS);
+    add_load(&p, offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < count; i++)
+        add_rule(&p, &rules[i]);
+    add_return(&p, otherwise == SANDBOX_KILL ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM);
+    program = (struct sock_fprog){p.count, p.instructions};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return err_sys(err, "cannot set no_new_privs");
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        return err_sys(err, "cannot install the seccomp filter");
+    return 0;
+}
