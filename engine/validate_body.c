@@ -182,270 +182,364 @@ static inline valtype short_label(const struct frame *f)
     return f->op == OP_LOOP ? VT_BOTTOM : f->single;
 }
 
+/* Whether the block F of at most one result may end here: exactly that is on its stack, or nothing and code after a
+ * branch; and it initialised no local. */
+static inline bool is_finished(const struct validator *v, const struct frame *f, const valtype *sp, const valtype *base)
+{
+    if (f->type != NULL || f->init_height != v->initialised.len)
+        return false;
+    if (sp == base)
+        return f->single == VT_BOTTOM || f->unreachable;
+    return sp == base + 1 && *base == f->single;
+}
+
 /* Takes instructions from AT while it can; returns where it stopped: before an instruction it did not take, or behind
- * FAST_END. */
+ * FAST_END.
+ *
+ * Every instruction jumps to the next one's code itself, so that the processor predicts each of those jumps by what
+ * came before it. The table holds distances of labels, which need no relocation; 0 stands for all that is not taken. */
 static const uint8_t *take_instructions(struct validator *v, const uint8_t *at, const uint8_t *fast_end)
 {
-    const struct module *const m = v->m;
-    const valtype *const locals = v->locals;
-    const uint32_t local_count = v->local_count;
-    const valtype address = v->memory0_address;
+#define CODE(label) ((char *)&&label - (char *)&&out)
+    static const int32_t code[256] = {
+        [OP_UNREACHABLE] = CODE(unreachable),
+        [OP_NOP] = CODE(nop),
+        [OP_BLOCK... OP_LOOP] = CODE(block),
+        [OP_IF] = CODE(if_block),
+        [OP_ELSE] = CODE(else_arm),
+        [OP_END] = CODE(end),
+        [OP_BR] = CODE(br),
+        [OP_BR_IF] = CODE(br_if),
+        [OP_RETURN] = CODE(return_),
+        [OP_CALL] = CODE(call),
+        [OP_CALL_INDIRECT] = CODE(call_indirect),
+        [OP_DROP] = CODE(drop),
+        [OP_SELECT] = CODE(select),
+        [OP_LOCAL_GET] = CODE(local_get),
+        [OP_LOCAL_SET] = CODE(local_set),
+        [OP_LOCAL_TEE] = CODE(local_tee),
+        [OP_GLOBAL_GET] = CODE(global_get),
+        [OP_GLOBAL_SET] = CODE(global_set),
+        [OP_I32_LOAD] = CODE(load_i32),
+        [OP_I64_LOAD] = CODE(load_i64),
+        [OP_F32_LOAD] = CODE(load_f32),
+        [OP_F64_LOAD] = CODE(load_f64),
+        [OP_I32_LOAD8_S... OP_I32_LOAD8_U] = CODE(load8_i32),
+        [OP_I32_LOAD16_S... OP_I32_LOAD16_U] = CODE(load16_i32),
+        [OP_I64_LOAD8_S... OP_I64_LOAD8_U] = CODE(load8_i64),
+        [OP_I64_LOAD16_S... OP_I64_LOAD16_U] = CODE(load16_i64),
+        [OP_I64_LOAD32_S... OP_I64_LOAD32_U] = CODE(load32_i64),
+        [OP_I32_STORE] = CODE(store_i32),
+        [OP_I64_STORE] = CODE(store_i64),
+        [OP_F32_STORE] = CODE(store_f32),
+        [OP_F64_STORE] = CODE(store_f64),
+        [OP_I32_STORE8] = CODE(store8_i32),
+        [OP_I32_STORE16] = CODE(store16_i32),
+        [OP_I64_STORE8] = CODE(store8_i64),
+        [OP_I64_STORE16] = CODE(store16_i64),
+        [OP_I64_STORE32] = CODE(store32_i64),
+        [OP_I32_CONST] = CODE(const_i32),
+        [OP_I64_CONST] = CODE(const_i64),
+        [OP_F32_CONST] = CODE(const_f32),
+        [OP_F64_CONST] = CODE(const_f64),
+        [OP_I32_EQZ] = CODE(i32_i32),
+        [OP_I32_EQ... OP_I32_GE_U] = CODE(i32_i32_i32),
+        [OP_I64_EQZ] = CODE(i64_i32),
+        [OP_I64_EQ... OP_I64_GE_U] = CODE(i64_i64_i32),
+        [OP_F32_EQ... OP_F32_GE] = CODE(f32_f32_i32),
+        [OP_F64_EQ... OP_F64_GE] = CODE(f64_f64_i32),
+        [OP_I32_CLZ... OP_I32_POPCNT] = CODE(i32_i32),
+        [OP_I32_ADD... OP_I32_ROTR] = CODE(i32_i32_i32),
+        [OP_I64_CLZ... OP_I64_POPCNT] = CODE(i64_i64),
+        [OP_I64_ADD... OP_I64_ROTR] = CODE(i64_i64_i64),
+        [OP_F32_ABS... OP_F32_SQRT] = CODE(f32_f32),
+        [OP_F32_ADD... OP_F32_COPYSIGN] = CODE(f32_f32_f32),
+        [OP_F64_ABS... OP_F64_SQRT] = CODE(f64_f64),
+        [OP_F64_ADD... OP_F64_COPYSIGN] = CODE(f64_f64_f64),
+        [OP_I32_WRAP_I64] = CODE(i64_i32),
+        [OP_I32_TRUNC_F32_S... OP_I32_TRUNC_F32_U] = CODE(f32_i32),
+        [OP_I32_TRUNC_F64_S... OP_I32_TRUNC_F64_U] = CODE(f64_i32),
+        [OP_I64_EXTEND_I32_S... OP_I64_EXTEND_I32_U] = CODE(i32_i64),
+        [OP_I64_TRUNC_F64_S... OP_I64_TRUNC_F64_U] = CODE(f64_i64),
+        [OP_F32_CONVERT_I32_S... OP_F32_CONVERT_I32_U] = CODE(i32_f32),
+        [OP_F32_DEMOTE_F64] = CODE(f64_f32),
+        [OP_F64_CONVERT_I32_S... OP_F64_CONVERT_I32_U] = CODE(i32_f64),
+        [OP_F64_CONVERT_I64_S... OP_F64_CONVERT_I64_U] = CODE(i64_f64),
+        [OP_F64_PROMOTE_F32] = CODE(f32_f64),
+        [OP_I32_REINTERPRET_F32] = CODE(f32_i32),
+        [OP_I64_REINTERPRET_F64] = CODE(f64_i64),
+        [OP_F32_REINTERPRET_I32] = CODE(i32_f32),
+        [OP_F64_REINTERPRET_I64] = CODE(i64_f64),
+        [OP_I32_EXTEND8_S... OP_I32_EXTEND16_S] = CODE(i32_i32),
+        [OP_I64_EXTEND8_S... OP_I64_EXTEND32_S] = CODE(i64_i64),
+        [0xfd] = CODE(vector), /* the prefix of OPCODE_SPACE_VECTOR */
+    };
     valtype *sp = v->sp, *base = v->base, t;
     const uint8_t *next;
     struct frame *f;
     struct cursor c;
     uint32_t n;
 
+#define NEXT(behind)                                                                                                   \
+    at = behind;                                                                                                       \
+    if (at >= fast_end)                                                                                                \
+        goto out;                                                                                                      \
+    goto *((char *)&&out + code[*at])
 #define UNARY(from, to)                                                                                                \
     if (!top_is(sp, base, from))                                                                                       \
         goto out;                                                                                                      \
     sp[-1] = to;                                                                                                       \
-    at++;                                                                                                              \
-    break
+    NEXT(at + 1)
 #define BINARY(from, to)                                                                                               \
     if (!top_two_are(sp, base, from, from))                                                                            \
         goto out;                                                                                                      \
     sp--;                                                                                                              \
     sp[-1] = to;                                                                                                       \
-    at++;                                                                                                              \
-    break
+    NEXT(at + 1)
 #define LOAD(to, width)                                                                                                \
-    if (at[1] > (width) || (next = short_u32(at + 2, &n)) == NULL || !top_is(sp, base, address))                       \
+    if (at[1] > (width) || (next = short_u32(at + 2, &n)) == NULL || !top_is(sp, base, v->memory0_address))            \
         goto out;                                                                                                      \
     sp[-1] = to;                                                                                                       \
-    at = next;                                                                                                         \
-    break
+    NEXT(next)
 #define STORE(from, width)                                                                                             \
-    if (at[1] > (width) || (next = short_u32(at + 2, &n)) == NULL || !top_two_are(sp, base, address, from))            \
+    if (at[1] > (width) || (next = short_u32(at + 2, &n)) == NULL || !top_two_are(sp, base, v->memory0_address, from)) \
         goto out;                                                                                                      \
     sp -= 2;                                                                                                           \
-    at = next;                                                                                                         \
-    break
+    NEXT(next)
 #define CONSTANT(type, behind)                                                                                         \
     next = behind;                                                                                                     \
     if (next == NULL)                                                                                                  \
         goto out;                                                                                                      \
     *sp++ = type;                                                                                                      \
-    at = next;                                                                                                         \
-    break
+    NEXT(next)
 
-    while (at < fast_end) {
-        switch (*at) {
-        case OP_NOP: at++; break;
-        case OP_UNREACHABLE:
-            sp = base;
-            vec_last(&v->frames)->unreachable = true;
-            at++;
-            break;
-        case OP_BLOCK:
-        case OP_LOOP:
-        case OP_IF:
-            t = at[1];
-            if ((t != 0x40 && !is_number(t)) || v->frames.len == v->frames.capacity)
-                goto out;
-            if (*at == OP_IF) {
-                if (!top_is(sp, base, VT_I32))
-                    goto out;
-                sp--;
-            }
-            base = sp;
-            v->frames.data[v->frames.len++] = (struct frame){.op = *at,
-                                                             .height = (uint32_t)(sp - v->stack),
-                                                             .init_height = (uint32_t)v->initialised.len,
-                                                             .single = t == 0x40 ? VT_BOTTOM : t};
-            at += 2;
-            break;
-        case OP_ELSE:
-        case OP_END:
-            f = vec_last(&v->frames);
-            if (f->type != NULL || f->init_height != v->initialised.len || v->frames.len == 1)
-                goto out;
-            if (f->single == VT_BOTTOM ? sp != base
-                                       : !(sp == base + 1 && *base == f->single) && !(sp == base && f->unreachable))
-                goto out;
-            if (*at == OP_ELSE) {
-                if (f->op != OP_IF)
-                    goto out;
-                f->op = OP_ELSE;
-                f->unreachable = false;
-                sp = base;
-            } else {
-                if (f->op == OP_IF && f->single != VT_BOTTOM)
-                    goto out;
-                sp = base;
-                if (f->single != VT_BOTTOM)
-                    *sp++ = f->single;
-                v->frames.len--;
-                base = v->stack + f[-1].height;
-            }
-            at++;
-            break;
-        case OP_BR:
-        case OP_BR_IF:
-            next = short_u32(at + 1, &n);
-            if (next == NULL || n >= v->frames.len)
-                goto out;
-            t = short_label(&v->frames.data[v->frames.len - 1 - n]);
-            if (*at == OP_BR) {
-                if (t != VT_BOTTOM && !top_is(sp, base, t))
-                    goto out;
-                sp = base;
-                vec_last(&v->frames)->unreachable = true;
-            } else {
-                if (t == VT_BOTTOM ? !top_is(sp, base, VT_I32) : !top_two_are(sp, base, t, VT_I32))
-                    goto out;
-                sp--;
-            }
-            at = next;
-            break;
-        case OP_RETURN:
-            t = short_label(&v->frames.data[0]);
-            if (t != VT_BOTTOM && !top_is(sp, base, t))
-                goto out;
-            sp = base;
-            vec_last(&v->frames)->unreachable = true;
-            at++;
-            break;
-        case OP_CALL:
-            next = short_u32(at + 1, &n);
-            if (next == NULL || n >= m->func_count)
-                goto out;
-            c.sp = take_call(&m->types[m->funcs[n].type], sp, base);
-            if (c.sp == NULL)
-                goto out;
-            sp = c.sp;
-            at = next;
-            break;
-        case OP_CALL_INDIRECT:
-            next = short_u32(at + 1, &n);
-            if (next == NULL || *next != 0 || !v->table0_is_plain || n >= m->type_count ||
-                m->types[n].kind != TYPE_FUNC || !top_is(sp, base, VT_I32))
-                goto out;
-            c.sp = take_call(&m->types[n], sp - 1, base);
-            if (c.sp == NULL)
-                goto out;
-            sp = c.sp;
-            at = next + 1;
-            break;
-        case OP_DROP:
-            if (sp == base)
-                goto out;
-            sp--;
-            at++;
-            break;
-        case OP_SELECT:
-            if (sp - base < 3 || sp[-1] != VT_I32 || sp[-2] != sp[-3] || !is_number(sp[-2]))
-                goto out;
-            sp -= 2;
-            at++;
-            break;
-        case OP_LOCAL_GET:
-            next = short_u32(at + 1, &n);
-            if (next == NULL || n >= local_count || locals[n] == VT_UNINITIALISED)
-                goto out;
-            *sp++ = locals[n];
-            at = next;
-            break;
-        case OP_LOCAL_SET:
-            next = short_u32(at + 1, &n);
-            if (next == NULL || n >= local_count || !top_is(sp, base, locals[n]))
-                goto out;
-            sp--;
-            at = next;
-            break;
-        case OP_LOCAL_TEE:
-            next = short_u32(at + 1, &n);
-            if (next == NULL || n >= local_count || !top_is(sp, base, locals[n]))
-                goto out;
-            at = next;
-            break;
-        case OP_GLOBAL_GET:
-            next = short_u32(at + 1, &n);
-            if (next == NULL || n >= m->global_count)
-                goto out;
-            *sp++ = m->globals[n].type;
-            at = next;
-            break;
-        case OP_GLOBAL_SET:
-            next = short_u32(at + 1, &n);
-            if (next == NULL || n >= m->global_count || !m->globals[n].mutable || !top_is(sp, base, m->globals[n].type))
-                goto out;
-            sp--;
-            at = next;
-            break;
-        case OP_I32_CONST: CONSTANT(VT_I32, skip_leb(at + 1, 4)); /* the fifth and tenth byte have rules */
-        case OP_I64_CONST: CONSTANT(VT_I64, skip_leb(at + 1, 9));
-        case OP_F32_CONST: CONSTANT(VT_F32, at + 5);
-        case OP_F64_CONST: CONSTANT(VT_F64, at + 9);
-        case OP_I32_LOAD: LOAD(VT_I32, 2);
-        case OP_I64_LOAD: LOAD(VT_I64, 3);
-        case OP_F32_LOAD: LOAD(VT_F32, 2);
-        case OP_F64_LOAD: LOAD(VT_F64, 3);
-        case OP_I32_LOAD8_S:
-        case OP_I32_LOAD8_U: LOAD(VT_I32, 0);
-        case OP_I32_LOAD16_S:
-        case OP_I32_LOAD16_U: LOAD(VT_I32, 1);
-        case OP_I64_LOAD8_S:
-        case OP_I64_LOAD8_U: LOAD(VT_I64, 0);
-        case OP_I64_LOAD16_S:
-        case OP_I64_LOAD16_U: LOAD(VT_I64, 1);
-        case OP_I64_LOAD32_S:
-        case OP_I64_LOAD32_U: LOAD(VT_I64, 2);
-        case OP_I32_STORE: STORE(VT_I32, 2);
-        case OP_I64_STORE: STORE(VT_I64, 3);
-        case OP_F32_STORE: STORE(VT_F32, 2);
-        case OP_F64_STORE: STORE(VT_F64, 3);
-        case OP_I32_STORE8: STORE(VT_I32, 0);
-        case OP_I32_STORE16: STORE(VT_I32, 1);
-        case OP_I64_STORE8: STORE(VT_I64, 0);
-        case OP_I64_STORE16: STORE(VT_I64, 1);
-        case OP_I64_STORE32: STORE(VT_I64, 2);
-        case OP_I32_EQZ:
-        case OP_I32_CLZ ... OP_I32_POPCNT:
-        case OP_I32_EXTEND8_S:
-        case OP_I32_EXTEND16_S: UNARY(VT_I32, VT_I32);
-        case OP_I64_CLZ ... OP_I64_POPCNT:
-        case OP_I64_EXTEND8_S ... OP_I64_EXTEND32_S: UNARY(VT_I64, VT_I64);
-        case OP_I64_EQZ:
-        case OP_I32_WRAP_I64: UNARY(VT_I64, VT_I32);
-        case OP_I64_EXTEND_I32_S:
-        case OP_I64_EXTEND_I32_U: UNARY(VT_I32, VT_I64);
-        case OP_F32_ABS ... OP_F32_SQRT: UNARY(VT_F32, VT_F32);
-        case OP_F64_ABS ... OP_F64_SQRT: UNARY(VT_F64, VT_F64);
-        case OP_F32_CONVERT_I32_S ... OP_F32_CONVERT_I32_U:
-        case OP_F32_REINTERPRET_I32: UNARY(VT_I32, VT_F32);
-        case OP_F64_CONVERT_I32_S ... OP_F64_CONVERT_I32_U: UNARY(VT_I32, VT_F64);
-        case OP_F64_CONVERT_I64_S ... OP_F64_CONVERT_I64_U:
-        case OP_F64_REINTERPRET_I64: UNARY(VT_I64, VT_F64);
-        case OP_I32_TRUNC_F32_S ... OP_I32_TRUNC_F32_U:
-        case OP_I32_REINTERPRET_F32: UNARY(VT_F32, VT_I32);
-        case OP_I32_TRUNC_F64_S ... OP_I32_TRUNC_F64_U: UNARY(VT_F64, VT_I32);
-        case OP_I64_TRUNC_F64_S ... OP_I64_TRUNC_F64_U:
-        case OP_I64_REINTERPRET_F64: UNARY(VT_F64, VT_I64);
-        case OP_F32_DEMOTE_F64: UNARY(VT_F64, VT_F32);
-        case OP_F64_PROMOTE_F32: UNARY(VT_F32, VT_F64);
-        case OP_I32_EQ ... OP_I32_GE_U:
-        case OP_I32_ADD ... OP_I32_ROTR: BINARY(VT_I32, VT_I32);
-        case OP_I64_EQ ... OP_I64_GE_U: BINARY(VT_I64, VT_I32);
-        case OP_I64_ADD ... OP_I64_ROTR: BINARY(VT_I64, VT_I64);
-        case OP_F32_EQ ... OP_F32_GE: BINARY(VT_F32, VT_I32);
-        case OP_F32_ADD ... OP_F32_COPYSIGN: BINARY(VT_F32, VT_F32);
-        case OP_F64_EQ ... OP_F64_GE: BINARY(VT_F64, VT_I32);
-        case OP_F64_ADD ... OP_F64_COPYSIGN: BINARY(VT_F64, VT_F64);
-        case 0xfd: /* OPCODE_SPACE_VECTOR */
-            c = take_vector(v, at + 1, sp, base);
-            if (c.sp == NULL)
-                goto out;
-            at = c.at;
-            sp = c.sp;
-            break;
-        default: goto out;
-        }
-    }
+    NEXT(at);
+nop:
+    NEXT(at + 1);
+unreachable:
+    sp = base;
+    vec_last(&v->frames)->unreachable = true;
+    NEXT(at + 1);
+if_block:
+    if (!top_is(sp, base, VT_I32))
+        goto out;
+    t = at[1];
+    if ((t != 0x40 && !is_number(t)) || v->frames.len == v->frames.capacity)
+        goto out;
+    sp--;
+    goto open;
+block: /* also loop */
+    t = at[1];
+    if ((t != 0x40 && !is_number(t)) || v->frames.len == v->frames.capacity)
+        goto out;
+open:
+    base = sp;
+    v->frames.data[v->frames.len++] = (struct frame){.op = *at,
+                                                     .height = (uint32_t)(sp - v->stack),
+                                                     .init_height = (uint32_t)v->initialised.len,
+                                                     .single = t == 0x40 ? VT_BOTTOM : t};
+    NEXT(at + 2);
+else_arm:
+    f = vec_last(&v->frames);
+    if (f->op != OP_IF || !is_finished(v, f, sp, base))
+        goto out;
+    f->op = OP_ELSE;
+    f->unreachable = false;
+    sp = base;
+    NEXT(at + 1);
+end:
+    f = vec_last(&v->frames);
+    if (v->frames.len == 1 || (f->op == OP_IF && f->single != VT_BOTTOM) || !is_finished(v, f, sp, base))
+        goto out;
+    sp = base;
+    if (f->single != VT_BOTTOM)
+        *sp++ = f->single;
+    v->frames.len--;
+    base = v->stack + f[-1].height;
+    NEXT(at + 1);
+br:
+    next = short_u32(at + 1, &n);
+    if (next == NULL || n >= v->frames.len)
+        goto out;
+    t = short_label(&v->frames.data[v->frames.len - 1 - n]);
+    if (t != VT_BOTTOM && !top_is(sp, base, t))
+        goto out;
+    sp = base;
+    vec_last(&v->frames)->unreachable = true;
+    NEXT(next);
+br_if:
+    next = short_u32(at + 1, &n);
+    if (next == NULL || n >= v->frames.len)
+        goto out;
+    t = short_label(&v->frames.data[v->frames.len - 1 - n]);
+    if (t == VT_BOTTOM ? !top_is(sp, base, VT_I32) : !top_two_are(sp, base, t, VT_I32))
+        goto out;
+    sp--;
+    NEXT(next);
+return_:
+    t = short_label(&v->frames.data[0]);
+    if (t != VT_BOTTOM && !top_is(sp, base, t))
+        goto out;
+    sp = base;
+    vec_last(&v->frames)->unreachable = true;
+    NEXT(at + 1);
+call:
+    next = short_u32(at + 1, &n);
+    if (next == NULL || n >= v->m->func_count)
+        goto out;
+    c.sp = take_call(&v->m->types[v->m->funcs[n].type], sp, base);
+    if (c.sp == NULL)
+        goto out;
+    sp = c.sp;
+    NEXT(next);
+call_indirect:
+    next = short_u32(at + 1, &n);
+    if (next == NULL || *next != 0 || !v->table0_is_plain || n >= v->m->type_count ||
+        v->m->types[n].kind != TYPE_FUNC || !top_is(sp, base, VT_I32))
+        goto out;
+    c.sp = take_call(&v->m->types[n], sp - 1, base);
+    if (c.sp == NULL)
+        goto out;
+    sp = c.sp;
+    NEXT(next + 1);
+drop:
+    if (sp == base)
+        goto out;
+    sp--;
+    NEXT(at + 1);
+select:
+    if (sp - base < 3 || sp[-1] != VT_I32 || sp[-2] != sp[-3] || !is_number(sp[-2]))
+        goto out;
+    sp -= 2;
+    NEXT(at + 1);
+local_get:
+    next = short_u32(at + 1, &n);
+    if (next == NULL || n >= v->local_count || v->locals[n] == VT_UNINITIALISED)
+        goto out;
+    *sp++ = v->locals[n];
+    NEXT(next);
+local_set:
+    next = short_u32(at + 1, &n);
+    if (next == NULL || n >= v->local_count || !top_is(sp, base, v->locals[n]))
+        goto out;
+    sp--;
+    NEXT(next);
+local_tee:
+    next = short_u32(at + 1, &n);
+    if (next == NULL || n >= v->local_count || !top_is(sp, base, v->locals[n]))
+        goto out;
+    NEXT(next);
+global_get:
+    next = short_u32(at + 1, &n);
+    if (next == NULL || n >= v->m->global_count)
+        goto out;
+    *sp++ = v->m->globals[n].type;
+    NEXT(next);
+global_set:
+    next = short_u32(at + 1, &n);
+    if (next == NULL || n >= v->m->global_count || !v->m->globals[n].mutable ||
+        !top_is(sp, base, v->m->globals[n].type))
+        goto out;
+    sp--;
+    NEXT(next);
+const_i32:
+    CONSTANT(VT_I32, skip_leb(at + 1, 4)); /* the fifth byte, and the tenth below, have rules */
+const_i64:
+    CONSTANT(VT_I64, skip_leb(at + 1, 9));
+const_f32:
+    CONSTANT(VT_F32, at + 5);
+const_f64:
+    CONSTANT(VT_F64, at + 9);
+load_i32:
+    LOAD(VT_I32, 2);
+load_i64:
+    LOAD(VT_I64, 3);
+load_f32:
+    LOAD(VT_F32, 2);
+load_f64:
+    LOAD(VT_F64, 3);
+load8_i32:
+    LOAD(VT_I32, 0);
+load16_i32:
+    LOAD(VT_I32, 1);
+load8_i64:
+    LOAD(VT_I64, 0);
+load16_i64:
+    LOAD(VT_I64, 1);
+load32_i64:
+    LOAD(VT_I64, 2);
+store_i32:
+    STORE(VT_I32, 2);
+store_i64:
+    STORE(VT_I64, 3);
+store_f32:
+    STORE(VT_F32, 2);
+store_f64:
+    STORE(VT_F64, 3);
+store8_i32:
+    STORE(VT_I32, 0);
+store16_i32:
+    STORE(VT_I32, 1);
+store8_i64:
+    STORE(VT_I64, 0);
+store16_i64:
+    STORE(VT_I64, 1);
+store32_i64:
+    STORE(VT_I64, 2);
+i32_i32:
+    UNARY(VT_I32, VT_I32);
+i32_i64:
+    UNARY(VT_I32, VT_I64);
+i32_f32:
+    UNARY(VT_I32, VT_F32);
+i32_f64:
+    UNARY(VT_I32, VT_F64);
+i64_i32:
+    UNARY(VT_I64, VT_I32);
+i64_i64:
+    UNARY(VT_I64, VT_I64);
+i64_f64:
+    UNARY(VT_I64, VT_F64);
+f32_i32:
+    UNARY(VT_F32, VT_I32);
+f32_f32:
+    UNARY(VT_F32, VT_F32);
+f32_f64:
+    UNARY(VT_F32, VT_F64);
+f64_i32:
+    UNARY(VT_F64, VT_I32);
+f64_i64:
+    UNARY(VT_F64, VT_I64);
+f64_f32:
+    UNARY(VT_F64, VT_F32);
+f64_f64:
+    UNARY(VT_F64, VT_F64);
+i32_i32_i32:
+    BINARY(VT_I32, VT_I32);
+i64_i64_i32:
+    BINARY(VT_I64, VT_I32);
+i64_i64_i64:
+    BINARY(VT_I64, VT_I64);
+f32_f32_i32:
+    BINARY(VT_F32, VT_I32);
+f32_f32_f32:
+    BINARY(VT_F32, VT_F32);
+f64_f64_i32:
+    BINARY(VT_F64, VT_I32);
+f64_f64_f64:
+    BINARY(VT_F64, VT_F64);
+vector:
+    c = take_vector(v, at + 1, sp, base);
+    if (c.sp == NULL)
+        goto out;
+    sp = c.sp;
+    NEXT(c.at);
 out:
     v->sp = sp;
     v->base = base;
     return at;
+#undef CODE
+#undef NEXT
 #undef UNARY
 #undef BINARY
 #undef LOAD

@@ -86,9 +86,11 @@ demo-installed: all guests $(BENCH_PROGRAMS)
 FUZZ_CFLAGS := -std=gnu17 -O2 -g -D_GNU_SOURCE -Iinclude -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 SECONDS     ?= 60
 
-$(BUILD)/fuzz/fuzz_module: tests/fuzz/fuzz_module.c $(wildcard engine/*.[ch] include/*/*.h)
+FUZZ_MODULE := tests/fuzz/fuzz_module.c $(addprefix engine/,body.c const_expr.c decode.c detect.c feature.c name.c opcodes.c \
+               subtype.c types.c validate.c validate_body.c validate_gc.c validate_op.c validator.c)
+$(BUILD)/fuzz/fuzz_module: $(FUZZ_MODULE) $(wildcard engine/*.h include/*/*.h)
 	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -o $@ tests/fuzz/fuzz_module.c $(filter-out engine/main_%.c,$(wildcard engine/*.c))
+	clang $(FUZZ_CFLAGS) -o $@ $(FUZZ_MODULE)
 
 .PHONY: fuzz fuzz-packages
 fuzz-packages:
