@@ -1,51 +1,8 @@
 #include "engine/text.h"
 
-static const char *heap_text(heaptype heap)
-{
-    switch (heap) {
-    case HEAP_NOEXN: return "noexn";
-    case HEAP_NOFUNC: return "nofunc";
-    case HEAP_NOEXTERN: return "noextern";
-    case HEAP_NONE: return "none";
-    case HEAP_FUNC: return "func";
-    case HEAP_EXTERN: return "extern";
-    case HEAP_ANY: return "any";
-    case HEAP_EQ: return "eq";
-    case HEAP_I31: return "i31";
-    case HEAP_STRUCT: return "struct";
-    case HEAP_ARRAY: return "array";
-    case HEAP_EXN: return "exn";
-    default: return NULL;
-    }
-}
-
-static void text_reftype(struct buf *out, valtype type)
-{
-    const char *heap = heap_text(valtype_heap(type));
-    bool nullable = valtype_code(type) == VT_REF_NULL;
-
-    if (heap == NULL)
-        buf_printf(out, "(ref %s%u)", nullable ? "null " : "", valtype_heap(type));
-    else if (!nullable)
-        buf_printf(out, "(ref %s)", heap);
-    else
-        buf_printf(out, "%sref", heap);
-}
-
 void text_valtype(struct buf *out, valtype type)
 {
-    switch (valtype_code(type)) {
-    case VT_I32: buf_put_str(out, "i32"); break;
-    case VT_I64: buf_put_str(out, "i64"); break;
-    case VT_F32: buf_put_str(out, "f32"); break;
-    case VT_F64: buf_put_str(out, "f64"); break;
-    case VT_V128: buf_put_str(out, "v128"); break;
-    case VT_I8: buf_put_str(out, "i8"); break;
-    case VT_I16: buf_put_str(out, "i16"); break;
-    case VT_REF:
-    case VT_REF_NULL: text_reftype(out, type); break;
-    default: buf_put_str(out, "?"); break;
-    }
+    buf_put_str(out, valtype_text(type).text);
 }
 
 void text_func_type(struct buf *out, const valtype *types, uint32_t param_count, uint32_t result_count)

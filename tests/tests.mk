@@ -32,13 +32,20 @@ $(BUILD)/tests/spec/spec: $(addprefix tests/spec/,spec.c script.c value.c specte
 	@mkdir -p $(@D)
 	$(CC) $(GLIBC) -pie $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $(filter %.c %.a,$^) -lyajl -lm
 
+# golden tests: tests/golden/X.c compares every tests/golden/X/*.txt
+GOLDEN_BIN := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/golden/*.c))
+$(GOLDEN_BIN): $(BUILD)/tests/%: tests/%.c $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -lm
+-include $(GOLDEN_BIN:=.d)
+
 include tests/guests/guests.mk
 include tests/bench/bench.mk
 
 # --- what `make check` runs -------------------------------------------------------------------------------------------
 # Cheap first. Each entry is an executable that prints TAP or a "N passed, N failed, N skipped" line, and that skips by
 # name, with the reason, what this machine cannot do (no root, a package or a suite missing).
-FAST   := tests/layers.sh $(UNIT_BIN) $(wildcard tests/fast/*.sh)
+FAST   := tests/layers.sh $(UNIT_BIN) $(GOLDEN_BIN) $(wildcard tests/fast/*.sh)
 SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/oci/run.sh tests/real/run.sh)
 E2E    := $(wildcard tests/e2e/*.sh)
 
@@ -46,13 +53,13 @@ RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
 
 .PHONY: suite-validate check-fast check check-installed check-e2e check-vm t packages
 ## check-fast   unit tests and the layers test: no root, under a minute
-check-fast: all $(UNIT_BIN)
+check-fast: all $(UNIT_BIN) $(GOLDEN_BIN)
 	@$(RUN) $(FAST)
 
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(UNIT_BIN) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
@@ -87,7 +94,7 @@ FUZZ_CFLAGS := -std=gnu17 -O2 -g -D_GNU_SOURCE -Iinclude -I. -fsanitize=fuzzer,a
 SECONDS     ?= 60
 
 FUZZ_MODULE := tests/fuzz/fuzz_module.c $(addprefix engine/,body.c const_expr.c decode.c detect.c feature.c name.c opcodes.c \
-               subtype.c types.c validate.c validate_body.c validate_gc.c validate_op.c validator.c)
+               subtype.c text.c types.c dump.c validate.c validate_body.c validate_gc.c validate_op.c validator.c)
 $(BUILD)/fuzz/fuzz_module: $(FUZZ_MODULE) $(wildcard engine/*.h include/*/*.h)
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -o $@ $(FUZZ_MODULE)
@@ -98,6 +105,11 @@ fuzz-packages:
 ## fuzz         one fuzzer for some time: make fuzz TARGET=module SECONDS=60
 fuzz: fuzz-packages $(BUILD)/fuzz/fuzz_$(TARGET)
 	@BUILD=$(BUILD) tests/fuzz/run.sh $(BUILD)/fuzz/fuzz_$(TARGET) $(SECONDS) spec
+
+## bless        rewrites golden expectations by what is printed now: make bless T=decode
+.PHONY: bless
+bless: $(BUILD)/tests/golden/$(T)
+	BLESS=1 $<
 
 packages:
 	@tests/packages/install build test

@@ -2,6 +2,7 @@
  * must also read through to its end with the immediates' reader alone, as the compilers will. The first byte of the
  * input chooses the features. */
 #include "engine/body.h"
+#include "engine/dump.h"
 #include "engine/feature.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -37,6 +38,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size--;
     }
     rc = module_decode(&m, data, size, features, &err);
+    if (rc == 0) {
+        struct buf text = {0};
+        dump_module(&m, &text);
+        buf_done(&text);
+    }
     if (rc == 0)
         rc = module_validate(&m, features, &err);
     assert(rc == 0 || ((rc == -EINVAL || rc == -ENOTSUP) && err.code == -rc && err.text[0] != 0));
