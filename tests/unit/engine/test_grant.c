@@ -7,10 +7,8 @@
 static const char *const args[] = {"hello", "", "three words here"};
 static const char *const environment[] = {"NAME=wherry", "EMPTY="};
 static const struct grant_path paths[] = {
-    {GRANT_DIRECTORY, "/", NULL, 5, true},
-    {GRANT_DIRECTORY, "/data", "", 6, false},
-    {GRANT_FILE, "/etc/hosts", NULL, 7, false},
-    {GRANT_DEVICES, "/dev", "dev", -1, true},
+    {GRANT_DIRECTORY, "/", NULL, 5, true},      {GRANT_DIRECTORY, "/data", "", 6, false},
+    {GRANT_FILE, "/etc/hosts", NULL, 7, false}, {GRANT_DEVICES, "/dev", "dev", -1, true},
     {GRANT_HIDDEN, "/proc", NULL, -1, false},
 };
 static const struct grant_socket sockets[] = {{8, "http"}};
@@ -84,7 +82,8 @@ static void empty_grant(void **state)
     (void)state;
 }
 
-/* Each shorter block is refused; each copy lies at the end of its own allocation, so that a sanitizer sees a read beyond. */
+/* Each shorter block is refused; each copy lies at the end of its own allocation, so that a sanitizer sees a read
+ * beyond. */
 static void every_truncation_is_refused(void **state)
 {
     struct buf block = {0};
