@@ -1,0 +1,173 @@
+/* Which hierarchies this machine has and where the container's directory in each lies; see cgroup.h.
+ *
+ * /proc/self/cgroup lists the hierarchies with the caller's own place, /proc/self/mountinfo where each is mounted and
+ * which part of it ("root": not "/" when the caller runs in a container without a cgroup namespace). */
+#include "base/fd.h"
+#include "oci/cgroup.h"
+#include "oci/cgroup_file.h"
+#include "oci/path.h"
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
+enum { PROC_FILE_MAX = 4 << 20 };
+
+struct cgroup_mount {
+    const char *root, *point, *type, *options;
+};
+
+static char *read_proc(const char *path, struct arena *arena, struct err *e)
+{
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct buf text = {0};
+    char *copy = NULL;
+
+    if (fd < 0 || fd_read_to_end(fd, &text, PROC_FILE_MAX) < 0)
+        err_sys(e, "cannot read %s", path);
+    else
+        copy = arena_strndup(arena, (const char *)text.data, text.len);
+    buf_done(&text);
+    return copy;
+}
+
+/* Cuts the next word off *P, or NULL at the end of the line. */
+static char *next_word(char **p)
+{
+    char *word = *p, *end = word + strcspn(word, " ");
+
+    if (*word == 0)
+        return NULL;
+    *p = *end == 0 ? end : end + 1;
+    *end = 0;
+    return word;
+}
+
+/* One line of mountinfo: id parent device root point options [optional...] - type source super-options (proc(5)). */
+static bool read_mount(char *line, struct cgroup_mount *m)
+{
+    char *words[5], *word;
+
+    for (size_t i = 0; i < 5; i++)
+        if ((words[i] = next_word(&line)) == NULL)
+            return false;
+    m->root = words[3];
+    m->point = words[4];
+    do {
+        word = next_word(&line);
+        if (word == NULL)
+            return false;
+    } while (strcmp(word, "-") != 0);
+    m->type = next_word(&line);
+    next_word(&line);
+    m->options = next_word(&line);
+    return m->options != NULL && strncmp(m->type, "cgroup", 6) == 0;
+}
+
+static unsigned read_mounts(char *text, struct cgroup_mount *mounts, unsigned max)
+{
+    unsigned count = 0;
+
+    for (char *line = text, *next; line != NULL && *line != 0 && count < max; line = next) {
+        next = strchr(line, '\n');
+        if (next != NULL)
+            *next++ = 0;
+        count += read_mount(line, &mounts[count]);
+    }
+    return count;
+}
+
+static const struct cgroup_mount *find_mount(const struct cgroup_mount *mounts, unsigned count, const char *controllers,
+                                             struct arena *arena)
+{
+    const char *first = arena_strndup(arena, controllers, strcspn(controllers, ","));
+
+    for (unsigned i = 0; i < count; i++) {
+        bool v2 = strcmp(mounts[i].type, "cgroup2") == 0;
+        if (first[0] == 0 ? v2 : !v2 && cgroup_list_has(mounts[i].options, first, ','))
+            return &mounts[i];
+    }
+    return NULL;
+}
+
+/* The caller's own place as seen below the mount: its path without the part above the mount's root. */
+static const char *own_place(const struct cgroup_mount *m, const char *own)
+{
+    size_t len = strlen(m->root);
+
+    if (strncmp(own, "/..", 3) == 0) /* outside our cgroup namespace: nothing that has a name here */
+        return "";
+    if (len > 1 && strncmp(own, m->root, len) == 0 && (own[len] == 0 || own[len] == '/'))
+        return own + len;
+    return strcmp(own, "/") == 0 ? "" : own;
+}
+
+static const char *container_place(const char *place, const char *path, const char *id, bool beside, struct arena *arena)
+{
+    size_t len = strlen(place);
+
+    if (path != NULL && path[0] == '/') {
+        char clean[PATH_MAX];
+        return path_normalise(path, clean) < 0 ? path : arena_strdup(arena, clean);
+    }
+    if (beside && len > 0)
+        while (len > 0 && place[--len] != '/')
+            ;
+    return arena_printf(arena, "%.*s/%s", (int)len, place, path != NULL && path[0] != 0 ? path : id);
+}
+
+static int check_path(const char *path, struct err *e)
+{
+    if (path == NULL || path[0] == 0)
+        return 0;
+    if (cgroup_list_has(path, "..", '/'))
+        return err_set(e, EINVAL, "cgroupsPath '%s' may not contain '..'", path);
+    if (path[strspn(path, "/.")] == 0)
+        return err_set(e, EINVAL, "cgroupsPath '%s' is the root of the hierarchy", path);
+    return 0;
+}
+
+/* One line of /proc/self/cgroup, "id:controllers:path", to one hierarchy, if it is mounted. */
+static void add_hierarchy(struct cgroup *c, char *line, const struct cgroup_mount *mounts, unsigned count,
+                          const char *cgroups_path, const char *id, struct arena *arena)
+{
+    char *controllers = strchr(line, ':'), *own = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+    const struct cgroup_mount *m;
+
+    if (own == NULL || c->count == CGROUP_HIERARCHIES_MAX)
+        return;
+    *own++ = 0;
+    controllers++;
+    m = find_mount(mounts, count, controllers, arena);
+    if (m == NULL)
+        return;
+    const char *place = container_place(own_place(m, own), cgroups_path, id, c->unified, arena);
+    c->hierarchies[c->count++] = (struct cgroup_hierarchy){
+        .controllers = controllers, .mount_point = m->point, .directory = arena_printf(arena, "%s%s", m->point, place)};
+}
+
+int cgroup_find(const char *cgroups_path, const char *id, struct arena *arena, struct cgroup *out, struct err *e)
+{
+    struct cgroup_mount mounts[CGROUP_HIERARCHIES_MAX * 2];
+    struct cgroup c = {0};
+    struct statfs fs;
+    int ret = check_path(cgroups_path, e);
+
+    if (ret < 0)
+        return ret;
+    c.unified = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+    char *mountinfo = read_proc("/proc/self/mountinfo", arena, e), *own = read_proc("/proc/self/cgroup", arena, e);
+    if (mountinfo == NULL || own == NULL)
+        return -e->code;
+    unsigned count = read_mounts(mountinfo, mounts, sizeof mounts / sizeof mounts[0]);
+    for (char *line = own, *next; line != NULL && *line != 0; line = next) {
+        next = strchr(line, '\n');
+        if (next != NULL)
+            *next++ = 0;
+        if (c.unified && strncmp(line, "0::", 3) != 0) /* v1 hierarchies may exist beside, unmounted or elsewhere */
+            continue;
+        add_hierarchy(&c, line, mounts, count, cgroups_path, id, arena);
+    }
+    if (c.count == 0)
+        return err_set(e, ENOENT, "no control groups are mounted below /sys/fs/cgroup");
+    *out = c;
+    return 0;
+}
