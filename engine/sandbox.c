@@ -12,7 +12,7 @@
 #define OUR_ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
-enum { INSTRUCTIONS_MAX = 1024 };
+enum { INSTRUCTIONS_MAX = 320 };
 
 struct program {
     struct sock_filter instructions[INSTRUCTIONS_MAX];
@@ -30,29 +30,37 @@ static void add_return(struct program *p, uint32_t action)
     add(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action));
 }
 
-/* Skips the next COUNT instructions unless the accumulator is VALUE. */
-static void add_if(struct program *p, uint32_t value, uint8_t count)
-{
-    add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, count));
-}
-
 static void add_load(struct program *p, uint32_t offset)
 {
     add(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset));
 }
 
-static void add_rule(struct program *p, const struct sandbox_rule *rule)
+static void add_conditional(struct program *p, const struct sandbox_rule *rule)
 {
-    if (rule->forbidden_bits == 0) {
-        add_if(p, (uint32_t)rule->number, 1);
-        add_return(p, SECCOMP_RET_ALLOW);
-        return;
-    }
-    add_if(p, (uint32_t)rule->number, 4);
-    add_load(p, (uint32_t)(offsetof(struct seccomp_data, args) + rule->argument * sizeof(uint64_t))); /* the low half: little-endian */
+    /* the low half of the argument: little-endian */
+    uint32_t offset = (uint32_t)(offsetof(struct seccomp_data, args) + rule->argument * sizeof(uint64_t));
+
+    add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->number, 0, 4));
+    add_load(p, offset);
     add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, rule->forbidden_bits, 0, 1));
     add_return(p, SECCOMP_RET_ERRNO | EPERM);
     add_return(p, SECCOMP_RET_ALLOW);
+}
+
+/* One comparison a call, which jumps to the common end: the kernel's time to check and translate a filter goes by its length. */
+static void add_rules(struct program *p, const struct sandbox_rule *rules, size_t count)
+{
+    size_t plain = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (rules[i].forbidden_bits != 0)
+            add_conditional(p, &rules[i]);
+        else
+            plain++;
+    assert(plain < 256); /* jumps have eight bits */
+    for (size_t i = 0; i < count; i++)
+        if (rules[i].forbidden_bits == 0)
+            add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rules[i].number, (uint8_t)plain--, 0));
 }
 
 int sandbox_install(const struct sandbox_rule *rules, size_t count, enum sandbox_otherwise otherwise, struct err *err)
@@ -64,9 +72,9 @@ int sandbox_install(const struct sandbox_rule *rules, size_t count, enum sandbox
     add(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCHITECTURE, 1, 0));
     add_return(&p, SECCOMP_RET_KILL_PROCESS);
     add_load(&p, offsetof(struct seccomp_data, nr));
-    for (size_t i = 0; i < count; i++)
-        add_rule(&p, &rules[i]);
+    add_rules(&p, rules, count);
     add_return(&p, otherwise == SANDBOX_KILL ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM);
+    add_return(&p, SECCOMP_RET_ALLOW);
     program = (struct sock_fprog){p.count, p.instructions};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_sys(err, "cannot set no_new_privs");

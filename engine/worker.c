@@ -40,21 +40,19 @@ int libexec_find(const char *directory, const char *program, char *path, size_t 
                    program, self);
 }
 
-/* The worker's descriptors in their places, its standard ones on /dev/null, everything else closed, signals as they are by default. */
+/* The worker's descriptors in their places, its standard ones on /dev/null, everything else closed, no signal blocked. */
 static int spawn(const char *path, char **argv, const int fds[3], pid_t *pid)
 {
     static char *const no_environment[] = {NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t none, all;
+    sigset_t none;
     int status;
 
     sigemptyset(&none);
-    sigfillset(&all);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
     posix_spawn_file_actions_adddup2(&actions, 0, 1);
