@@ -282,6 +282,11 @@ static bool type_has_letters(const struct type_def *t, const char *letters)
     return t->result_count != 0 ? *letters == 0 : strcmp(letters, ":") == 0;
 }
 
+static bool name_is(struct name name, const char *text)
+{
+    return name.len == strlen(text) && memcmp(name.data, text, name.len) == 0;
+}
+
 /* The number of a host function, or -1. */
 static int host_function_number(const struct module *m, const struct import_decl *d)
 {
@@ -292,11 +297,10 @@ static int host_function_number(const struct module *m, const struct import_decl
         WASI_P1_FUNCTIONS(X)
 #undef X
     };
-    if (d->kind != EXTERNAL_FUNC || d->module.len != strlen(WASI_P1_MODULE) ||
-        memcmp(d->module.data, WASI_P1_MODULE, d->module.len) != 0)
+    if (d->kind != EXTERNAL_FUNC || !(name_is(d->module, WASI_P1_MODULE) || name_is(d->module, WASI_UNSTABLE_MODULE)))
         return -1;
     for (unsigned i = 0; i < sizeof functions / sizeof functions[0]; i++)
-        if (strlen(functions[i].name) == d->field.len && memcmp(functions[i].name, d->field.data, d->field.len) == 0)
+        if (name_is(d->field, functions[i].name))
             return type_has_letters(&m->types[m->funcs[d->index].type], functions[i].letters) ? (int)i : -1;
     return -1;
 }

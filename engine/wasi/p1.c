@@ -46,7 +46,7 @@ const struct host_module wasi_p1_module = {
 };
 
 const struct host_module wasi_unstable_module = {
-    .name = "wasi_unstable",
+    .name = WASI_UNSTABLE_MODULE,
     .defs = unstable_defs,
     .def_count = sizeof unstable_defs / sizeof *unstable_defs,
 };
