@@ -99,12 +99,17 @@ $(BUILD)/fuzz/fuzz_module: $(FUZZ_MODULE) $(wildcard engine/*.h include/*/*.h)
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -o $@ $(FUZZ_MODULE)
 
+FUZZ_TTRPC := tests/fuzz/fuzz_ttrpc.c $(addprefix shim/,bootstrap.c bytes.c options.c ttrpc.c)
+$(BUILD)/fuzz/fuzz_ttrpc: $(FUZZ_TTRPC) $(PROTO_C) $(wildcard shim/*.h include/*/*.h)
+	@mkdir -p $(@D)
+	clang $(FUZZ_CFLAGS) -I$(BUILD)/gen -include base/banned.h -o $@ $(FUZZ_TTRPC) $(PROTO_C) -lprotobuf-c
+
 .PHONY: fuzz fuzz-packages
 fuzz-packages:
 	@tests/packages/install fuzz
-## fuzz         one fuzzer for some time: make fuzz TARGET=module SECONDS=60
+## fuzz         one fuzzer for some time: make fuzz TARGET=module SECONDS=60 (or TARGET=ttrpc)
 fuzz: fuzz-packages $(BUILD)/fuzz/fuzz_$(TARGET)
-	@BUILD=$(BUILD) tests/fuzz/run.sh $(BUILD)/fuzz/fuzz_$(TARGET) $(SECONDS) spec
+	@BUILD=$(BUILD) tests/fuzz/run.sh $(BUILD)/fuzz/fuzz_$(TARGET) $(SECONDS) $(if $(filter module,$(TARGET)),spec)
 
 ## bless        rewrites golden expectations by what is printed now: make bless T=decode
 .PHONY: bless

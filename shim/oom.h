@@ -1,0 +1,24 @@
+/* Notices of the kernel's OOM killer in a container's cgroup: an eventfd on v1, inotify on memory.events on v2. */
+#ifndef WHERRY_SHIM_OOM_H
+#define WHERRY_SHIM_OOM_H
+
+#include "shim/loop.h"
+
+struct oom_watch {
+    struct loop *loop;
+    struct source source;
+    int file; /* memory.oom_control or memory.events; -1: not watched */
+    uint64_t kills;
+    void (*happened)(struct oom_watch *watch);
+};
+
+/* Watches the cgroup that CGROUP (lines "controllers:directory") names; watch->happened is called once per increase of the
+ * kernel's count. Without a memory controller nothing is watched. Returns 0 or a negative errno. */
+int oom_watch_start(struct oom_watch *watch, struct loop *loop, const char *cgroup);
+
+/* Looks now: an exit must not be announced before the OOM kill that caused it. */
+void oom_watch_check(struct oom_watch *watch);
+
+void oom_watch_stop(struct oom_watch *watch);
+
+#endif

@@ -1,0 +1,18 @@
+/* The daemon: everything of one shim process tied together. */
+#ifndef WHERRY_SHIM_SHIM_H
+#define WHERRY_SHIM_SHIM_H
+
+struct shim;
+
+/* Serves containers of NAMESPACE on LISTEN_FD, at ADDRESS, until containerd shuts the shim down; events go to
+ * TTRPC_ADDRESS (NULL: nowhere). Removes the socket at the end. Returns the exit status of the process. */
+int shim_serve(int listen_fd, const char *address, const char *namespace, const char *ttrpc_address);
+
+/* Ends the daemon once what is still to be said has been said, or after two seconds. */
+void shim_shut_down(struct shim *shim);
+
+/* A worker died: its init, if it made one, is a child of ours that nobody announced. It is killed as soon as no other
+ * worker is under way whose init it could be. */
+void shim_sweep(struct shim *shim);
+
+#endif

@@ -1,0 +1,15 @@
+/* Figures of a container for Stats, and its processes for Pids, read from its cgroup. */
+#ifndef WHERRY_SHIM_STATS_H
+#define WHERRY_SHIM_STATS_H
+
+struct call;
+struct container;
+
+/* Answers CALL with io.containerd.cgroups.v1.Metrics or v2.Metrics, whichever the container's cgroup is. What the kernel
+ * does not offer is left out. */
+void stats_reply(struct call *call, const struct container *c);
+
+/* Answers CALL with the processes in the cgroup and below; those that are execs of ours carry their id. */
+void stats_reply_pids(struct call *call, const struct container *c);
+
+#endif

@@ -1,0 +1,128 @@
+/* See stdio.h. Schemes: none and fifo:// (fifos; a path that is no fifo is appended to), file:// (appended to, parents
+ * made), binary:// (a logger). */
+#include "shim/stdio.h"
+#include "base/fd.h"
+#include <sys/stat.h>
+
+static bool after_scheme(const char *uri, const char *scheme, const char **rest)
+{
+    size_t len = strlen(scheme);
+    if (strncmp(uri, scheme, len) != 0)
+        return false;
+    *rest = uri + len;
+    return true;
+}
+
+int stdio_init(struct stdio *s, const char *in, const char *out, const char *err, bool terminal)
+{
+    *s = (struct stdio){.terminal = terminal, .held = {-1, -1, -1}};
+    s->uri[STDIN] = strdup(in);
+    s->uri[STDOUT] = strdup(out);
+    s->uri[STDERR] = strdup(err);
+    return s->uri[STDIN] != NULL && s->uri[STDOUT] != NULL && s->uri[STDERR] != NULL ? 0 : -ENOMEM;
+}
+
+bool stdio_is_logger(const struct stdio *s, const char **uri)
+{
+    return after_scheme(s->uri[STDOUT], "binary://", uri);
+}
+
+/* A reader can be opened at once, and a writer once there is a reader: so both ends never wait for anybody. */
+static int open_fifo(const char *path, bool input, bool terminal, int *fd, int *held, struct err *e)
+{
+    cleanup_fd int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    cleanup_fd int writer = -1;
+
+    if (reader < 0)
+        return err_sys(e, "cannot open the fifo %s for reading", path);
+    writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (writer < 0)
+        return err_sys(e, "cannot open the fifo %s for writing", path);
+    if (!terminal) /* the container's end blocks; it is an open file description of its own */
+        fcntl(input ? reader : writer, F_SETFL, 0);
+    *fd = input ? fd_take(&reader) : fd_take(&writer);
+    *held = input ? fd_take(&writer) : fd_take(&reader);
+    return 0;
+}
+
+static void make_parents(const char *path)
+{
+    char directory[4096];
+
+    if ((size_t)snprintf(directory, sizeof directory, "%s", path) >= sizeof directory)
+        return;
+    for (char *at = strchr(directory + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+        *at = 0;
+        mkdir(directory, 0755); /* what is wrong with it, the open that follows says */
+        *at = '/';
+    }
+}
+
+static int open_file(const char *path, bool input, int *fd, struct err *e)
+{
+    if (!input)
+        make_parents(path);
+    *fd = input ? open(path, O_RDONLY | O_CLOEXEC) : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (*fd < 0)
+        return err_sys(e, "cannot open %s", path);
+    return 0;
+}
+
+static int open_stream(const char *uri, bool input, bool terminal, int *fd, int *held, struct err *e)
+{
+    struct stat st;
+    const char *path;
+
+    if (uri[0] == 0 || after_scheme(uri, "binary://", &path))
+        return 0;
+    if (after_scheme(uri, "file://", &path))
+        return open_file(path, input, fd, e);
+    if (!after_scheme(uri, "fifo://", &path))
+        path = uri;
+    if (path[0] != '/')
+        return err_set(e, EINVAL, "stdio %s: known are a path of a fifo, fifo://, file:// and binary://", uri);
+    if (stat(path, &st) != 0)
+        return err_sys(e, "cannot find the fifo %s", path);
+    if (S_ISFIFO(st.st_mode))
+        return open_fifo(path, input, terminal, fd, held, e);
+    return open_file(path, input, fd, e);
+}
+
+int stdio_open(struct stdio *s, int fds[STDIO_COUNT], struct err *e)
+{
+    for (int i = 0; i < STDIO_COUNT; i++)
+        fds[i] = -1;
+    for (int i = 0; i < STDIO_COUNT; i++) {
+        int error;
+        if (i == STDERR && s->terminal) /* a terminal has one output */
+            continue;
+        error = open_stream(s->uri[i], i == STDIN, s->terminal, &fds[i], &s->held[i], e);
+        if (error != 0) {
+            for (int j = 0; j < STDIO_COUNT; j++)
+                fd_close(&fds[j]);
+            stdio_close(s);
+            return error;
+        }
+    }
+    return 0;
+}
+
+void stdio_close_input(struct stdio *s)
+{
+    fd_close(&s->held[STDIN]);
+}
+
+void stdio_close(struct stdio *s)
+{
+    for (int i = 0; i < STDIO_COUNT; i++)
+        fd_close(&s->held[i]);
+}
+
+void stdio_done(struct stdio *s)
+{
+    stdio_close(s);
+    for (int i = 0; i < STDIO_COUNT; i++) {
+        free(s->uri[i]);
+        s->uri[i] = NULL;
+    }
+}

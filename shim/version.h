@@ -1,0 +1,6 @@
+#ifndef WHERRY_SHIM_VERSION_H
+#define WHERRY_SHIM_VERSION_H
+
+#define SHIM_VERSION "0.1.0"
+
+#endif
