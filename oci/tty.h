@@ -1,0 +1,24 @@
+/* process.terminal: a pseudo-terminal of the container's own devpts, given to whoever listens on --console-socket.
+ *
+ * The terminal is never looked up by name: its other end comes from TIOCGPTPEER, and /dev/console is bound from that
+ * descriptor, so no /dev/pts/N of the image can stand in for it (CVE-2025-52565). */
+#ifndef WHERRY_OCI_TTY_H
+#define WHERRY_OCI_TTY_H
+
+#include "base/err.h"
+
+/* Connects to the Unix socket PATH, of any length. Returns a descriptor or a negative errno with *E. */
+int tty_connect(const char *path, struct err *e);
+
+/* Opens a terminal in the devpts mounted at /dev/pts below ROOT, of HEIGHT x WIDTH characters unless they are 0, owned by
+ * UID, and binds it to /dev/console. Needs the host's /proc: before pivot_root. Returns the master; *SLAVE gets the
+ * container's end. A negative errno with *E on failure. */
+int tty_open(int root, unsigned height, unsigned width, uid_t uid, int *slave, struct err *e);
+
+/* Sends MASTER over SOCKET, as runc does: one message with the text "/dev/ptmx" and the descriptor. */
+int tty_send(int socket, int master, struct err *e);
+
+/* Makes SLAVE the controlling terminal and descriptors 0, 1 and 2. The caller is a session leader without a terminal. */
+int tty_become(int slave, struct err *e);
+
+#endif
