@@ -345,7 +345,7 @@ static enum trap_kind apply_datas(struct instance *i)
     return TRAP_NONE;
 }
 
-/* A reference to any function of the instance, also one that the module itself never refers to. */
+/* A reference to any function of the instance, also one that the module itself never refers to. 0: damaged. */
 static uint32_t func_reference(struct instance *i, uint32_t index)
 {
     const struct artifact *a = i->artifact;
@@ -355,8 +355,12 @@ static uint32_t func_reference(struct instance *i, uint32_t index)
     if (index < imported)
         return i->vm.imports[index].ref;
     f = store_func(i->store, i->vm.func_refs) + index;
-    if (f->code == NULL)
-        *f = (struct vm_func){.code = a->code + a->entries[index - imported], .vm = &i->vm, .type_id = i->vm.type_ids[a->funcs[index].type]};
+    if (f->code != NULL)
+        return i->vm.func_refs + index * (uint32_t)sizeof *f;
+    if (a->entries[index - imported] >= a->code_count || a->funcs[index].type >= a->types_count)
+        return 0;
+    *f = (struct vm_func){
+        .code = a->code + a->entries[index - imported], .vm = &i->vm, .type_id = i->vm.type_ids[a->funcs[index].type]};
     return i->vm.func_refs + index * (uint32_t)sizeof *f;
 }
 
@@ -364,12 +368,14 @@ enum trap_kind instance_initialize(struct instance *i)
 {
     uint32_t start = i->artifact->header->start_func;
     enum trap_kind trap;
+    uint32_t reference;
 
     if ((trap = apply_elements(i)) != TRAP_NONE || (trap = apply_datas(i)) != TRAP_NONE)
         return trap;
     if (start == MODULE_NONE || start >= i->artifact->funcs_count)
         return TRAP_NONE;
-    return call_func(i->store, func_reference(i, start), NULL);
+    reference = func_reference(i, start);
+    return reference != 0 ? call_func(i->store, reference, NULL) : TRAP_NULL_REFERENCE;
 }
 
 static void export_of(struct instance *i, const struct artifact_export *e, struct external *out)
@@ -397,7 +403,7 @@ bool instance_export(struct instance *i, struct name name, struct external *out)
         if (e->kind > EXTERNAL_TAG || e->index >= limits[e->kind])
             return false;
         export_of(i, e, out);
-        return true;
+        return out->kind != EXTERNAL_FUNC || out->func != 0;
     }
     return false;
 }
