@@ -61,7 +61,8 @@ static const struct {
     {GROUP_POLL, SYS_clock_nanosleep},
     {GROUP_POLL, SYS_ioctl},
     {GROUP_CLOCK, SYS_clock_getres},
-    {GROUP_FILE, SYS_dup3},
+    {GROUP_STREAM, SYS_dup3}, /* closing a standard stream */
+    {GROUP_STREAM, SYS_eventfd2},
     {GROUP_FILE, SYS_fsync},
     {GROUP_FILE, SYS_fdatasync},
     {GROUP_FILE, SYS_ftruncate},
@@ -73,6 +74,7 @@ static const struct {
     {GROUP_FILE | GROUP_PATH, SYS_openat},
     {GROUP_FILE | GROUP_PATH, SYS_openat2},
     {GROUP_PATH, SYS_statx},
+    {GROUP_PATH, SYS_name_to_handle_at}, /* the mount's number where statx does not tell it */
     {GROUP_PATH, SYS_readlinkat},
     {GROUP_PATH, SYS_mkdirat},
     {GROUP_PATH, SYS_unlinkat},
@@ -113,7 +115,7 @@ static uint32_t groups_of(const char *function)
     if (begins_with(function, "sock_"))
         return GROUP_STREAM | GROUP_SOCKET;
     if (begins_with(function, "poll_"))
-        return GROUP_POLL | GROUP_CLOCK;
+        return GROUP_STREAM | GROUP_POLL | GROUP_CLOCK;
     if (begins_with(function, "clock_"))
         return GROUP_CLOCK;
     if (begins_with(function, "random_"))

@@ -80,7 +80,7 @@ static int open_device(const char *name, int flags, struct stat *st)
     cleanup_fd int fd = -1;
 
     snprintf(path, sizeof path, "/dev/%s", name);
-    fd = open(path, (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | O_NOFOLLOW | OPEN_ALWAYS);
+    fd = openat(AT_FDCWD, path, (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | O_NOFOLLOW | OPEN_ALWAYS);
     if (fd < 0 || fstat(fd, st) < 0)
         return -errno;
     return device_by_number(st) == device_by_name(name) ? fd_take(&fd) : -EPERM;
@@ -381,7 +381,7 @@ static int open_entry(const struct fsroot *root, struct fs_target *target, int f
 
 static int open_proc_fd(int fd, int flags)
 {
-    cleanup_fd int table = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int table = openat(AT_FDCWD, "/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
     struct statfs fs;
     char name[16];
     int opened;
@@ -405,12 +405,12 @@ static bool is_same_file(int a, int b)
  * path, so it is opened there and compared; elsewhere through /proc, if that is one. */
 static int reopen_place_file(const struct fs_place *place, int flags)
 {
-    cleanup_fd int seen = open(place->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    cleanup_fd int seen = openat(AT_FDCWD, place->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     int fd;
 
     if (seen < 0 || !is_same_file(seen, place->fd))
         return open_proc_fd(place->fd, flags);
-    fd = open(place->path, flags | O_NOFOLLOW);
+    fd = openat(AT_FDCWD, place->path, flags | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
     if (is_same_file(fd, place->fd))
