@@ -35,8 +35,7 @@ struct body_leb body_leb_long(const uint8_t *at, const uint8_t *end, unsigned bi
     return (struct body_leb){LEB_UNEXPECTED_END, NULL};
 }
 
-/* --- types ---------------------------------------------------------------------------------------------------------
- */
+/* --- types -------------------------------------------------------------------------------------------------------- */
 static bool is_abstract_heap(uint8_t code)
 {
     return code >= (HEAP_EXN & 0xff) && code <= (HEAP_NOEXN & 0xff);
@@ -84,8 +83,7 @@ valtype body_reftype(struct rd *r)
     return type_of(r, true);
 }
 
-/* --- immediates ----------------------------------------------------------------------------------------------------
- */
+/* --- immediates --------------------------------------------------------------------------------------------------- */
 struct block_type body_block_type(struct rd *r)
 {
     struct block_type type = {MODULE_NONE, VT_BOTTOM};

@@ -93,8 +93,7 @@ valtype body_valtype(struct rd *r);
 valtype body_reftype(struct rd *r);
 heaptype body_heaptype(struct rd *r);
 
-/* --- immediates ----------------------------------------------------------------------------------------------------
- */
+/* --- immediates --------------------------------------------------------------------------------------------------- */
 struct block_type {
     uint32_t type_index; /* or MODULE_NONE: no parameters, and one or no result */
     valtype result;      /* VT_BOTTOM: none; only without a type index */

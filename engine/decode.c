@@ -33,8 +33,7 @@ struct decoder {
     VEC(struct custom_section) customs;
 };
 
-/* --- pieces --------------------------------------------------------------------------------------------------------
- */
+/* --- pieces ------------------------------------------------------------------------------------------------------- */
 static void need_feature_at(struct decoder *d, uint32_t features, size_t offset)
 {
     uint32_t missing = features & ~d->features;
@@ -263,8 +262,7 @@ static struct byte_range decode_constant(struct decoder *d)
     }
 }
 
-/* --- sections ------------------------------------------------------------------------------------------------------
- */
+/* --- sections ----------------------------------------------------------------------------------------------------- */
 static valtype *decode_valtypes(struct decoder *d, uint32_t *count, uint32_t limit, const char *too_many)
 {
     valtype *types;
@@ -602,8 +600,7 @@ static const struct section {
     {"data count", decode_data_count, 11}, {"tag", decode_tags, 6},
 };
 
-/* --- the module ----------------------------------------------------------------------------------------------------
- */
+/* --- the module --------------------------------------------------------------------------------------------------- */
 static void decode_header(struct decoder *d, size_t len)
 {
     static const uint8_t magic[4] = {0, 'a', 's', 'm'}, version[4] = {1, 0, 0, 0};

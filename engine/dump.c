@@ -3,7 +3,7 @@
 #include "engine/body.h"
 #include "engine/text.h"
 
-/* --- instructions -------------------------------------------------------------------------------------------------- */
+/* --- instructions ------------------------------------------------------------------------------------------------- */
 static void dump_u32s(struct buf *out, struct rd *r, uint32_t count)
 {
     while (count-- != 0 && r->fault == NULL)
@@ -170,7 +170,7 @@ static void dump_constant(const struct module *m, struct buf *out, struct byte_r
     }
 }
 
-/* --- declarations -------------------------------------------------------------------------------------------------- */
+/* --- declarations ------------------------------------------------------------------------------------------------- */
 static void dump_list(struct buf *out, const valtype *types, uint32_t count)
 {
     uint32_t i;

@@ -14,8 +14,7 @@ valtype type_canonical(const struct module *m, valtype t)
     return (m->types[valtype_heap(t)].canonical << 8) | valtype_code(t);
 }
 
-/* --- subtyping -----------------------------------------------------------------------------------------------------
- */
+/* --- subtyping ---------------------------------------------------------------------------------------------------- */
 static bool kind_is_subtype(enum type_kind kind, heaptype super)
 {
     if (kind == TYPE_FUNC)
@@ -75,8 +74,7 @@ bool valtype_is_subtype(const struct module *m, valtype sub, valtype super)
     return heap_is_subtype(m, valtype_heap(sub), valtype_heap(super));
 }
 
-/* --- canonical types -----------------------------------------------------------------------------------------------
- */
+/* --- canonical types ---------------------------------------------------------------------------------------------- */
 /* A type index as seen from its recursion group: members by position, which must not depend on where the group stands.
  */
 static uint64_t relative_index(const struct module *m, const struct type_def *in, uint32_t index)
@@ -196,8 +194,7 @@ static void canonicalise(const struct module *m, struct type_def *t)
         t->fields[i].type = type_canonical(m, t->fields[i].type);
 }
 
-/* --- validation ----------------------------------------------------------------------------------------------------
- */
+/* --- validation --------------------------------------------------------------------------------------------------- */
 static bool type_known(valtype t, uint32_t bound)
 {
     return !valtype_is_ref(t) || valtype_heap(t) >= HEAP_ABSTRACT || valtype_heap(t) < bound;

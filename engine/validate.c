@@ -25,8 +25,7 @@ static void need_about(struct validator *v, uint32_t features, const char *what,
             what, index);
 }
 
-/* --- index spaces --------------------------------------------------------------------------------------------------
- */
+/* --- index spaces ------------------------------------------------------------------------------------------------- */
 static void validate_funcs(struct validator *v)
 {
     const struct module *m = v->m;
@@ -129,8 +128,7 @@ static void validate_globals(struct validator *v)
     }
 }
 
-/* --- segments ------------------------------------------------------------------------------------------------------
- */
+/* --- segments ----------------------------------------------------------------------------------------------------- */
 static void validate_element_items(struct validator *v, const struct element_segment *e, uint32_t index)
 {
     uint32_t i;
@@ -183,8 +181,7 @@ static void validate_datas(struct validator *v)
     }
 }
 
-/* --- exports and start ----------------------------------------------------------------------------------------------
- */
+/* --- exports and start -------------------------------------------------------------------------------------------- */
 static uint64_t name_hash(const struct name *name, uint64_t seed)
 {
     uint64_t hash = seed;
@@ -254,8 +251,7 @@ static void validate_start(struct validator *v)
         fail_about(v, "function", m->start_func, "start function must have no parameters and no results");
 }
 
-/* --- the module ----------------------------------------------------------------------------------------------------
- */
+/* --- the module --------------------------------------------------------------------------------------------------- */
 static void validate_types(struct validator *v)
 {
     uint32_t where = 0;

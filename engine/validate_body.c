@@ -4,16 +4,15 @@
  * exactly the types wanted, no feature needed. Whatever is not so goes, undecided and from its first byte, to
  * validate_op, which knows all the rules and all the messages. So the loop may refuse to take anything, but never
  * accepts what the other would not. Its state lives in local variables; immediates are read without a check for the
- * end, which the margin before the end of the module allows, and a body that ends within an instruction is noticed
- * behind it. */
+ * end, which the margin before the end of the module allows; a body that ends within an instruction is noticed behind
+ * it and read again without the loop. */
 #include "engine/feature.h"
 #include "engine/limits.h"
 #include "engine/validator.h"
 
 enum { FAST_MARGIN_BYTES = 32 }; /* no instruction taken by the fast loop is longer */
 
-/* --- locals --------------------------------------------------------------------------------------------------------
- */
+/* --- locals ------------------------------------------------------------------------------------------------------- */
 static void add_locals(struct validator *v, valtype t, uint32_t count)
 {
     uint32_t i, end = v->local_count + count;
@@ -47,8 +46,7 @@ static void read_locals(struct validator *v, const struct type_def *type)
     }
 }
 
-/* --- the fast loop --------------------------------------------------------------------------------------------------
- */
+/* --- the fast loop ------------------------------------------------------------------------------------------------ */
 /* Reads a LEB128 u32 of at most four bytes into *VALUE; NULL if it is longer. */
 static inline const uint8_t *short_u32(const uint8_t *at, uint32_t *value)
 {
@@ -324,13 +322,13 @@ if_block:
     if (!top_is(sp, base, VT_I32))
         goto out;
     t = at[1];
-    if ((t != 0x40 && !is_number(t)) || v->frames.len == v->frames.capacity)
+    if ((t != 0x40 && (t < VT_F64 || t > VT_I32)) || v->frames.len == v->frames.capacity)
         goto out;
     sp--;
     goto open;
 block: /* also loop */
     t = at[1];
-    if ((t != 0x40 && !is_number(t)) || v->frames.len == v->frames.capacity)
+    if ((t != 0x40 && (t < VT_F64 || t > VT_I32)) || v->frames.len == v->frames.capacity)
         goto out;
 open:
     base = sp;
@@ -547,34 +545,38 @@ out:
 #undef CONSTANT
 }
 
-/* --- bodies --------------------------------------------------------------------------------------------------------
- */
-static void validate_instructions(struct validator *v)
+/* --- bodies ------------------------------------------------------------------------------------------------------- */
+/* Returns whether the fast loop ran past the end of the body, which is then invalid. */
+static bool validate_instructions(struct validator *v, const uint8_t *fast_end)
 {
-    const uint8_t *margin = v->m->len < FAST_MARGIN_BYTES ? v->m->bytes : v->m->bytes + v->m->len - FAST_MARGIN_BYTES;
-    const uint8_t *fast_end = v->r.end < margin ? v->r.end : margin;
-
     while (v->frames.len != 0 && !v->failed) {
         const uint8_t *at = take_instructions(v, v->r.at, fast_end);
-        if (at >= v->r.end) {
-            v->op_at = (size_t)(v->r.end - v->r.start);
-            rd_fail(&v->r, "unexpected end of section or function: END opcode expected");
-            validator_fail(v, "%s", v->r.fault);
-            return;
-        }
+        if (at > v->r.end)
+            return true;
         v->r.at = at;
         v->op_at = rd_offset(&v->r);
-        validate_op(v, body_opcode(&v->r));
+        if (rd_done(&v->r))
+            rd_fail(&v->r, "unexpected end of section or function: END opcode expected");
+        else
+            validate_op(v, body_opcode(&v->r));
         if (v->r.fault != NULL)
             validator_fail(v, "%s", v->r.fault);
     }
-    if (!rd_done(&v->r)) {
-        v->op_at = rd_offset(&v->r);
+    v->op_at = rd_offset(&v->r);
+    if (!rd_done(&v->r))
         validator_fail(v, "END opcode expected at the end of the body: there are bytes behind it");
-    }
+    return false;
 }
 
-bool validate_body(struct validator *v, uint32_t func)
+/* The end of the bytes where the fast loop may start an instruction. */
+static const uint8_t *fast_end_of(const struct validator *v)
+{
+    const struct module *m = v->m;
+    const uint8_t *margin = m->len < FAST_MARGIN_BYTES ? m->bytes : m->bytes + m->len - FAST_MARGIN_BYTES;
+    return v->r.end < margin ? v->r.end : margin;
+}
+
+static void begin_body(struct validator *v, uint32_t func)
 {
     const struct type_def *type = &v->m->types[v->m->funcs[func].type];
     struct frame f = {.op = OP_BLOCK, .type = type};
@@ -587,11 +589,20 @@ bool validate_body(struct validator *v, uint32_t func)
     v->op_at = rd_offset(&v->r);
     v->func = func;
     read_locals(v, type);
+    if (v->r.fault != NULL)
+        validator_fail(v, "%s", v->r.fault);
     v->frames.len = 0;
     v->sp = v->base = v->stack;
     vec_push(&v->frames, f);
     stack_reserve(v, 0);
-    if (!v->failed)
-        validate_instructions(v);
+}
+
+bool validate_body(struct validator *v, uint32_t func)
+{
+    begin_body(v, func);
+    if (!v->failed && validate_instructions(v, fast_end_of(v))) {
+        begin_body(v, func); /* once more without the fast loop, which cannot say where it went wrong */
+        validate_instructions(v, v->r.at);
+    }
     return !v->failed;
 }

@@ -2,8 +2,7 @@
 #include "engine/validator.h"
 #include "engine/limits.h"
 
-/* --- references ----------------------------------------------------------------------------------------------------
- */
+/* --- references --------------------------------------------------------------------------------------------------- */
 static void validate_ref_func(struct validator *v)
 {
     uint32_t func = read_func(v);
@@ -130,8 +129,7 @@ static void validate_i31_get(struct validator *v)
     push(v, VT_I32);
 }
 
-/* --- structures and arrays ------------------------------------------------------------------------------------------
- */
+/* --- structures and arrays ---------------------------------------------------------------------------------------- */
 static bool is_packed(const struct field_type *f)
 {
     return f->type == VT_I8 || f->type == VT_I16;
@@ -302,8 +300,7 @@ static void validate_array_copy(struct validator *v)
     pop(v, valtype_ref(true, to_index));
 }
 
-/* --- all -----------------------------------------------------------------------------------------------------------
- */
+/* --- all ---------------------------------------------------------------------------------------------------------- */
 void validate_gc_op(struct validator *v, enum opcode op)
 {
     switch (op) {

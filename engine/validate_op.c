@@ -4,8 +4,7 @@
 #include "engine/validator.h"
 #include "wherry/engine.h"
 
-/* --- blocks --------------------------------------------------------------------------------------------------------
- */
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
 static void push_frame(struct validator *v, enum opcode op, struct frame f)
 {
     f.op = (uint8_t)op;
@@ -112,8 +111,7 @@ static void validate_end(struct validator *v)
     leave_frame(v);
 }
 
-/* --- exceptions ----------------------------------------------------------------------------------------------------
- */
+/* --- exceptions --------------------------------------------------------------------------------------------------- */
 static struct type_list read_tag(struct validator *v)
 {
     uint32_t tag = body_u32(&v->r);
@@ -198,8 +196,7 @@ static void validate_rethrow(struct validator *v)
     set_unreachable(v);
 }
 
-/* --- branches ------------------------------------------------------------------------------------------------------
- */
+/* --- branches ----------------------------------------------------------------------------------------------------- */
 static void validate_br_if(struct validator *v)
 {
     struct type_list label = frame_label(read_label(v));
@@ -264,8 +261,7 @@ static void validate_return(struct validator *v)
     set_unreachable(v);
 }
 
-/* --- calls ---------------------------------------------------------------------------------------------------------
- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 static void apply_call(struct validator *v, const struct type_def *t)
 {
     pop_list(v, type_params(t));
@@ -301,8 +297,7 @@ static const struct type_def *validate_callee_reference(struct validator *v)
     return t;
 }
 
-/* --- parametric and variable instructions ---------------------------------------------------------------------------
- */
+/* --- parametric and variable instructions ------------------------------------------------------------------------- */
 static void validate_select(struct validator *v)
 {
     valtype second, first;
@@ -388,8 +383,7 @@ static void validate_global(struct validator *v, enum opcode op)
         pop(v, g->type);
 }
 
-/* --- tables --------------------------------------------------------------------------------------------------------
- */
+/* --- tables ------------------------------------------------------------------------------------------------------- */
 static void validate_table_init(struct validator *v)
 {
     const struct element_segment *segment = read_element_segment(v);
@@ -448,8 +442,7 @@ static void validate_table(struct validator *v, enum opcode op)
     }
 }
 
-/* --- memories ------------------------------------------------------------------------------------------------------
- */
+/* --- memories ----------------------------------------------------------------------------------------------------- */
 static void validate_memory(struct validator *v, enum opcode op)
 {
     valtype address = address_type(&read_memory(v)->limits);
@@ -502,8 +495,7 @@ static valtype validate_memarg(struct validator *v, const struct opcode_info *in
     return address_type(limits);
 }
 
-/* --- instructions with a fixed signature ----------------------------------------------------------------------------
- */
+/* --- instructions with a fixed signature -------------------------------------------------------------------------- */
 static void validate_lane(struct validator *v, uint8_t lane, unsigned bound)
 {
     if (lane >= bound)
@@ -555,8 +547,7 @@ static void validate_fixed(struct validator *v, enum opcode op, const struct opc
         push(v, s->results[i]);
 }
 
-/* --- all -----------------------------------------------------------------------------------------------------------
- */
+/* --- all ---------------------------------------------------------------------------------------------------------- */
 void validate_op(struct validator *v, enum opcode op)
 {
     const struct opcode_info *info;

@@ -23,8 +23,7 @@ void validator_done(struct validator *v)
     vec_done(&v->initialised);
 }
 
-/* --- failure -------------------------------------------------------------------------------------------------------
- */
+/* --- failure ------------------------------------------------------------------------------------------------------ */
 /* ", function 12 "name"", with only what is printable of a name, which may hold anything. */
 static void describe_function(const struct validator *v, char *out, size_t size)
 {
@@ -79,8 +78,7 @@ void validator_need(struct validator *v, uint32_t features)
         v->err->code = ENOTSUP;
 }
 
-/* --- operands ------------------------------------------------------------------------------------------------------
- */
+/* --- operands ----------------------------------------------------------------------------------------------------- */
 static struct frame *innermost(struct validator *v)
 {
     return vec_last(&v->frames);
@@ -169,8 +167,7 @@ void set_unreachable(struct validator *v)
     innermost(v)->unreachable = true;
 }
 
-/* --- what immediates name -------------------------------------------------------------------------------------------
- */
+/* --- what immediates name ----------------------------------------------------------------------------------------- */
 valtype read_valtype(struct validator *v)
 {
     valtype t = body_valtype(&v->r);

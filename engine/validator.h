@@ -69,8 +69,7 @@ __attribute__((format(printf, 2, 3), cold)) bool validator_fail(struct validator
 /* Fails unless all FEATURES (bits) are switched on. */
 void validator_need(struct validator *v, uint32_t features);
 
-/* --- operands ------------------------------------------------------------------------------------------------------
- */
+/* --- operands ----------------------------------------------------------------------------------------------------- */
 void stack_reserve(struct validator *v, size_t count);
 void rebase(struct validator *v); /* v->base after the innermost frame changed */
 valtype pop_any(struct validator *v);
@@ -84,8 +83,7 @@ static inline void push(struct validator *v, valtype t)
     *v->sp++ = t;
 }
 
-/* --- what immediates name; each fails with "unknown ..." ------------------------------------------------------------
- */
+/* --- what immediates name; each fails with "unknown ..." ---------------------------------------------------------- */
 valtype read_valtype(struct validator *v);
 heaptype read_heaptype(struct validator *v);
 const struct type_def *read_type(struct validator *v, enum type_kind kind, uint32_t *canonical);
@@ -130,8 +128,7 @@ static inline struct type_list frame_label(const struct frame *f)
 
 void set_unreachable(struct validator *v);
 
-/* --- instructions ---------------------------------------------------------------------------------------------------
- */
+/* --- instructions ------------------------------------------------------------------------------------------------- */
 /* Checks one instruction whose opcode has been read. */
 void validate_op(struct validator *v, enum opcode op);
 void validate_gc_op(struct validator *v, enum opcode op);

@@ -96,7 +96,7 @@ static void operands(void **state)
     REFUSES("unexpected end of section or function", 0, 0x02, 0x40);
     REFUSES("END opcode expected", 0, 0x0b, 0x01);
     REFUSES("integer representation too long", 0, 0x41, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00, 0x1a);
-    REFUSES("unexpected end", 0, 0x41, 0x80, 0x80);
+    REFUSES("unexpected end (at offset 0x21, function 0)", 0, 0x43, 0x00);
     (void)state;
 }
 
@@ -136,6 +136,7 @@ static void no_memory(void **state)
 static void each_feature_by_name(void **state)
 {
     REFUSES("feature simd,", 0, 0xfd, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x1a);
+    REFUSES("feature simd,", 0, 0x00, 0x02, 0x7b, 0x00, 0x0b, 0x1a); /* a block type alone, in unreachable code */
     REFUSES("feature tail-call,", 0, 0x12, 0x00);
     REFUSES("feature threads,", 0, 0xfe, 0x03, 0x00);
     REFUSES("feature exceptions,", 0, 0x08, 0x00);
