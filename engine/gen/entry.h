@@ -33,9 +33,16 @@ struct entry_call {
     void *vm; /* struct vm *, or struct vm_host_func * */
     uint64_t *arg_slots, *result_slots;
     uint64_t arg_bytes, result_bytes; /* padded area sizes */
+    uint64_t only_ints;               /* not 0: no vector register takes part, in either direction */
     /* the runtime's: the entry below this one on the same thread */
     struct entry_call *outer;
     void *outer_sp, *outer_fp, *outer_c_sp;
+};
+
+/* What a struct vm_host_func begins with. */
+struct entry_host_head {
+    uint8_t *memory0_base; /* NULL; where compiled code looks for its callee's memory */
+    uint64_t only_ints;
 };
 
 /* Registers and Wasm stack at a call into C, as entry_host_dispatch sees and changes them. */
@@ -59,6 +66,8 @@ void entry_builtin_thunk(void);
 struct vm_host_func;
 enum trap_kind entry_host_dispatch(struct vm_host_func *func, struct entry_host_frame *frame, uint64_t *slots,
                                    struct vm *caller);
+/* The same for a function whose head says only_ints: up to six integer parameters, at most one result, into frame->ints[0]. */
+enum trap_kind entry_host_dispatch_ints(struct vm_host_func *func, struct entry_host_frame *frame, struct vm *caller);
 typedef uint64_t entry_builtin(struct vm *vm, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 extern entry_builtin *const entry_builtins[BUILTIN_COUNT];
 

@@ -2,29 +2,34 @@
 #include "engine/rt/store.h"
 #include <string.h>
 
-static void *place_of(struct entry_call *call, uint64_t *slots, struct abi_place place)
-{
-    switch (place.kind) {
-    case ABI_INT: return &call->ints[place.index];
-    case ABI_VECTOR: return call->vectors[place.index];
-    default: return slots + place.index;
-    }
-}
-
 static void put_arguments(struct entry_call *call, const struct store_type *type, const union vm_value *values)
 {
     struct abi_walk walk = {0};
-    for (uint32_t i = 0; i < type->param_count; i++)
-        memcpy(place_of(call, call->arg_slots, abi_next(&walk, type->types[i])), &values[i],
-               valtype_size_bytes(type->types[i]));
+
+    for (uint32_t i = 0; i < type->param_count; i++) {
+        struct abi_place place = abi_next(&walk, type->types[i]);
+        if (place.kind == ABI_INT)
+            call->ints[place.index] = values[i].i64;
+        else if (place.kind == ABI_VECTOR)
+            memcpy(call->vectors[place.index], &values[i], 16);
+        else
+            memcpy(call->arg_slots + place.index, &values[i], valtype_code(type->types[i]) == VT_V128 ? 16 : 8);
+    }
 }
 
-static void take_results(struct entry_call *call, const struct store_type *type, union vm_value *values)
+static void take_results(const struct entry_call *call, const struct store_type *type, union vm_value *values)
 {
     struct abi_walk walk = {0};
+
     for (uint32_t i = 0; i < type->result_count; i++) {
         valtype t = type->types[type->param_count + i];
-        memcpy(&values[i], place_of(call, call->result_slots, abi_next(&walk, t)), valtype_size_bytes(t));
+        struct abi_place place = abi_next(&walk, t);
+        if (place.kind == ABI_INT)
+            values[i].i64 = call->ints[place.index];
+        else if (place.kind == ABI_VECTOR)
+            memcpy(&values[i], call->vectors[place.index], 16);
+        else
+            memcpy(&values[i], call->result_slots + place.index, valtype_code(t) == VT_V128 ? 16 : 8);
     }
 }
 
@@ -66,13 +71,14 @@ enum trap_kind call_func(struct store *store, uint32_t reference, union vm_value
     store->frame_count = 0;
     call.code = func->code;
     call.vm = func->vm;
-    call.arg_bytes = abi_types_area_bytes(type->types, type->param_count);
-    call.result_bytes = abi_types_area_bytes(type->types + type->param_count, type->result_count);
+    call.arg_bytes = type->arg_bytes;
+    call.result_bytes = type->result_bytes;
+    call.only_ints = type->only_ints;
     call.arg_slots = __builtin_alloca(call.arg_bytes + call.result_bytes + 16);
     call.result_slots = call.arg_slots + call.arg_bytes / sizeof *call.arg_slots;
     put_arguments(&call, type, values);
     trap = enter(store, &call);
     if (trap == TRAP_NONE)
-        take_results(&call, type, values);
+        take_results(&call, types_get(&store->types, func->type_id), values); /* types may have moved meanwhile */
     return trap;
 }

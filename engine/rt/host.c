@@ -16,8 +16,9 @@ uint32_t host_func_new(struct store *store, const struct host_function_def *def,
 {
     struct vm_host_func *host = arena_new(&store->arena, struct vm_host_func);
     const char *colon = strchr(def->signature, ':');
+    const struct store_type *type;
     valtype types[32];
-    uint32_t count = 0, reference = space_alloc(&store->space, sizeof(struct vm_func));
+    uint32_t count = 0, number, reference = space_alloc(&store->space, sizeof(struct vm_func));
 
     if (reference == 0)
         return 0;
@@ -25,24 +26,39 @@ uint32_t host_func_new(struct store *store, const struct host_function_def *def,
     for (const char *c = def->signature; *c != 0; c++)
         if (c != colon)
             types[count++] = letter_type(*c);
+    host->param_count = (uint32_t)(colon - def->signature);
+    host->result_count = count - host->param_count;
+    number = types_intern_func(&store->types, types, host->param_count, host->result_count);
+    type = types_get(&store->types, number);
     host->function = def->function;
     host->context = context;
     host->name = def->name;
-    host->param_count = (uint32_t)(colon - def->signature);
-    host->result_count = count - host->param_count;
-    host->type = types_intern_func(&store->types, types, host->param_count, host->result_count);
-    host->types = types_get(&store->types, host->type)->types;
-    *store_func(store, reference) = (struct vm_func){.code = (const void *)entry_host_thunk, .vm = host, .type_id = host->type};
+    host->types = type->types;
+    host->arg_bytes = type->arg_bytes;
+    host->head.only_ints = type->only_ints;
+    *store_func(store, reference) = (struct vm_func){.code = (const void *)entry_host_thunk, .vm = host, .type_id = number};
     return reference;
 }
 
-static void *place_of(struct entry_host_frame *frame, uint64_t *slots, struct abi_place place)
+/* Whole registers and slots are moved: what lies above a value of 32 bits is unspecified on either side. */
+static void get(union vm_value *to, const struct entry_host_frame *frame, const uint64_t *slots, struct abi_place place, valtype type)
 {
-    switch (place.kind) {
-    case ABI_INT: return &frame->ints[place.index];
-    case ABI_VECTOR: return frame->vectors[place.index];
-    default: return slots + place.index;
-    }
+    if (place.kind == ABI_INT)
+        to->i64 = frame->ints[place.index];
+    else if (place.kind == ABI_VECTOR)
+        memcpy(to, frame->vectors[place.index], 16);
+    else
+        memcpy(to, slots + place.index, valtype_code(type) == VT_V128 ? 16 : 8);
+}
+
+static void put(const union vm_value *from, struct entry_host_frame *frame, uint64_t *slots, struct abi_place place, valtype type)
+{
+    if (place.kind == ABI_INT)
+        frame->ints[place.index] = from->i64;
+    else if (place.kind == ABI_VECTOR)
+        memcpy(frame->vectors[place.index], from, 16);
+    else
+        memcpy(slots + place.index, from, valtype_code(type) == VT_V128 ? 16 : 8);
 }
 
 enum trap_kind entry_host_dispatch(struct vm_host_func *host, struct entry_host_frame *frame, uint64_t *slots, struct vm *caller)
@@ -54,17 +70,30 @@ enum trap_kind entry_host_dispatch(struct vm_host_func *host, struct entry_host_
     enum trap_kind trap;
 
     for (uint32_t i = 0; i < host->param_count; i++)
-        memcpy(&values[i], place_of(frame, slots, abi_next(&in, host->types[i])), valtype_size_bytes(host->types[i]));
+        get(&values[i], frame, slots, abi_next(&in, host->types[i]), host->types[i]);
     trap = host->function(&call);
     if (trap != TRAP_NONE)
         return trap;
-    frame->pop_bytes = abi_area_bytes(&in);
-    slots += frame->pop_bytes / sizeof *slots;
+    frame->pop_bytes = host->arg_bytes;
+    slots += host->arg_bytes / sizeof *slots;
     for (uint32_t i = 0; i < host->result_count; i++) {
         valtype type = host->types[host->param_count + i];
-        memcpy(place_of(frame, slots, abi_next(&out, type)), &values[i], valtype_size_bytes(type));
+        put(&values[i], frame, slots, abi_next(&out, type), type);
     }
     return TRAP_NONE;
+}
+
+enum trap_kind entry_host_dispatch_ints(struct vm_host_func *host, struct entry_host_frame *frame, struct vm *caller)
+{
+    union vm_value values[ABI_INT_REGISTERS];
+    struct host_call call = {.context = host->context, .instance = caller->owner, .values = values};
+    enum trap_kind trap;
+
+    for (unsigned i = 0; i < ABI_INT_REGISTERS; i++)
+        values[i].i64 = frame->ints[i];
+    trap = host->function(&call);
+    frame->ints[0] = values[0].i64;
+    return trap;
 }
 
 uint8_t *instance_memory(struct instance *instance, uint64_t *size_bytes)

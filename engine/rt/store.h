@@ -33,6 +33,8 @@ struct store_type {
     uint32_t supertype; /* number or 0 */
     uint32_t param_count, result_count, field_count;
     const valtype *types; /* resolved, laid out as in the artifact's valtypes */
+    uint32_t arg_bytes, result_bytes; /* padded areas of a function type (gen/layout.h) */
+    bool only_ints;                   /* no vector register and no slot takes part in a call, at most one result */
 };
 
 struct type_group { /* an interned recursion group */
@@ -91,14 +93,14 @@ struct tag {
     uint32_t type; /* number */
 };
 
-/* A function of C. compiled code sees memory0_base only (r14 is reloaded from the callee's context). */
+/* A function of C. Compiled code sees memory0_base only (r14 is reloaded from the callee's context). */
 struct vm_host_func {
-    uint8_t *memory0_base; /* first, NULL */
+    struct entry_host_head head; /* first */
     host_function *function;
     void *context;
-    uint32_t type;
     uint32_t param_count, result_count;
     const valtype *types;
+    uint32_t arg_bytes;
     const char *name;
 };
 

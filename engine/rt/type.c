@@ -84,6 +84,19 @@ static uint32_t resolve_serial(uint32_t word, uint32_t first)
     return (word & OWN_GROUP) != 0 ? first + (word & ~(uint32_t)OWN_GROUP) : word;
 }
 
+static void note_call(struct store_type *t)
+{
+    struct abi_walk params = {0}, results = {0};
+
+    for (uint32_t i = 0; i < t->param_count; i++)
+        abi_next(&params, t->types[i]);
+    for (uint32_t i = 0; i < t->result_count; i++)
+        abi_next(&results, t->types[t->param_count + i]);
+    t->arg_bytes = abi_area_bytes(&params);
+    t->result_bytes = abi_area_bytes(&results);
+    t->only_ints = params.vectors + results.vectors + params.slots + results.slots == 0 && t->result_count <= 1;
+}
+
 /* Appends the types that SERIAL describes, numbered from FIRST. */
 static void add_types(struct type_table *table, const uint32_t *serial, uint32_t count, uint32_t first)
 {
@@ -104,6 +117,8 @@ static void add_types(struct type_table *table, const uint32_t *serial, uint32_t
             types[k] = v;
         }
         t.types = types;
+        if (t.kind == TYPE_FUNC)
+            note_call(&t);
         vec_push(&table->types, t);
         serial += 5 + words;
     }

@@ -22,6 +22,7 @@ _Static_assert(offsetof(struct vm_thread, c_sp) == 16, "entry code");
 #define C_RESULT_SLOTS "200"
 #define C_ARG_BYTES "208"
 #define C_RESULT_BYTES "216"
+#define C_ONLY_INTS "224"
 #define F_POP_BYTES "176"
 #define F_SIZE "192"
 _Static_assert(offsetof(struct entry_call, vectors) == 48, "entry code");
@@ -31,9 +32,13 @@ _Static_assert(offsetof(struct entry_call, arg_slots) == 192, "entry code");
 _Static_assert(offsetof(struct entry_call, result_slots) == 200, "entry code");
 _Static_assert(offsetof(struct entry_call, arg_bytes) == 208, "entry code");
 _Static_assert(offsetof(struct entry_call, result_bytes) == 216, "entry code");
+_Static_assert(offsetof(struct entry_call, only_ints) == 224, "entry code");
 _Static_assert(offsetof(struct entry_host_frame, vectors) == 48, "entry code");
 _Static_assert(offsetof(struct entry_host_frame, pop_bytes) == 176, "entry code");
 _Static_assert(sizeof(struct entry_host_frame) == 192, "entry code");
+/* struct entry_host_head */
+#define H_ONLY_INTS "8"
+_Static_assert(offsetof(struct entry_host_head, only_ints) == 8, "entry code");
 /* struct vm */
 #define VM_THREAD "88"
 _Static_assert(offsetof(struct vm, thread) == 88, "entry code");
@@ -122,14 +127,20 @@ __asm__(".text\n"
         "mov %rsp, %rdi\n"
         "rep movsq\n"
         "1:\n"
+        "cmpq $0, " C_ONLY_INTS "(%r10)\n"
+        "jne 3f\n"
         LOAD_VECTORS("%r10")
+        "3:\n"
         LOAD_ARGUMENTS("%r10")
         "mov " C_VM "(%r10), %r15\n"
         "mov (%r15), %r14\n"
         "call *" C_CODE "(%r10)\n"
         "mov -16(%rbp), %r10\n"
         SAVE_RESULTS("%r10")
+        "cmpq $0, " C_ONLY_INTS "(%r10)\n"
+        "jne 4f\n"
         SAVE_VECTORS("%r10")
+        "4:\n"
         "mov " C_RESULT_BYTES "(%r10), %rcx\n"
         "test %rcx, %rcx\n"
         "jz 2f\n"
@@ -165,6 +176,8 @@ __asm__(".text\n"
         "mov " T_C_SP "(%r12), %rsp\n"
         "sub $" F_SIZE ", %rsp\n"
         SAVE_ARGUMENTS("%rsp")
+        "cmpq $0, " H_ONLY_INTS "(%r15)\n"
+        "jne 3f\n"
         SAVE_VECTORS("%rsp")
         "mov %r15, %rdi\n"
         "mov %rsp, %rsi\n"
@@ -186,6 +199,15 @@ __asm__(".text\n"
         "2: pop %r10\n"
         "add %r11, %rsp\n"
         "jmp *%r10\n"
+        "3: mov %r15, %rdi\n" /* the common case: integers in registers, at most one result */
+        "mov %rsp, %rsi\n"
+        "mov %r10, %rdx\n"
+        "call entry_host_dispatch_ints\n"
+        "test %eax, %eax\n"
+        "jnz 1b\n"
+        "mov (%rsp), %rax\n"
+        "mov " T_WASM_SP "(%r12), %rsp\n"
+        "ret\n"
 
         FUNCTION("entry_builtin_thunk") /* eax: enum vm_builtin, rsi rdx rcx r8: arguments, r15: struct vm * */
         "mov " VM_THREAD "(%r15), %r12\n"
