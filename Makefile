@@ -124,7 +124,7 @@ $(BUILD)/libexec/wherry/compile: $(BUILD)/obj/musl/engine/main_compile.o $(BUILD
 	$(call say,LD)$(MUSL_CC) $(STATIC) -o $@ $^ -lm
 $(BUILD)/libexec/wherry/system: $(BUILD)/obj/glibc/oci/main_system.o $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) -pie $(LINK) $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lnettle -lseccomp -lsystemd -lm
+	$(call say,LD)$(CC) -pie $(LINK) -Wl,--as-needed $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lnettle -lseccomp -lsystemd -lm
 comma := ,
 
 include tests/tests.mk

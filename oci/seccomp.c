@@ -1,0 +1,305 @@
+/* See seccomp.h. */
+#include "oci/seccomp.h"
+#include "base/fd.h"
+#include "oci/seccomp_file.h"
+#include "oci/sys.h"
+#include "wherry/worker.h"
+#include <dirent.h>
+#include <limits.h>
+#include <inttypes.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <nettle/sha2.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+enum {
+    ENTRIES_MAX = 512,        /* of the cache: a few KB each; above it all are dropped */
+    FILE_BYTES_MAX = 1 << 20, /* BPF_MAXINSNS sock_filters are 32 KB */
+    NAME_BYTES = 2 * SHA256_DIGEST_SIZE + 1,
+};
+
+/* --- the profile as text -------------------------------------------------------------------------------------------- */
+
+static bool is_word(const char *s)
+{
+    return s[0] != 0 && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_")] == 0;
+}
+
+static void encode_argument(const struct config_seccomp_arg *a, struct buf *out)
+{
+    buf_printf(out, " %" PRIx32 " %" PRIx32 " %" PRIx64 " %" PRIx64, a->index, a->op, a->value, a->value_two);
+}
+
+static bool has_twice(const struct config_seccomp_rule *r)
+{
+    unsigned seen = 0;
+
+    for (uint32_t i = 0; i < r->arg_count; i++) {
+        unsigned bit = 1u << (r->args[i].index & 31);
+        if ((seen & bit) != 0)
+            return true;
+        seen |= bit;
+    }
+    return false;
+}
+
+/* All arguments must match; but if one argument is named twice, as in runc any one may, since libseccomp takes one
+ * comparison per argument and rule. */
+static void encode_rule(const struct config_seccomp_rule *r, const char *name, struct buf *out)
+{
+    bool separate = has_twice(r);
+
+    if (!separate)
+        buf_printf(out, "rule %" PRIx32 " %s", r->action, name);
+    for (uint32_t i = 0; i < r->arg_count; i++) {
+        if (separate)
+            buf_printf(out, "rule %" PRIx32 " %s", r->action, name);
+        encode_argument(&r->args[i], out);
+        if (separate)
+            buf_put_u8(out, '\n');
+    }
+    if (!separate)
+        buf_put_u8(out, '\n');
+}
+
+int seccomp_encode(const struct config_seccomp *p, struct buf *out, struct err *e)
+{
+    buf_printf(out, "default %" PRIx32 "\n", p->default_action);
+    for (uint32_t i = 0; i < p->architectures.count; i++) {
+        if (!is_word(p->architectures.data[i]))
+            return err_set(e, EINVAL, "linux.seccomp.architectures: '%s' is no architecture", p->architectures.data[i]);
+        buf_printf(out, "arch %s\n", p->architectures.data[i]);
+    }
+    for (uint32_t i = 0; i < p->rule_count; i++)
+        for (uint32_t n = 0; n < p->rules[i].names.count; n++) {
+            const char *name = p->rules[i].names.data[n];
+            if (!is_word(name))
+                return err_set(e, EINVAL, "linux.seccomp.syscalls: '%s' is no system call", name);
+            if (p->rules[i].action != p->default_action) /* libseccomp refuses what changes nothing */
+                encode_rule(&p->rules[i], name, out);
+        }
+    return 0;
+}
+
+static int check_supported(const struct config_seccomp *p, struct err *e)
+{
+    bool notify = p->default_action == SECCOMP_RET_USER_NOTIF || p->listener_path != NULL;
+
+    for (uint32_t i = 0; i < p->rule_count; i++)
+        notify |= p->rules[i].action == SECCOMP_RET_USER_NOTIF;
+    return notify ? err_set(e, ENOTSUP, "linux.seccomp: SCMP_ACT_NOTIFY and listenerPath are not supported yet") : 0;
+}
+
+/* --- the file of a filter ------------------------------------------------------------------------------------------- */
+
+/* True if the library that made the filter is the one that would make it now. */
+static bool is_current(const struct seccomp_file *f)
+{
+    struct stat st;
+
+    return memchr(f->library, 0, sizeof f->library) != NULL && stat(f->library, &st) == 0 && st.st_ino == f->library_inode &&
+           (uint64_t)st.st_size == f->library_size_bytes &&
+           (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec == f->library_mtime_ns;
+}
+
+/* Appends the filter in the file BYTES to FILTER if it is whole and current. */
+static bool take_filter(const struct buf *bytes, struct buf *filter)
+{
+    struct seccomp_file f;
+
+    if (bytes->len < sizeof f)
+        return false;
+    memcpy(&f, bytes->data, sizeof f);
+    if (memcmp(f.magic, SECCOMP_FILE_MAGIC, sizeof f.magic) != 0 || f.count == 0 || f.count > BPF_MAXINSNS ||
+        bytes->len != sizeof f + f.count * sizeof(struct sock_filter) || !is_current(&f))
+        return false;
+    buf_put(filter, bytes->data + sizeof f, bytes->len - sizeof f);
+    return true;
+}
+
+/* --- the cache ------------------------------------------------------------------------------------------------------ */
+
+/* What the filter depends on: the profile, and the kernel, which libseccomp asks what it can do. */
+static void entry_name(const struct buf *profile, char name[NAME_BYTES])
+{
+    struct sha256_ctx context;
+    struct utsname host;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+
+    memset(&host, 0, sizeof host);
+    uname(&host);
+    sha256_init(&context);
+    sha256_update(&context, sizeof host.release, (const uint8_t *)host.release);
+    sha256_update(&context, sizeof host.machine, (const uint8_t *)host.machine);
+    sha256_update(&context, profile->len, profile->data);
+    sha256_digest(&context, sizeof digest, digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(name + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* Only its owner, us, may write to what decides which system calls are allowed. */
+static bool is_ours_alone(int fd, mode_t type)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_uid == geteuid() && (st.st_mode & 022) == 0;
+}
+
+static int open_cache(const char *cache)
+{
+    cleanup_fd int base = -1, fd = -1;
+
+    if (cache == NULL)
+        cache = "/var/lib/wherry";
+    if (mkdir(cache, 0700) < 0 && errno != EEXIST)
+        return -1;
+    base = open(cache, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (base < 0 || (sys.mkdirat(base, "seccomp", 0700) < 0 && errno != EEXIST))
+        return -1;
+    fd = openat(base, "seccomp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 && is_ours_alone(fd, S_IFDIR) ? fd_take(&fd) : -1;
+}
+
+static bool cache_read(int cache, const char *name, struct buf *filter)
+{
+    cleanup_fd int fd = openat(cache, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct buf bytes = {0};
+    bool ok = fd >= 0 && is_ours_alone(fd, S_IFREG) && fd_read_to_end(fd, &bytes, FILE_BYTES_MAX) == 0 &&
+              take_filter(&bytes, filter);
+
+    buf_done(&bytes);
+    return ok;
+}
+
+static void cache_trim(int cache)
+{
+    int fd = openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), count = 0;
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (dir == NULL) {
+        fd_close(&fd);
+        return;
+    }
+    while (readdir(dir) != NULL)
+        count++;
+    rewinddir(dir);
+    for (struct dirent *d; count > ENTRIES_MAX && (d = readdir(dir)) != NULL;)
+        if (d->d_name[0] != '.')
+            unlinkat(cache, d->d_name, 0);
+    closedir(dir);
+}
+
+/* Under another name first: a reader sees a whole file or none. A failure only costs the next start its time. */
+static void cache_write(int cache, const char *name, const struct buf *bytes)
+{
+    char temporary[32];
+
+    cache_trim(cache);
+    snprintf(temporary, sizeof temporary, "new-%d", (int)getpid());
+    unlinkat(cache, temporary, 0); /* of a process of the same id that died here */
+    cleanup_fd int fd = openat(cache, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    if (fd_write_all(fd, bytes->data, bytes->len) < 0 || renameat(cache, temporary, cache, name) < 0)
+        unlinkat(cache, temporary, 0);
+}
+
+/* --- the compiler --------------------------------------------------------------------------------------------------- */
+
+_Noreturn static void exec_compiler(const char *program, int input, int output, int errors)
+{
+    char *const args[] = {"system", "seccomp", NULL}, *const environment[] = {NULL};
+
+    if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(errors, 2) < 0)
+        _exit(126);
+    sys.close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    execve(program, args, environment);
+    dprintf(2, "cannot run %s: %s", program, strerror(errno));
+    _exit(127);
+}
+
+static int wait_compiler(pid_t pid, int errors, struct err *e)
+{
+    char text[512] = "";
+    int status;
+    ssize_t n;
+
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return err_sys(e, "cannot wait for the seccomp compiler");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    n = pread(errors, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return err_set(e, EINVAL, "linux.seccomp: %s", text[0] != 0 ? text : "the compiler was killed");
+}
+
+static int compile(const char *libexec, const struct buf *profile, struct buf *bytes, struct err *e)
+{
+    char program[PATH_MAX];
+    cleanup_fd int input = memfd_create("profile", MFD_CLOEXEC), output = memfd_create("filter", MFD_CLOEXEC),
+                   errors = memfd_create("errors", MFD_CLOEXEC);
+    int ret = libexec_find(libexec, "system", program, sizeof program, e);
+    pid_t pid;
+
+    if (ret < 0)
+        return ret;
+    if (input < 0 || output < 0 || errors < 0 || fd_write_all(input, profile->data, profile->len) < 0 ||
+        lseek(input, 0, SEEK_SET) < 0)
+        return err_sys(e, "cannot prepare the input of the seccomp compiler");
+    pid = fork();
+    if (pid == 0)
+        exec_compiler(program, input, output, errors);
+    if (pid < 0)
+        return err_sys(e, "cannot start the seccomp compiler");
+    ret = wait_compiler(pid, errors, e);
+    if (ret == 0 && (lseek(output, 0, SEEK_SET) < 0 || fd_read_to_end(output, bytes, FILE_BYTES_MAX) < 0))
+        ret = err_sys(e, "cannot read the compiled seccomp filter");
+    return ret;
+}
+
+static int prepare(const struct buf *profile, const char *libexec, int cache, struct buf *filter, struct err *e)
+{
+    struct buf bytes = {0};
+    char name[NAME_BYTES];
+    int ret = 0;
+
+    entry_name(profile, name);
+    if (cache < 0 || !cache_read(cache, name, filter)) {
+        ret = compile(libexec, profile, &bytes, e);
+        if (ret == 0 && !take_filter(&bytes, filter))
+            ret = err_set(e, EINVAL, "linux.seccomp: the compiler's answer is damaged");
+        if (ret == 0 && cache >= 0)
+            cache_write(cache, name, &bytes);
+    }
+    buf_done(&bytes);
+    return ret;
+}
+
+int seccomp_prepare(const struct config_seccomp *profile, const char *libexec, const char *cache, struct buf *filter,
+                    struct err *e)
+{
+    cleanup_fd int directory = open_cache(cache);
+    struct buf text = {0};
+    int ret = check_supported(profile, e);
+
+    if (ret == 0)
+        ret = seccomp_encode(profile, &text, e);
+    if (ret == 0)
+        ret = prepare(&text, libexec, directory, filter, e);
+    buf_done(&text);
+    return ret;
+}
+
+int seccomp_load(const struct buf *filter, uint64_t flags, struct err *e)
+{
+    struct sock_fprog program = {.len = (unsigned short)(filter->len / sizeof(struct sock_filter)),
+                                 .filter = (struct sock_filter *)filter->data};
+
+    if (sys.seccomp(SECCOMP_SET_MODE_FILTER, (unsigned)flags, &program) == 0)
+        return 0;
+    return err_sys(e, "cannot load the seccomp filter%s", errno == EINVAL ? " (a flag that this kernel does not know?)" : "");
+}
