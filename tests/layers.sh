@@ -7,8 +7,8 @@ allowed='
 include/base    -
 include/wherry  include/base
 engine          include/base include/wherry
-engine/x64      include/base engine/gen engine/types.h engine/module.h engine/opcodes.h
-engine/a64      include/base engine/gen engine/types.h engine/module.h engine/opcodes.h
+engine/x64      include/base engine/baseline/masm.h engine/gen engine/types.h engine/module.h engine/opcodes.h
+engine/a64      include/base engine/baseline/masm.h engine/gen engine/types.h engine/module.h engine/opcodes.h
 engine/wasi     include/base include/wherry engine/rt/host.h engine/gen/abi.h
 oci             include/base include/wherry
 shim            include/base oci

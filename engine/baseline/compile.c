@@ -1,0 +1,335 @@
+/* The baseline compiler: one pass over each body, straight to machine code (see compiler.h for how values are tracked). */
+#include "engine/baseline/compiler.h"
+#include "engine/feature.h"
+#include <assert.h>
+
+/* --- a function's frame ---------------------------------------------------------------------------------------------------------- */
+static struct local *add_local(struct compiler *c, valtype type)
+{
+    struct local *l;
+
+    if (c->local_count == c->local_capacity) {
+        size_t capacity = c->local_capacity;
+        c->locals = vec_grow(c->locals, &capacity, c->local_count + 1, sizeof *c->locals);
+        c->local_capacity = (uint32_t)capacity;
+    }
+    l = &c->locals[c->local_count++];
+    *l = (struct local){.type = value_type(type), .reg = REG_NONE, .home = REG_NONE};
+    return l;
+}
+
+static void add_local_slot(struct compiler *c, struct local *l)
+{
+    c->fixed_bytes += valtype_size_bytes(l->type) == 16 ? 16 : 8;
+    l->slot = -(int32_t)c->fixed_bytes;
+}
+
+/* Parameters stay where the caller put them: in registers, or in the slots above the return address. */
+static void add_params(struct compiler *c)
+{
+    struct abi_walk walk = {0};
+
+    for (uint32_t i = 0; i < c->type->param_count; i++) {
+        struct local *l = add_local(c, c->type->params[i]);
+        struct abi_place place = abi_next(&walk, c->type->params[i]);
+        reg r;
+        if (place.kind == ABI_SLOT) {
+            l->slot = (int32_t)(16 + place.index * 8);
+            continue;
+        }
+        add_local_slot(c, l);
+        r = place.kind == ABI_INT ? target_native.int_args[place.index] : target_native.vector_args[place.index];
+        l->reg = r;
+        c->regs.locals |= regset_of(r);
+        c->regs.dirty |= regset_of(r);
+        c->regs.local_of[r] = i;
+        if (l->type == VT_I32 || l->type == VT_REF_NULL)
+            c->regs.upper |= regset_of(r);
+    }
+}
+
+static void add_declared_locals(struct compiler *c)
+{
+    uint32_t before = c->fixed_bytes;
+
+    for (uint32_t groups = body_u32(&c->body); groups != 0; groups--) {
+        uint32_t count = body_u32(&c->body);
+        valtype type = body_valtype(&c->body);
+        while (count-- != 0)
+            add_local_slot(c, add_local(c, type));
+    }
+    masm_zero_slots(&c->m, -(int32_t)c->fixed_bytes, (c->fixed_bytes - before) / 8);
+}
+
+static void open_function(struct compiler *c)
+{
+    struct control *k;
+
+    vec_reserve(&c->controls, 1);
+    k = &c->controls.data[0];
+    memset(k, 0, sizeof *k);
+    k->kind = CONTROL_FUNCTION;
+    k->result_count = c->type->result_count;
+    k->results = c->type->results;
+    c->controls.len = 1;
+}
+
+/* --- one instruction -------------------------------------------------------------------------------------------------------------- */
+static int unsupported(struct compiler *c, enum opcode op)
+{
+    uint32_t feature = opcode_infos[op].feature;
+
+    return err_set(c->err, ENOTSUP, "function %u at byte %u: the instruction %s%s%s is not built yet", c->func, c->m.wasm_offset,
+                   opcode_name(op), feature != 0 ? " of the feature " : "", feature != 0 ? feature_name(feature) : "");
+}
+
+static void select_typed(struct compiler *c)
+{
+    for (uint32_t count = body_u32(&c->body); count != 0; count--)
+        body_valtype(&c->body);
+    control_select(c);
+}
+
+static bool control_op(struct compiler *c, enum opcode op)
+{
+    struct rd *r = &c->body;
+    uint32_t a;
+
+    switch (op) {
+    case OP_UNREACHABLE:
+        masm_trap(&c->m, TRAP_UNREACHABLE);
+        control_set_unreachable(c);
+        return true;
+    case OP_NOP: return true;
+    case OP_BLOCK: control_block(c); return true;
+    case OP_LOOP: control_loop(c); return true;
+    case OP_IF: control_if(c); return true;
+    case OP_ELSE: control_else(c); return true;
+    case OP_END: control_end(c); return true;
+    case OP_BR: control_br(c, body_u32(r)); return true;
+    case OP_BR_IF: control_br_if(c, body_u32(r)); return true;
+    case OP_BR_TABLE: control_br_table(c); return true;
+    case OP_RETURN: control_return(c); return true;
+    case OP_CALL: call_function(c, body_u32(r), false); return true;
+    case OP_RETURN_CALL: call_function(c, body_u32(r), true); return true;
+    case OP_CALL_INDIRECT:
+    case OP_RETURN_CALL_INDIRECT:
+        a = body_u32(r);
+        call_indirect(c, a, body_u32(r), op == OP_RETURN_CALL_INDIRECT);
+        return true;
+    case OP_CALL_REF:
+    case OP_RETURN_CALL_REF: call_reference(c, body_u32(r), op == OP_RETURN_CALL_REF); return true;
+    case OP_DROP: vstack_drop(c); return true;
+    case OP_SELECT: control_select(c); return true;
+    case OP_SELECT_T: select_typed(c); return true;
+    default: return false;
+    }
+}
+
+static bool variable_op(struct compiler *c, enum opcode op)
+{
+    struct rd *r = &c->body;
+    uint64_t bits;
+
+    switch (op) {
+    case OP_LOCAL_GET: vstack_push_local(c, body_u32(r)); return true;
+    case OP_LOCAL_SET: vstack_set_local(c, body_u32(r), false); return true;
+    case OP_LOCAL_TEE: vstack_set_local(c, body_u32(r), true); return true;
+    case OP_GLOBAL_GET: global_get(c, body_u32(r)); return true;
+    case OP_GLOBAL_SET: global_set(c, body_u32(r)); return true;
+    case OP_I32_CONST: vstack_push_const(c, VT_I32, (uint32_t)body_s32(r)); return true;
+    case OP_I64_CONST: vstack_push_const(c, VT_I64, (uint64_t)body_s64(r)); return true;
+    case OP_F32_CONST: vstack_push_const(c, VT_F32, rd_u32(r)); return true;
+    case OP_F64_CONST:
+        bits = rd_u64(r);
+        vstack_push_const(c, VT_F64, bits);
+        return true;
+    default: return false;
+    }
+}
+
+#define LOAD(name, access, type)                                                                                                   \
+    case OP_##name: memory_load(c, ACCESS_##access, VT_##type); return true;
+#define STORE(name, access)                                                                                                        \
+    case OP_##name: memory_store(c, ACCESS_##access); return true;
+
+static bool memory_op(struct compiler *c, enum opcode op)
+{
+    switch (op) {
+        LOAD(I32_LOAD, 32_U, I32)
+        LOAD(I64_LOAD, 64, I64)
+        LOAD(F32_LOAD, F32, F32)
+        LOAD(F64_LOAD, F64, F64)
+        LOAD(I32_LOAD8_S, 8_S, I32)
+        LOAD(I32_LOAD8_U, 8_U, I32)
+        LOAD(I32_LOAD16_S, 16_S, I32)
+        LOAD(I32_LOAD16_U, 16_U, I32)
+        LOAD(I64_LOAD8_S, 8_S, I64)
+        LOAD(I64_LOAD8_U, 8_U, I64)
+        LOAD(I64_LOAD16_S, 16_S, I64)
+        LOAD(I64_LOAD16_U, 16_U, I64)
+        LOAD(I64_LOAD32_S, 32_S, I64)
+        LOAD(I64_LOAD32_U, 32_U, I64)
+        STORE(I32_STORE, 32_U)
+        STORE(I64_STORE, 64)
+        STORE(F32_STORE, F32)
+        STORE(F64_STORE, F64)
+        STORE(I32_STORE8, 8_U)
+        STORE(I32_STORE16, 16_U)
+        STORE(I64_STORE8, 8_U)
+        STORE(I64_STORE16, 16_U)
+        STORE(I64_STORE32, 32_U)
+    case OP_MEMORY_SIZE: memory_size(c, body_u32(&c->body)); return true;
+    case OP_MEMORY_GROW: memory_grow(c, body_u32(&c->body)); return true;
+    default: return false;
+    }
+}
+
+static bool bulk_op(struct compiler *c, enum opcode op)
+{
+    struct rd *r = &c->body;
+    uint32_t a;
+
+    switch (op) {
+    case OP_MEMORY_FILL: memory_fill(c, body_u32(r)); return true;
+    case OP_MEMORY_COPY:
+        a = body_u32(r);
+        memory_copy(c, a, body_u32(r));
+        return true;
+    case OP_MEMORY_INIT:
+        a = body_u32(r);
+        memory_init(c, a, body_u32(r));
+        return true;
+    case OP_DATA_DROP: call_builtin(c, BUILTIN_DATA_DROP, body_u32(r), 0, VT_BOTTOM); return true;
+    case OP_TABLE_INIT:
+        a = body_u32(r);
+        table_init(c, a, body_u32(r));
+        return true;
+    case OP_TABLE_COPY:
+        a = body_u32(r);
+        table_copy(c, a, body_u32(r));
+        return true;
+    case OP_ELEM_DROP: call_builtin(c, BUILTIN_ELEM_DROP, body_u32(r), 0, VT_BOTTOM); return true;
+    case OP_TABLE_GET: table_get(c, body_u32(r)); return true;
+    case OP_TABLE_SET: table_set(c, body_u32(r)); return true;
+    case OP_TABLE_SIZE: table_size(c, body_u32(r)); return true;
+    case OP_TABLE_GROW: table_grow(c, body_u32(r)); return true;
+    case OP_TABLE_FILL: table_fill(c, body_u32(r)); return true;
+    default: return false;
+    }
+}
+
+static bool reference_op(struct compiler *c, enum opcode op)
+{
+    switch (op) {
+    case OP_REF_NULL:
+        body_heaptype(&c->body);
+        vstack_push_const(c, VT_REF_NULL, 0);
+        return true;
+    case OP_REF_IS_NULL: ref_is_null(c); return true;
+    case OP_REF_FUNC: ref_func(c, body_u32(&c->body)); return true;
+    case OP_REF_AS_NON_NULL: ref_as_non_null(c); return true;
+    default: return false;
+    }
+}
+
+/* The most frequent groups first. */
+static bool compile_instruction(struct compiler *c, enum opcode op)
+{
+    return variable_op(c, op) || (op >= OP_I32_LOAD && op <= OP_MEMORY_GROW ? memory_op(c, op) : false) ||
+           (op >= OP_I32_EQZ && op <= OP_I64_EXTEND32_S ? numeric_op(c, op) : false) || control_op(c, op) || bulk_op(c, op) ||
+           reference_op(c, op) || numeric_op(c, op);
+}
+
+/* --- functions and modules ---------------------------------------------------------------------------------------------------------- */
+static int compile_body(struct compiler *c)
+{
+    while (c->controls.len != 0) {
+        enum opcode op;
+        if (c->unreachable)
+            control_skip(c);
+        c->m.wasm_offset = (uint32_t)rd_offset(&c->body);
+        op = body_opcode(&c->body);
+        if (!compile_instruction(c, op))
+            return unsupported(c, op);
+        vstack_end_instruction(c);
+    }
+    assert(c->body.fault == NULL);
+    return 0;
+}
+
+static void reset_function(struct compiler *c, uint32_t func)
+{
+    c->func = func;
+    c->type = &c->module->types[c->module->funcs[func].type];
+    c->body = body_of(c->module, func);
+    c->local_count = c->height = c->max_slots = 0;
+    c->fixed_bytes = 8; /* the instance, gen/abi.h */
+    c->regs.locals = c->regs.dirty = c->regs.upper = c->temps = c->pinned = 0;
+    c->turn = 0;
+    c->destination = NO_LOCAL;
+    c->homes.len = 1;
+    c->homes.data[0].set = 0;
+    c->next_loop = 0;
+    c->unreachable = false;
+}
+
+static int compile_function(struct compiler *c, uint32_t func)
+{
+    int result;
+
+    reset_function(c, func);
+    c->m.wasm_offset = (uint32_t)rd_offset(&c->body);
+    vec_push(&c->m.out->entries, masm_begin(&c->m, abi_types_area_bytes(c->type->params, c->type->param_count)));
+    add_params(c);
+    add_declared_locals(c);
+    open_function(c);
+    result = compile_body(c);
+    if (result == 0)
+        masm_end(&c->m, (c->fixed_bytes + c->max_slots * 8 + 15) & ~15u);
+    return result;
+}
+
+static int check_size(struct compiler *c)
+{
+    if ((uint64_t)(c->m.code.at - c->m.code.start) <= INT32_MAX)
+        return 0;
+    return err_set(c->err, E2BIG, "function %u: the module's machine code exceeds 2 GiB", c->func);
+}
+
+static void compiler_done(struct compiler *c)
+{
+    masm_done(&c->m);
+    free(c->locals);
+    free(c->stack);
+    vec_done(&c->controls);
+    vec_done(&c->homes);
+    vec_done(&c->loops);
+    vec_done(&c->scan_locals);
+    vec_done(&c->table_labels);
+}
+
+int baseline_compile(const struct module *m, const struct code_options *options, struct code_object *out, struct err *err)
+{
+    struct compiler *c = calloc(1, sizeof *c);
+    int result = 0;
+
+    if (c == NULL)
+        out_of_memory();
+    c->module = m;
+    c->options = options;
+    c->err = err;
+    masm_init(&c->m, out, options->cpu_features);
+    vec_reserve(&c->homes, 1);
+    for (uint32_t i = m->imported_func_count; i < m->func_count && result == 0; i++) {
+        result = compile_function(c, i);
+        if (result == 0)
+            result = check_size(c);
+    }
+    if (result == 0) {
+        vec_push(&out->entries, (uint32_t)(c->m.code.at - c->m.code.start));
+        masm_finish(&c->m, m->imported_func_count);
+    }
+    compiler_done(c);
+    return result;
+}

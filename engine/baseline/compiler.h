@@ -1,0 +1,257 @@
+/* The one-pass compiler's state, shared by the files of this folder.
+ *
+ * A function is translated while its body is read once. Where a value is, is known only to the compiler:
+ *  - an operand is a constant, a register of its own, the (unchanged) value of a local, its own slot in the frame, or the flags;
+ *  - a local is in its slot, or in one register ("cached") that may be newer than the slot ("dirty").
+ * A label remembers which registers hold which locals there (struct regfile); whoever jumps to it brings that about (merge.c).
+ * Operands below a block lie in slots or are constants while the block is open, so labels need not describe them.
+ *
+ * In a loop the locals it uses most have a home register (scan.c): they are there at the loop's head and at every label
+ * inside, so that the way round the loop touches no memory for their sake. */
+#ifndef WHERRY_ENGINE_BASELINE_COMPILER_H
+#define WHERRY_ENGINE_BASELINE_COMPILER_H
+
+#include "engine/baseline/masm.h"
+#include "engine/body.h"
+
+enum { NO_LOCAL = UINT32_MAX };
+
+/* Where locals are. For registers in `locals`, `local_of` says which one it holds. */
+struct regfile {
+    regset locals;
+    regset dirty; /* newer than the local's slot */
+    regset upper; /* an i32 or reference whose upper half is unknown (arguments, results of calls): gen/abi.h */
+    uint32_t local_of[REG_COUNT];
+};
+
+struct local {
+    int32_t slot;  /* frame offset */
+    uint32_t refs; /* operands that are this local's value */
+    uint32_t scan_weight;
+    bool scan_written;
+    uint8_t type; /* valtype code, every reference as VT_REF_NULL */
+    reg reg;      /* or REG_NONE */
+    reg home;     /* or REG_NONE */
+};
+
+enum value_kind { VALUE_SLOT, VALUE_CONST, VALUE_REG, VALUE_LOCAL, VALUE_FLAGS };
+
+struct value {
+    uint8_t kind, type;
+    reg reg;       /* VALUE_REG */
+    uint8_t cond;  /* VALUE_FLAGS: enum masm_cond */
+    uint32_t slot; /* its own slot: number of the first 8 bytes */
+    union {
+        uint64_t bits;  /* VALUE_CONST */
+        uint32_t local; /* VALUE_LOCAL */
+    };
+};
+
+struct homes {
+    regset set;
+    uint32_t local_of[REG_COUNT];
+};
+
+enum control_kind { CONTROL_FUNCTION, CONTROL_BLOCK, CONTROL_LOOP, CONTROL_IF, CONTROL_ELSE };
+
+struct control {
+    uint8_t kind;
+    bool reached;        /* the label has a state: something jumps to it (a loop's has one from the start) */
+    reg result;          /* where a label's only value is handed over; REG_NONE: in its slot */
+    uint32_t height;     /* operands below the block's parameters */
+    uint32_t param_count, result_count;
+    const valtype *params, *results;
+    valtype single;      /* what `results` points at for the short form of block types */
+    uint32_t homes;      /* index of the struct homes that holds at the label */
+    struct masm_label label, otherwise;
+    struct regfile state; /* at the label */
+    struct regfile entry; /* CONTROL_IF: where the condition is false */
+    uint32_t table_stamp; /* br_table that made `stub` for this label */
+    struct masm_label stub;
+};
+
+struct loop_local {
+    uint32_t local;
+    bool written;
+};
+
+struct loop_info {
+    uint32_t first, count; /* into scan_locals: integers and vectors, each kind with the most used first */
+    bool calls;            /* so often that keeping values in registers is in vain */
+};
+
+struct compiler {
+    struct masm m;
+    const struct module *module;
+    const struct code_options *options;
+    struct err *err;
+    struct rd body;
+    const struct type_def *type;
+    uint32_t func;
+
+    struct local *locals;
+    uint32_t local_count, local_capacity;
+    struct regfile regs;
+    regset temps;  /* hold operands */
+    regset pinned; /* in use by the instruction being compiled */
+    uint32_t value_of[REG_COUNT];
+    unsigned turn; /* of eviction */
+    uint32_t destination; /* the local that the following local.set or local.tee names, if this result goes there directly */
+    const uint8_t *destination_next;
+    bool destination_tee;
+
+    struct value *stack;
+    uint32_t height, stack_capacity;
+    uint32_t fixed_bytes, max_slots; /* frame: locals, then operand slots */
+    VEC(struct control) controls;
+    VEC(struct homes) homes; /* the last one holds now */
+    bool unreachable;
+
+    VEC(struct loop_info) loops;
+    VEC(struct loop_local) scan_locals;
+    uint32_t next_loop;
+    uint32_t table_stamps;
+    VEC(struct masm_label *) table_labels;
+};
+
+/* --- vstack.c: operands, locals, registers ------------------------------------------------------------------------------- */
+struct operand {
+    reg reg;
+    bool owned; /* nothing else needs the register's value: it may be overwritten */
+};
+
+static inline uint8_t value_type(valtype t)
+{
+    return valtype_is_ref(t) ? VT_REF_NULL : valtype_code(t);
+}
+
+static inline bool type_is_vector(uint8_t type)
+{
+    return type == VT_F32 || type == VT_F64 || type == VT_V128;
+}
+
+static inline struct value *vstack_top(struct compiler *c)
+{
+    return &c->stack[c->height - 1];
+}
+
+struct masm_address vstack_slot(const struct compiler *c, const struct value *v);
+struct masm_address vstack_local_slot(const struct compiler *c, uint32_t local);
+/* A value for the next place on the stack. */
+void vstack_push_const(struct compiler *c, uint8_t type, uint64_t bits);
+void vstack_push_reg(struct compiler *c, uint8_t type, reg r);
+void vstack_push_local(struct compiler *c, uint32_t local);
+void vstack_push_slot(struct compiler *c, uint8_t type);
+void vstack_push_flags(struct compiler *c, enum masm_cond cond);
+/* Takes the top off without looking at it. */
+void vstack_drop(struct compiler *c);
+/* Takes the top into a register, pinned until the end of the instruction. */
+struct operand vstack_pop(struct compiler *c);
+/* The same for an i32 that is used as 64 bits. */
+struct operand vstack_pop_extended(struct compiler *c);
+bool vstack_top_is_const(const struct compiler *c);
+/* A free register, pinned. */
+reg vstack_alloc(struct compiler *c, bool vector);
+/* Where the result should go: into the local that is about to be set, into an operand's register, or a new one. Either operand may
+ * be NULL. To be followed by vstack_push_result with that register. */
+reg vstack_destination(struct compiler *c, uint8_t type, const struct operand *a, const struct operand *b);
+void vstack_push_result(struct compiler *c, uint8_t type, reg r);
+/* Empties R and pins it. */
+void vstack_vacate(struct compiler *c, reg r);
+/* Gives every operand from index FROM up to index TO that is not a constant its place in memory. */
+void vstack_flush(struct compiler *c, uint32_t from, uint32_t to, bool constants_too);
+void vstack_set_local(struct compiler *c, uint32_t local, bool tee);
+/* Before a call: operands below index TO and locals are in memory (registers still hold them). */
+void vstack_save_all(struct compiler *c, uint32_t to);
+/* After a call: no register holds anything. */
+void vstack_forget_registers(struct compiler *c);
+void vstack_truncate(struct compiler *c, uint32_t height);
+/* The operands' registers must already be gone. */
+void vstack_set_regfile(struct compiler *c, const struct regfile *state);
+void regfile_copy(struct regfile *to, const struct regfile *from);
+
+static inline void vstack_end_instruction(struct compiler *c)
+{
+    c->pinned = 0;
+}
+
+/* --- merge.c: moves between states ---------------------------------------------------------------------------------------- */
+struct moves {
+    regset targets;
+    reg source[REG_COUNT];
+    uint8_t type[REG_COUNT];
+};
+
+void moves_add(struct moves *moves, uint8_t type, reg to, reg from);
+void moves_emit(struct compiler *c, struct moves *moves);
+
+struct edge {
+    struct moves moves;
+    regset stores;  /* registers whose local must be written to its slot */
+    regset extends; /* registers whose upper half must be cleared */
+    regset loads;   /* registers that get their local from its slot */
+    bool results;   /* operands must be handed over, besides by moves */
+    bool empty;
+};
+
+/* Works out what a jump to the label of CONTROL must do first, and fits the label's state to it where that is still open. */
+void merge_plan(struct compiler *c, struct control *control, struct edge *edge);
+/* Emits that. The compiler's own state stays as it was. */
+void merge_emit(struct compiler *c, const struct control *control, const struct edge *edge);
+/* The current state becomes the label's: registers, and the results on the stack. */
+void merge_arrive(struct compiler *c, struct control *control);
+/* Moves the top COUNT operands into argument or result places: registers, or slots of 8 bytes from AREA up. */
+void merge_place(struct compiler *c, const valtype *types, uint32_t count, const reg *ints, const reg *vectors, struct masm_address area);
+
+/* --- scan.c ------------------------------------------------------------------------------------------------------------- */
+/* Looks ahead from behind a loop's block type to its end; fills c->loops from index 0 with it and the loops inside, in order. */
+void scan_loop(struct compiler *c, struct rd r);
+void homes_enter_loop(struct compiler *c, const struct loop_info *loop);
+void homes_leave_loop(struct compiler *c);
+
+/* --- the instructions, by topic ------------------------------------------------------------------------------------------ */
+void control_block(struct compiler *c);
+void control_loop(struct compiler *c);
+void control_if(struct compiler *c);
+void control_else(struct compiler *c);
+void control_end(struct compiler *c);
+void control_br(struct compiler *c, uint32_t depth);
+void control_br_if(struct compiler *c, uint32_t depth);
+void control_br_table(struct compiler *c);
+void control_return(struct compiler *c);
+/* What follows cannot be reached: it is skipped up to the end or else that makes it reachable again. */
+void control_set_unreachable(struct compiler *c);
+void control_skip(struct compiler *c);
+void control_select(struct compiler *c);
+
+void call_function(struct compiler *c, uint32_t func, bool tail);
+void call_indirect(struct compiler *c, uint32_t type, uint32_t table, bool tail);
+void call_reference(struct compiler *c, uint32_t type, bool tail);
+/* A builtin's arguments: the constant FIRST, then the top COUNT operands; pushes a result of RESULT unless VT_BOTTOM. */
+void call_builtin(struct compiler *c, enum vm_builtin builtin, uint64_t first, unsigned count, uint8_t result);
+
+void memory_load(struct compiler *c, enum masm_access access, uint8_t type);
+void memory_store(struct compiler *c, enum masm_access access);
+void memory_size(struct compiler *c, uint32_t memory);
+void memory_grow(struct compiler *c, uint32_t memory);
+void memory_fill(struct compiler *c, uint32_t memory);
+void memory_copy(struct compiler *c, uint32_t to, uint32_t from);
+void memory_init(struct compiler *c, uint32_t segment, uint32_t memory);
+
+void table_get(struct compiler *c, uint32_t table);
+void table_set(struct compiler *c, uint32_t table);
+void table_size(struct compiler *c, uint32_t table);
+void table_grow(struct compiler *c, uint32_t table);
+void table_fill(struct compiler *c, uint32_t table);
+void table_copy(struct compiler *c, uint32_t to, uint32_t from);
+void table_init(struct compiler *c, uint32_t segment, uint32_t table);
+void global_get(struct compiler *c, uint32_t global);
+void global_set(struct compiler *c, uint32_t global);
+void ref_func(struct compiler *c, uint32_t func);
+void ref_is_null(struct compiler *c);
+void ref_as_non_null(struct compiler *c);
+
+/* Compiles OP if it is arithmetic, a comparison or a conversion; false: it is none. */
+bool numeric_op(struct compiler *c, enum opcode op);
+
+#endif

@@ -1,0 +1,184 @@
+/* The macro assembler: what a one-pass compiler asks of a machine, in the machine's own registers but without their names.
+ *
+ * Every operation takes its destination and operands in any registers of the right class, equal or not, and reads all
+ * operands before it writes (so `dst` may be one of them); the implementation pays for two-operand instructions. Only
+ * shift counts and division have fixed places, named by struct target. Apart from the compares nothing here leaves flags
+ * that anybody uses, and the operations marked "keeps flags" leave those of a compare alone.
+ *
+ * A struct masm lives for a module. Between masm_begin and masm_end one function is emitted; traps that must be reached
+ * by a jump are collected and put behind it, together with its constants. */
+#ifndef WHERRY_ENGINE_BASELINE_MASM_H
+#define WHERRY_ENGINE_BASELINE_MASM_H
+
+#include "engine/gen/code.h"
+#include "engine/gen/target.h"
+
+/* A place in the current function. Zeroed: not bound yet, nothing refers to it. */
+struct masm_label {
+    uint32_t at;    /* where it is bound, or 0 */
+    uint32_t chain; /* the newest reference, which holds the one before it, or 0 */
+};
+
+struct masm_trap { /* a jump to a trap behind the function */
+    uint32_t jump, wasm_offset;
+    enum trap_kind kind;
+};
+
+struct masm_constant { /* in the function's pool, 16 bytes */
+    uint64_t low, high;
+    uint32_t chain;
+};
+
+struct masm_call { /* to a function not compiled yet */
+    uint32_t at, func;
+};
+
+/* Opaque to the compiler but for `wasm_offset`, which it keeps at the instruction being compiled. */
+struct masm {
+    struct { /* the same as struct x64_enc: the bytes so far */
+        uint8_t *start, *at, *end;
+    } code;
+    uint32_t wasm_offset;
+    uint32_t features; /* enum target_feature bits */
+    struct code_object *out;
+    VEC(struct masm_trap) traps;
+    VEC(struct masm_constant) constants;
+    VEC(struct masm_call) calls;
+    uint32_t frame_patch, pop_bytes;
+};
+
+void masm_init(struct masm *m, struct code_object *out, uint32_t features);
+/* Resolves the calls between functions (their entries stand in out->entries by index - IMPORTED) and hands the bytes over to `out`. */
+void masm_finish(struct masm *m, uint32_t imported);
+void masm_done(struct masm *m);
+
+/* --- functions ---------------------------------------------------------------------------------------------------------- */
+/* Prologue; the frame's size is given at the end. POP_BYTES: padded size of the stack arguments. Returns the entry's offset. */
+uint32_t masm_begin(struct masm *m, uint32_t pop_bytes);
+/* Everything behind the last instruction. FRAME_BYTES: what lies between the frame pointer and the stack pointer. */
+void masm_end(struct masm *m, uint32_t frame_bytes);
+void masm_return(struct masm *m);
+/* Zeroes 8-byte slots from frame + FROM upwards; touches no register of the compiler's. */
+void masm_zero_slots(struct masm *m, int32_t from, uint32_t slots);
+
+/* --- control ------------------------------------------------------------------------------------------------------------ */
+/* In pairs: `cond ^ 1` is the opposite. Float conditions are false (and their opposites true) when an operand is NaN. */
+enum masm_cond {
+    COND_EQ, COND_NE, COND_LT_S, COND_GE_S, COND_LT_U, COND_GE_U, COND_GT_S, COND_LE_S, COND_GT_U, COND_LE_U,
+    COND_FLOAT_EQ, COND_FLOAT_NE, COND_FLOAT_LT, COND_FLOAT_NOT_LT, COND_FLOAT_GT, COND_FLOAT_NOT_GT,
+    COND_FLOAT_LE, COND_FLOAT_NOT_LE, COND_FLOAT_GE, COND_FLOAT_NOT_GE,
+};
+
+void masm_bind(struct masm *m, struct masm_label *label);
+void masm_jump(struct masm *m, struct masm_label *label);
+void masm_branch(struct masm *m, enum masm_cond cond, struct masm_label *label);
+void masm_trap(struct masm *m, enum trap_kind kind);
+void masm_trap_if(struct masm *m, enum masm_cond cond, enum trap_kind kind);
+/* Jumps to labels[index], index (i32, upper half zero) below COUNT. Clobbers INDEX. */
+void masm_jump_table(struct masm *m, reg index, struct masm_label **labels, uint32_t count);
+/* Sets the flags from a compare of two integers (or with zero, or a constant); VALUE of masm_compare_const must fit. */
+void masm_compare(struct masm *m, bool wide, reg a, reg b);
+void masm_compare_const(struct masm *m, bool wide, reg a, int64_t value);
+void masm_test(struct masm *m, bool wide, reg a, reg b); /* compares a & b with zero */
+void masm_test_const(struct masm *m, bool wide, reg a, int64_t value);
+/* Sets the flags so that COND (a float condition) can be asked. */
+void masm_float_compare(struct masm *m, bool wide, enum masm_cond cond, reg a, reg b);
+void masm_set(struct masm *m, enum masm_cond cond, reg dst);
+/* dst = cond ? a : b. Keeps nothing. */
+void masm_select(struct masm *m, uint8_t type, enum masm_cond cond, reg dst, reg a, reg b);
+
+/* --- moves; all keep flags ---------------------------------------------------------------------------------------------- */
+/* TYPE is a valtype's code. i32 and references arrive zero-extended. */
+void masm_move(struct masm *m, uint8_t type, reg dst, reg src);
+void masm_const(struct masm *m, uint8_t type, reg dst, uint64_t bits);
+/* A register in place of one that must be vacated while moves go in a circle: never allocated. */
+reg masm_scratch(bool vector);
+
+struct masm_address {
+    reg base, index; /* index: 64 bits, or REG_NONE */
+    uint8_t scale_log2;
+    int32_t disp;
+};
+
+static inline struct masm_address masm_at(reg base, int32_t disp)
+{
+    return (struct masm_address){base, REG_NONE, 0, disp};
+}
+
+/* One value of TYPE in its 4, 8 or 16 bytes. */
+void masm_load(struct masm *m, uint8_t type, reg dst, struct masm_address from);
+void masm_store(struct masm *m, uint8_t type, struct masm_address to, reg src);
+void masm_store_const(struct masm *m, uint8_t type, struct masm_address to, uint64_t bits);
+/* From memory to memory through the scratch register. */
+void masm_copy(struct masm *m, uint8_t type, struct masm_address to, struct masm_address from);
+void masm_load_pointer(struct masm *m, reg dst, struct masm_address from);
+
+/* --- integers ----------------------------------------------------------------------------------------------------------- */
+enum masm_alu { ALU_ADD, ALU_SUB, ALU_AND, ALU_OR, ALU_XOR, ALU_MUL };
+enum masm_shift { SHIFT_SHL, SHIFT_SHR_S, SHIFT_SHR_U, SHIFT_ROTL, SHIFT_ROTR };
+enum masm_divide { DIVIDE_DIV_S, DIVIDE_DIV_U, DIVIDE_REM_S, DIVIDE_REM_U };
+enum masm_unary {
+    UNARY_CLZ, UNARY_CTZ, UNARY_POPCNT, UNARY_EXTEND8, UNARY_EXTEND16, UNARY_EXTEND32, /* sign extensions */
+};
+
+bool masm_const_fits(int64_t value); /* as the operand of the operations below */
+void masm_alu(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a, reg b);
+void masm_alu_const(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a, int64_t b);
+/* dst = a + (b << shift), shift below 4 */
+void masm_add_shifted(struct masm *m, bool wide, reg dst, reg a, reg b, unsigned shift);
+/* The count is masked by the machine as Wasm masks it. */
+void masm_shift(struct masm *m, enum masm_shift op, bool wide, reg dst, reg a, reg count);
+void masm_shift_const(struct masm *m, enum masm_shift op, bool wide, reg dst, reg a, unsigned count);
+/* True if a variable count need not be in target->shift_count. */
+bool masm_shift_is_free(const struct masm *m, enum masm_shift op);
+/* The dividend is in target->quotient; the result is in quotient or remainder, the other is lost. B is neither.
+ * DIVISOR_SAFE: b is a constant that is neither 0 nor -1. */
+void masm_divide(struct masm *m, enum masm_divide op, bool wide, reg b, bool divisor_safe);
+void masm_unary(struct masm *m, enum masm_unary op, bool wide, reg dst, reg a);
+void masm_zero_extend(struct masm *m, reg dst, reg src); /* i32 to i64 */
+
+/* --- floats ------------------------------------------------------------------------------------------------------------- */
+enum masm_float { FLOAT_ADD, FLOAT_SUB, FLOAT_MUL, FLOAT_DIV, FLOAT_MIN, FLOAT_MAX, FLOAT_COPYSIGN };
+enum masm_float_unary { FLOAT_ABS, FLOAT_NEG, FLOAT_CEIL, FLOAT_FLOOR, FLOAT_TRUNC, FLOAT_NEAREST, FLOAT_SQRT };
+
+void masm_float(struct masm *m, enum masm_float op, bool wide, reg dst, reg a, reg b);
+void masm_float_unary(struct masm *m, enum masm_float_unary op, bool wide, reg dst, reg a);
+void masm_float_resize(struct masm *m, bool to_wide, reg dst, reg a);
+void masm_reinterpret(struct masm *m, bool wide, reg dst, reg src); /* between the classes, either way */
+void masm_from_int(struct masm *m, bool wide, bool int_wide, bool is_signed, reg dst, reg src, reg temporary);
+/* Trapping, or saturating with SATURATE. VECTOR_TEMPORARY: not A. */
+void masm_to_int(struct masm *m, bool wide, bool int_wide, bool is_signed, bool saturate, reg dst, reg a, reg vector_temporary);
+
+/* --- linear memory ------------------------------------------------------------------------------------------------------- */
+enum masm_access { ACCESS_8_S, ACCESS_8_U, ACCESS_16_S, ACCESS_16_U, ACCESS_32_S, ACCESS_32_U, ACCESS_64, ACCESS_F32, ACCESS_F64, ACCESS_V128 };
+
+/* Loads and extends to 32 bits or, WIDE, to 64. Both record a trap site. */
+void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from);
+void masm_memory_store(struct masm *m, enum masm_access access, struct masm_address to, reg src);
+void masm_memory_store_const(struct masm *m, enum masm_access access, struct masm_address to, int32_t value);
+/* sum = a + value; traps as KIND when that needs more than 64 bits. A is not SUM. */
+void masm_add_or_trap(struct masm *m, reg sum, reg a, uint64_t value, enum trap_kind kind);
+/* Compares 64 bits with a 64-bit field in memory, a table's element count for instance. */
+void masm_compare_memory(struct masm *m, reg a, struct masm_address b);
+
+/* --- calls ---------------------------------------------------------------------------------------------------------------- */
+void masm_adjust_stack(struct masm *m, int32_t bytes); /* negative: makes room, touching every page on the way */
+void masm_call_function(struct masm *m, uint32_t func, uint32_t imported);
+/* Calls the function that the vm_import at index describes; the pinned registers are right again afterwards. */
+void masm_call_import(struct masm *m, uint32_t func);
+/* Calls the vm_func at FUNC (an address, not a reference). If null has not been ruled out, NULL_KIND is what it traps as. */
+void masm_call_ref(struct masm *m, reg func, enum trap_kind null_kind);
+void masm_call_builtin(struct masm *m, enum vm_builtin builtin);
+/* Instead of a call: leaves the frame, with the stack arguments (ARG_BYTES at the stack pointer) where the callee, entered by a
+ * jump, expects them; then one of the jumps. */
+void masm_tail_leave(struct masm *m, uint32_t arg_bytes);
+void masm_tail_function(struct masm *m, uint32_t func, uint32_t imported);
+void masm_tail_ref(struct masm *m, reg func);
+/* COND_EQ: the vm_func at FUNC belongs to the running instance. NULL_KIND as above. */
+void masm_compare_func_vm(struct masm *m, reg func, enum trap_kind null_kind);
+/* dst = address of what the reference names; null is found by the first use. */
+void masm_ref_address(struct masm *m, reg dst, reg reference);
+/* Traps unless the vm_func at FUNC has the canonical type of type index TYPE; the first use of FUNC. Clobbers nothing. */
+void masm_check_func_type(struct masm *m, reg func, uint32_t type, enum trap_kind null_kind);
+
+#endif

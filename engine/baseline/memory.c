@@ -1,0 +1,159 @@
+/* Linear memory: loads, stores, size, and what builtins do.
+ *
+ * A 32-bit memory's reservation covers every index plus every offset, so an access is one instruction that faults where it must
+ * not go. With explicit checks, and for 64-bit memories, the end of the access is compared with the size first. */
+#include "engine/baseline/compiler.h"
+#include <assert.h>
+
+static const uint8_t access_bytes[] = {[ACCESS_8_S] = 1,  [ACCESS_8_U] = 1, [ACCESS_16_S] = 2, [ACCESS_16_U] = 2, [ACCESS_32_S] = 4,
+                                       [ACCESS_32_U] = 4, [ACCESS_64] = 8,  [ACCESS_F32] = 4,  [ACCESS_F64] = 8,  [ACCESS_V128] = 16};
+
+static const struct limits *limits_of(const struct compiler *c, uint32_t memory)
+{
+    return &c->module->memories[memory].limits;
+}
+
+/* R = struct vm_memory * of MEMORY. */
+static void load_memory(struct compiler *c, reg r, uint32_t memory)
+{
+    if (memory == 0) {
+        masm_load_pointer(&c->m, r, masm_at(target_native.vm, offsetof(struct vm, memory0)));
+        return;
+    }
+    masm_load_pointer(&c->m, r, masm_at(target_native.vm, offsetof(struct vm, memories)));
+    masm_load_pointer(&c->m, r, masm_at(r, (int32_t)(memory * sizeof(struct vm_memory *))));
+}
+
+static reg memory_base(struct compiler *c, uint32_t memory)
+{
+    reg r;
+
+    if (memory == 0)
+        return target_native.memory0;
+    r = vstack_alloc(c, false);
+    load_memory(c, r, memory);
+    masm_load_pointer(&c->m, r, masm_at(r, offsetof(struct vm_memory, base)));
+    return r;
+}
+
+/* The access's end, compared with the size of the memory. */
+static struct masm_address checked_address(struct compiler *c, const struct memarg *arg, enum masm_access access)
+{
+    struct operand index = vstack_pop_extended(c);
+    reg end = vstack_alloc(c, false), memory = vstack_alloc(c, false);
+    uint64_t add = arg->offset + access_bytes[access];
+
+    if (add < access_bytes[access]) { /* beyond 64 bits wherever it starts */
+        masm_const(&c->m, VT_I64, end, UINT64_MAX);
+        add = UINT64_MAX;
+    }
+    masm_add_or_trap(&c->m, end, index.reg, add, TRAP_MEMORY_OUT_OF_BOUNDS);
+    load_memory(c, memory, arg->memory);
+    masm_compare_memory(&c->m, end, masm_at(memory, offsetof(struct vm_memory, size_bytes)));
+    masm_trap_if(&c->m, COND_GT_U, TRAP_MEMORY_OUT_OF_BOUNDS);
+    c->pinned &= ~regset_of(memory);
+    return (struct masm_address){memory_base(c, arg->memory), end, 0, -(int32_t)access_bytes[access]};
+}
+
+static struct masm_address constant_address(struct compiler *c, const struct memarg *arg)
+{
+    uint64_t at = (uint32_t)vstack_top(c)->bits + arg->offset;
+    reg r;
+
+    vstack_drop(c);
+    if (at <= INT32_MAX)
+        return masm_at(memory_base(c, arg->memory), (int32_t)at);
+    r = vstack_alloc(c, false);
+    masm_const(&c->m, VT_I64, r, at);
+    return (struct masm_address){memory_base(c, arg->memory), r, 0, 0};
+}
+
+static struct masm_address pop_address(struct compiler *c, const struct memarg *arg, enum masm_access access, struct operand *index)
+{
+    reg sum;
+
+    index->reg = REG_NONE;
+    index->owned = false;
+    if (c->options->explicit_bounds_checks || limits_of(c, arg->memory)->is64)
+        return checked_address(c, arg, access);
+    if (vstack_top_is_const(c))
+        return constant_address(c, arg);
+    *index = vstack_pop_extended(c);
+    if (arg->offset <= INT32_MAX)
+        return (struct masm_address){memory_base(c, arg->memory), index->reg, 0, (int32_t)arg->offset};
+    sum = vstack_alloc(c, false);
+    masm_const(&c->m, VT_I64, sum, arg->offset);
+    masm_alu(&c->m, ALU_ADD, true, sum, sum, index->reg);
+    return (struct masm_address){memory_base(c, arg->memory), sum, 0, 0};
+}
+
+void memory_load(struct compiler *c, enum masm_access access, uint8_t type)
+{
+    struct memarg arg = body_memarg(&c->body);
+    struct operand index;
+    struct masm_address from = pop_address(c, &arg, access, &index);
+    reg dst = vstack_destination(c, type, index.reg != REG_NONE ? &index : NULL, NULL);
+
+    masm_memory_load(&c->m, access, type == VT_I64, dst, from);
+    vstack_push_result(c, type, dst);
+}
+
+/* A float constant is stored as the integer with its bits. */
+static bool store_const(struct compiler *c, enum masm_access access, const struct memarg *arg, uint64_t bits)
+{
+    enum masm_access as = access == ACCESS_F32 ? ACCESS_32_U : access == ACCESS_F64 ? ACCESS_64 : access;
+    struct operand index;
+
+    if (as == ACCESS_V128 || (as == ACCESS_64 && !masm_const_fits((int64_t)bits)))
+        return false;
+    vstack_drop(c);
+    masm_memory_store_const(&c->m, as, pop_address(c, arg, access, &index), (int32_t)bits);
+    return true;
+}
+
+void memory_store(struct compiler *c, enum masm_access access)
+{
+    struct memarg arg = body_memarg(&c->body);
+    struct operand value, index;
+
+    if (vstack_top_is_const(c) && store_const(c, access, &arg, vstack_top(c)->bits))
+        return;
+    value = vstack_pop(c);
+    masm_memory_store(&c->m, access, pop_address(c, &arg, access, &index), value.reg);
+}
+
+static uint8_t address_type(const struct limits *limits)
+{
+    return limits->is64 ? VT_I64 : VT_I32;
+}
+
+void memory_size(struct compiler *c, uint32_t memory)
+{
+    uint8_t type = address_type(limits_of(c, memory));
+    reg dst = vstack_destination(c, type, NULL, NULL);
+
+    load_memory(c, dst, memory);
+    masm_load(&c->m, VT_I64, dst, masm_at(dst, offsetof(struct vm_memory, size_bytes)));
+    masm_shift_const(&c->m, SHIFT_SHR_U, true, dst, dst, limits_of(c, memory)->page_size_log2);
+    vstack_push_result(c, type, dst);
+}
+
+void memory_grow(struct compiler *c, uint32_t memory)
+{
+    call_builtin(c, BUILTIN_MEMORY_GROW, memory, 1, address_type(limits_of(c, memory)));
+}
+
+void memory_fill(struct compiler *c, uint32_t memory)
+{
+    call_builtin(c, BUILTIN_MEMORY_FILL, memory, 3, VT_BOTTOM);
+}
+
+void memory_copy(struct compiler *c, uint32_t to, uint32_t from)
+{
+    call_builtin(c, BUILTIN_MEMORY_COPY, to | (uint64_t)from << 32, 3, VT_BOTTOM);
+}
+
+void memory_init(struct compiler *c, uint32_t segment, uint32_t memory)
+{
+    call_builtin(c, BUILTIN_MEMORY_INIT, memory | (uint64_t)segment << 32, 3, VT_BOTTOM);
+}

@@ -1,0 +1,19 @@
+/* What the files of the macro assembler share. */
+#ifndef WHERRY_ENGINE_X64_MASM_X64_H
+#define WHERRY_ENGINE_X64_MASM_X64_H
+
+#include "engine/baseline/masm.h"
+#include "engine/x64/enc.h"
+
+static inline struct x64_enc *enc(struct masm *m)
+{
+    return (struct x64_enc *)&m->code;
+}
+
+/* The next instruction may fault and means KIND (or, TRAP_NONE, it is where a call returns to). */
+void x64_site(struct masm *m, enum trap_kind kind);
+void x64_trap_cc(struct masm *m, enum x64_cc cc, enum trap_kind kind);
+/* An instruction with a 16-byte constant of the function's pool as its r/m operand. */
+void x64_rm_constant(struct masm *m, uint32_t op, reg r, uint64_t low, uint64_t high);
+
+#endif
