@@ -135,8 +135,8 @@ static bool variable_op(struct compiler *c, enum opcode op)
     case OP_LOCAL_GET: vstack_push_local(c, body_u32(r)); return true;
     case OP_LOCAL_SET: vstack_set_local(c, body_u32(r), false); return true;
     case OP_LOCAL_TEE: vstack_set_local(c, body_u32(r), true); return true;
-    case OP_GLOBAL_GET: global_get(c, body_u32(r)); return true;
-    case OP_GLOBAL_SET: global_set(c, body_u32(r)); return true;
+    case OP_GLOBAL_GET: compile_global_get(c, body_u32(r)); return true;
+    case OP_GLOBAL_SET: compile_global_set(c, body_u32(r)); return true;
     case OP_I32_CONST: vstack_push_const(c, VT_I32, (uint32_t)body_s32(r)); return true;
     case OP_I64_CONST: vstack_push_const(c, VT_I64, (uint64_t)body_s64(r)); return true;
     case OP_F32_CONST: vstack_push_const(c, VT_F32, rd_u32(r)); return true;
@@ -149,9 +149,9 @@ static bool variable_op(struct compiler *c, enum opcode op)
 }
 
 #define LOAD(name, access, type)                                                                                                   \
-    case OP_##name: memory_load(c, ACCESS_##access, VT_##type); return true;
+    case OP_##name: compile_memory_load(c, ACCESS_##access, VT_##type); return true;
 #define STORE(name, access)                                                                                                        \
-    case OP_##name: memory_store(c, ACCESS_##access); return true;
+    case OP_##name: compile_memory_store(c, ACCESS_##access); return true;
 
 static bool memory_op(struct compiler *c, enum opcode op)
 {
@@ -179,8 +179,8 @@ static bool memory_op(struct compiler *c, enum opcode op)
         STORE(I64_STORE8, 8_U)
         STORE(I64_STORE16, 16_U)
         STORE(I64_STORE32, 32_U)
-    case OP_MEMORY_SIZE: memory_size(c, body_u32(&c->body)); return true;
-    case OP_MEMORY_GROW: memory_grow(c, body_u32(&c->body)); return true;
+    case OP_MEMORY_SIZE: compile_memory_size(c, body_u32(&c->body)); return true;
+    case OP_MEMORY_GROW: compile_memory_grow(c, body_u32(&c->body)); return true;
     default: return false;
     }
 }
@@ -191,30 +191,30 @@ static bool bulk_op(struct compiler *c, enum opcode op)
     uint32_t a;
 
     switch (op) {
-    case OP_MEMORY_FILL: memory_fill(c, body_u32(r)); return true;
+    case OP_MEMORY_FILL: compile_memory_fill(c, body_u32(r)); return true;
     case OP_MEMORY_COPY:
         a = body_u32(r);
-        memory_copy(c, a, body_u32(r));
+        compile_memory_copy(c, a, body_u32(r));
         return true;
     case OP_MEMORY_INIT:
         a = body_u32(r);
-        memory_init(c, a, body_u32(r));
+        compile_memory_init(c, a, body_u32(r));
         return true;
     case OP_DATA_DROP: call_builtin(c, BUILTIN_DATA_DROP, body_u32(r), 0, VT_BOTTOM); return true;
     case OP_TABLE_INIT:
         a = body_u32(r);
-        table_init(c, a, body_u32(r));
+        compile_table_init(c, a, body_u32(r));
         return true;
     case OP_TABLE_COPY:
         a = body_u32(r);
-        table_copy(c, a, body_u32(r));
+        compile_table_copy(c, a, body_u32(r));
         return true;
     case OP_ELEM_DROP: call_builtin(c, BUILTIN_ELEM_DROP, body_u32(r), 0, VT_BOTTOM); return true;
-    case OP_TABLE_GET: table_get(c, body_u32(r)); return true;
-    case OP_TABLE_SET: table_set(c, body_u32(r)); return true;
-    case OP_TABLE_SIZE: table_size(c, body_u32(r)); return true;
-    case OP_TABLE_GROW: table_grow(c, body_u32(r)); return true;
-    case OP_TABLE_FILL: table_fill(c, body_u32(r)); return true;
+    case OP_TABLE_GET: compile_table_get(c, body_u32(r)); return true;
+    case OP_TABLE_SET: compile_table_set(c, body_u32(r)); return true;
+    case OP_TABLE_SIZE: compile_table_size(c, body_u32(r)); return true;
+    case OP_TABLE_GROW: compile_table_grow(c, body_u32(r)); return true;
+    case OP_TABLE_FILL: compile_table_fill(c, body_u32(r)); return true;
     default: return false;
     }
 }
@@ -226,9 +226,9 @@ static bool reference_op(struct compiler *c, enum opcode op)
         body_heaptype(&c->body);
         vstack_push_const(c, VT_REF_NULL, 0);
         return true;
-    case OP_REF_IS_NULL: ref_is_null(c); return true;
-    case OP_REF_FUNC: ref_func(c, body_u32(&c->body)); return true;
-    case OP_REF_AS_NON_NULL: ref_as_non_null(c); return true;
+    case OP_REF_IS_NULL: compile_ref_is_null(c); return true;
+    case OP_REF_FUNC: compile_ref_func(c, body_u32(&c->body)); return true;
+    case OP_REF_AS_NON_NULL: compile_ref_as_non_null(c); return true;
     default: return false;
     }
 }

@@ -230,26 +230,26 @@ void call_reference(struct compiler *c, uint32_t type, bool tail);
 /* A builtin's arguments: the constant FIRST, then the top COUNT operands; pushes a result of RESULT unless VT_BOTTOM. */
 void call_builtin(struct compiler *c, enum vm_builtin builtin, uint64_t first, unsigned count, uint8_t result);
 
-void memory_load(struct compiler *c, enum masm_access access, uint8_t type);
-void memory_store(struct compiler *c, enum masm_access access);
-void memory_size(struct compiler *c, uint32_t memory);
-void memory_grow(struct compiler *c, uint32_t memory);
-void memory_fill(struct compiler *c, uint32_t memory);
-void memory_copy(struct compiler *c, uint32_t to, uint32_t from);
-void memory_init(struct compiler *c, uint32_t segment, uint32_t memory);
+void compile_memory_load(struct compiler *c, enum masm_access access, uint8_t type);
+void compile_memory_store(struct compiler *c, enum masm_access access);
+void compile_memory_size(struct compiler *c, uint32_t memory);
+void compile_memory_grow(struct compiler *c, uint32_t memory);
+void compile_memory_fill(struct compiler *c, uint32_t memory);
+void compile_memory_copy(struct compiler *c, uint32_t to, uint32_t from);
+void compile_memory_init(struct compiler *c, uint32_t segment, uint32_t memory);
 
-void table_get(struct compiler *c, uint32_t table);
-void table_set(struct compiler *c, uint32_t table);
-void table_size(struct compiler *c, uint32_t table);
-void table_grow(struct compiler *c, uint32_t table);
-void table_fill(struct compiler *c, uint32_t table);
-void table_copy(struct compiler *c, uint32_t to, uint32_t from);
-void table_init(struct compiler *c, uint32_t segment, uint32_t table);
-void global_get(struct compiler *c, uint32_t global);
-void global_set(struct compiler *c, uint32_t global);
-void ref_func(struct compiler *c, uint32_t func);
-void ref_is_null(struct compiler *c);
-void ref_as_non_null(struct compiler *c);
+void compile_table_get(struct compiler *c, uint32_t table);
+void compile_table_set(struct compiler *c, uint32_t table);
+void compile_table_size(struct compiler *c, uint32_t table);
+void compile_table_grow(struct compiler *c, uint32_t table);
+void compile_table_fill(struct compiler *c, uint32_t table);
+void compile_table_copy(struct compiler *c, uint32_t to, uint32_t from);
+void compile_table_init(struct compiler *c, uint32_t segment, uint32_t table);
+void compile_global_get(struct compiler *c, uint32_t global);
+void compile_global_set(struct compiler *c, uint32_t global);
+void compile_ref_func(struct compiler *c, uint32_t func);
+void compile_ref_is_null(struct compiler *c);
+void compile_ref_as_non_null(struct compiler *c);
 
 /* Compiles OP if it is arithmetic, a comparison or a conversion; false: it is none. */
 bool numeric_op(struct compiler *c, enum opcode op);

@@ -1,7 +1,8 @@
 /* Linear memory: loads, stores, size, and what builtins do.
  *
  * A 32-bit memory's reservation covers every index plus every offset, so an access is one instruction that faults where it must
- * not go. With explicit checks, and for 64-bit memories, the end of the access is compared with the size first. */
+ * not go. With explicit checks, for 64-bit memories, and where a page is smaller than the machine's, the end of the access is
+ * compared with the size first. */
 #include "engine/baseline/compiler.h"
 #include <assert.h>
 
@@ -68,13 +69,19 @@ static struct masm_address constant_address(struct compiler *c, const struct mem
     return (struct masm_address){memory_base(c, arg->memory), r, 0, 0};
 }
 
+static bool is_guarded(const struct compiler *c, uint32_t memory)
+{
+    const struct limits *limits = limits_of(c, memory);
+    return !c->options->explicit_bounds_checks && !limits->is64 && limits->page_size_log2 == 16;
+}
+
 static struct masm_address pop_address(struct compiler *c, const struct memarg *arg, enum masm_access access, struct operand *index)
 {
     reg sum;
 
     index->reg = REG_NONE;
     index->owned = false;
-    if (c->options->explicit_bounds_checks || limits_of(c, arg->memory)->is64)
+    if (!is_guarded(c, arg->memory))
         return checked_address(c, arg, access);
     if (vstack_top_is_const(c))
         return constant_address(c, arg);
@@ -87,7 +94,7 @@ static struct masm_address pop_address(struct compiler *c, const struct memarg *
     return (struct masm_address){memory_base(c, arg->memory), sum, 0, 0};
 }
 
-void memory_load(struct compiler *c, enum masm_access access, uint8_t type)
+void compile_memory_load(struct compiler *c, enum masm_access access, uint8_t type)
 {
     struct memarg arg = body_memarg(&c->body);
     struct operand index;
@@ -111,7 +118,7 @@ static bool store_const(struct compiler *c, enum masm_access access, const struc
     return true;
 }
 
-void memory_store(struct compiler *c, enum masm_access access)
+void compile_memory_store(struct compiler *c, enum masm_access access)
 {
     struct memarg arg = body_memarg(&c->body);
     struct operand value, index;
@@ -127,7 +134,7 @@ static uint8_t address_type(const struct limits *limits)
     return limits->is64 ? VT_I64 : VT_I32;
 }
 
-void memory_size(struct compiler *c, uint32_t memory)
+void compile_memory_size(struct compiler *c, uint32_t memory)
 {
     uint8_t type = address_type(limits_of(c, memory));
     reg dst = vstack_destination(c, type, NULL, NULL);
@@ -138,22 +145,22 @@ void memory_size(struct compiler *c, uint32_t memory)
     vstack_push_result(c, type, dst);
 }
 
-void memory_grow(struct compiler *c, uint32_t memory)
+void compile_memory_grow(struct compiler *c, uint32_t memory)
 {
     call_builtin(c, BUILTIN_MEMORY_GROW, memory, 1, address_type(limits_of(c, memory)));
 }
 
-void memory_fill(struct compiler *c, uint32_t memory)
+void compile_memory_fill(struct compiler *c, uint32_t memory)
 {
     call_builtin(c, BUILTIN_MEMORY_FILL, memory, 3, VT_BOTTOM);
 }
 
-void memory_copy(struct compiler *c, uint32_t to, uint32_t from)
+void compile_memory_copy(struct compiler *c, uint32_t to, uint32_t from)
 {
     call_builtin(c, BUILTIN_MEMORY_COPY, to | (uint64_t)from << 32, 3, VT_BOTTOM);
 }
 
-void memory_init(struct compiler *c, uint32_t segment, uint32_t memory)
+void compile_memory_init(struct compiler *c, uint32_t segment, uint32_t memory)
 {
     call_builtin(c, BUILTIN_MEMORY_INIT, memory | (uint64_t)segment << 32, 3, VT_BOTTOM);
 }

@@ -94,7 +94,7 @@ static void equal_zero(struct compiler *c, bool wide)
     finish_compare(c, COND_EQ);
 }
 
-void ref_is_null(struct compiler *c)
+void compile_ref_is_null(struct compiler *c)
 {
     equal_zero(c, false);
 }

@@ -25,7 +25,7 @@ static struct masm_address element_address(struct compiler *c, uint32_t table)
     return (struct masm_address){r, index.reg, 2, 0};
 }
 
-void table_get(struct compiler *c, uint32_t table)
+void compile_table_get(struct compiler *c, uint32_t table)
 {
     struct masm_address from = element_address(c, table);
     reg dst = vstack_destination(c, VT_REF_NULL, NULL, NULL);
@@ -34,14 +34,14 @@ void table_get(struct compiler *c, uint32_t table)
     vstack_push_result(c, VT_REF_NULL, dst);
 }
 
-void table_set(struct compiler *c, uint32_t table)
+void compile_table_set(struct compiler *c, uint32_t table)
 {
     struct operand value = vstack_pop(c);
 
     masm_store(&c->m, VT_REF_NULL, element_address(c, table), value.reg);
 }
 
-void table_size(struct compiler *c, uint32_t table)
+void compile_table_size(struct compiler *c, uint32_t table)
 {
     reg dst = vstack_destination(c, index_type(c, table), NULL, NULL);
 
@@ -51,22 +51,22 @@ void table_size(struct compiler *c, uint32_t table)
 }
 
 /* The builtin takes (table, reference, delta), the instruction has the reference below. */
-void table_grow(struct compiler *c, uint32_t table)
+void compile_table_grow(struct compiler *c, uint32_t table)
 {
     call_builtin(c, BUILTIN_TABLE_GROW, table, 2, index_type(c, table));
 }
 
-void table_fill(struct compiler *c, uint32_t table)
+void compile_table_fill(struct compiler *c, uint32_t table)
 {
     call_builtin(c, BUILTIN_TABLE_FILL, table, 3, VT_BOTTOM);
 }
 
-void table_copy(struct compiler *c, uint32_t to, uint32_t from)
+void compile_table_copy(struct compiler *c, uint32_t to, uint32_t from)
 {
     call_builtin(c, BUILTIN_TABLE_COPY, to | (uint64_t)from << 32, 3, VT_BOTTOM);
 }
 
-void table_init(struct compiler *c, uint32_t segment, uint32_t table)
+void compile_table_init(struct compiler *c, uint32_t segment, uint32_t table)
 {
     call_builtin(c, BUILTIN_TABLE_INIT, table | (uint64_t)segment << 32, 3, VT_BOTTOM);
 }
@@ -79,7 +79,7 @@ static struct masm_address global_address(struct compiler *c, reg r, uint32_t gl
     return masm_at(r, 0);
 }
 
-void global_get(struct compiler *c, uint32_t global)
+void compile_global_get(struct compiler *c, uint32_t global)
 {
     uint8_t type = value_type(c->module->globals[global].type);
     reg dst, address;
@@ -94,7 +94,7 @@ void global_get(struct compiler *c, uint32_t global)
     vstack_push_result(c, type, dst);
 }
 
-void global_set(struct compiler *c, uint32_t global)
+void compile_global_set(struct compiler *c, uint32_t global)
 {
     uint8_t type = vstack_top(c)->type;
     struct operand value = vstack_pop(c);
@@ -103,7 +103,7 @@ void global_set(struct compiler *c, uint32_t global)
 }
 
 /* --- references --------------------------------------------------------------------------------------------------------------- */
-void ref_func(struct compiler *c, uint32_t func)
+void compile_ref_func(struct compiler *c, uint32_t func)
 {
     reg dst = vstack_destination(c, VT_REF_NULL, NULL, NULL);
 
@@ -112,7 +112,7 @@ void ref_func(struct compiler *c, uint32_t func)
     vstack_push_result(c, VT_REF_NULL, dst);
 }
 
-void ref_as_non_null(struct compiler *c)
+void compile_ref_as_non_null(struct compiler *c)
 {
     struct operand o = vstack_pop(c);
 
