@@ -40,8 +40,8 @@ struct instruction {
 
 static const struct instruction instructions[] = {
     RR(X64_ADD, RAX, RCX, NO_IMMEDIATE, "add %ecx, %eax", "\x03\xc1"),
-    RR(X64_ADD | X64_W, R8, RDI, NO_IMMEDIATE, "add %rdi, %r8", "\x49\x01\xf8"),
-    RR(X64_SUB, RBX, R15, NO_IMMEDIATE, "sub %r15d, %ebx", "\x44\x29\xfb"),
+    RR(X64_ADD | X64_W, R8, RDI, NO_IMMEDIATE, "add %rdi, %r8", "\x4c\x03\xc7"),
+    RR(X64_SUB, RBX, R15, NO_IMMEDIATE, "sub %r15d, %ebx", "\x41\x2b\xdf"),
     RR(X64_IMUL | X64_W, R9, R10, NO_IMMEDIATE, "imul %r10, %r9", "\x4d\x0f\xaf\xca"),
     RR(X64_IMUL_IMM8, RAX, R13, I8(7), "imul $7, %r13d, %eax", "\x41\x6b\xc5\x07"),
     RR(X64_IMUL_IMM32 | X64_W, RDX, RSI, I32(100000), "imul $100000, %rsi, %rdx", "\x48\x69\xd6\xa0\x86\x01\x00"),
