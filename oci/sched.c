@@ -1,0 +1,80 @@
+/* See sched.h. */
+#include "oci/sched.h"
+#include "oci/sys.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { IO_PRIORITY_CLASS_SHIFT = 13, IO_PRIORITY_PROCESS = 1 }; /* linux/ioprio.h, which older headers lack */
+
+int sched_set_policy(const struct config_scheduler *s, struct err *e)
+{
+    struct sys_sched_attr attr = {.size = sizeof attr,
+                                  .policy = s->policy,
+                                  .flags = s->flags,
+                                  .nice = s->nice,
+                                  .priority = (uint32_t)s->priority,
+                                  .runtime = s->runtime,
+                                  .deadline = s->deadline,
+                                  .period = s->period};
+
+    return sys.sched_setattr(0, &attr, 0) < 0 ? err_sys(e, "cannot set process.scheduler") : 0;
+}
+
+int sched_set_io_priority(const struct config_io_priority *p, struct err *e)
+{
+    int value = p->io_class << IO_PRIORITY_CLASS_SHIFT | p->priority;
+
+    return sys.ioprio_set(IO_PRIORITY_PROCESS, 0, value) < 0 ? err_sys(e, "cannot set process.ioPriority") : 0;
+}
+
+int sched_set_personality(uint64_t personality, struct err *e)
+{
+    return sys.personality(personality) < 0 ? err_sys(e, "cannot set linux.personality") : 0;
+}
+
+/* Reads one number below CPU_SETSIZE and moves *P behind it. */
+static bool read_cpu(const char **p, unsigned long *cpu)
+{
+    char *end;
+
+    if (**p < '0' || **p > '9')
+        return false;
+    *cpu = strtoul(*p, &end, 10);
+    *p = end;
+    return *cpu < CPU_SETSIZE;
+}
+
+int sched_read_cpus(const char *cpus, cpu_set_t *out, struct err *e)
+{
+    const char *p = cpus;
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    for (;;) {
+        unsigned long first, last;
+        bool ok = read_cpu(&p, &first);
+        last = first;
+        if (ok && *p == '-') {
+            p++;
+            ok = read_cpu(&p, &last) && last >= first;
+        }
+        if (!ok || (*p != 0 && *p != ','))
+            return err_set(e, EINVAL, "'%s' is not a list of CPUs such as 0-3,8", cpus);
+        for (unsigned long i = first; i <= last; i++)
+            CPU_SET(i, &set);
+        if (*p++ == 0)
+            break;
+    }
+    *out = set;
+    return 0;
+}
+
+int sched_set_affinity(const char *cpus, struct err *e)
+{
+    cpu_set_t set;
+    int ret = sched_read_cpus(cpus, &set, e);
+
+    if (ret < 0)
+        return ret;
+    return sched_setaffinity(0, sizeof set, &set) < 0 ? err_sys(e, "cannot run on the CPUs %s", cpus) : 0;
+}
