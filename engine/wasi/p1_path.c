@@ -51,15 +51,14 @@ static int check_changeable(const struct fs_target *target, int if_taken)
 /* --- opening ---------------------------------------------------------------------------------------------------------
  */
 
+/* Only FD_WRITE asks for writing: Go passes FD_FILESTAT_SET_SIZE whenever it opens something for reading. */
 static int open_flags(uint32_t lookup, uint32_t oflags, uint64_t rights, uint32_t fdflags)
 {
-    bool read = (rights & (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_READDIR)) != 0;
-    bool write = (rights & (WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE)) != 0;
+    bool read = (rights & (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_READDIR)) != 0,
+         write = (rights & WASI_RIGHT_FD_WRITE) != 0;
     int flags = !write ? O_RDONLY : read ? O_RDWR : O_WRONLY;
 
-    /* all rights at once are a common way to ask for a directory */
-    if ((oflags & WASI_OFLAG_DIRECTORY) != 0)
-        flags = O_RDONLY | O_DIRECTORY;
+    flags |= (oflags & WASI_OFLAG_DIRECTORY) != 0 ? O_DIRECTORY : 0;
     flags |= (lookup & WASI_LOOKUP_SYMLINK_FOLLOW) == 0 ? O_NOFOLLOW : 0;
     flags |= (oflags & WASI_OFLAG_CREAT) != 0 ? O_CREAT : 0;
     flags |= (oflags & WASI_OFLAG_EXCL) != 0 ? O_EXCL : 0;
