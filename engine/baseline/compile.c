@@ -307,6 +307,7 @@ static void compiler_done(struct compiler *c)
     vec_done(&c->loops);
     vec_done(&c->scan_locals);
     vec_done(&c->table_labels);
+    free(c);
 }
 
 int baseline_compile(const struct module *m, const struct code_options *options, struct code_object *out, struct err *err)

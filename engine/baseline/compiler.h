@@ -61,7 +61,7 @@ struct control {
     uint32_t height;     /* operands below the block's parameters */
     uint32_t param_count, result_count;
     const valtype *params, *results;
-    valtype single;      /* what `results` points at for the short form of block types */
+    valtype single;      /* the only result in the short form of block types, where `results` is NULL */
     uint32_t homes;      /* index of the struct homes that holds at the label */
     struct masm_label label, otherwise;
     struct regfile state; /* at the label */
@@ -133,6 +133,11 @@ static inline bool type_is_vector(uint8_t type)
 static inline struct value *vstack_top(struct compiler *c)
 {
     return &c->stack[c->height - 1];
+}
+
+static inline uint8_t control_result_type(const struct control *control, uint32_t index)
+{
+    return value_type(control->results != NULL ? control->results[index] : control->single);
 }
 
 struct masm_address vstack_slot(const struct compiler *c, const struct value *v);

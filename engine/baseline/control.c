@@ -48,13 +48,6 @@ static struct control *open(struct compiler *c, enum control_kind kind, struct b
     return k;
 }
 
-/* The result types; `single` moves with the control, so that no pointer to it is kept. */
-static void fix_results(struct control *k)
-{
-    if (k->results == NULL && k->result_count == 1)
-        k->results = &k->single;
-}
-
 /* Operands below the block's parameters go to memory; with PARAMS the parameters too. */
 static void flush_below(struct compiler *c, uint32_t param_count, bool params)
 {
@@ -164,7 +157,6 @@ static void merge_into(struct compiler *c, struct control *k)
 {
     struct edge edge;
 
-    fix_results(k);
     merge_plan(c, k, &edge);
     merge_emit(c, k, &edge);
 }
@@ -172,7 +164,6 @@ static void merge_into(struct compiler *c, struct control *k)
 static void arrive(struct compiler *c, struct control *k)
 {
     masm_bind(&c->m, &k->label);
-    fix_results(k);
     merge_arrive(c, k);
     set_reachable(c);
 }
@@ -301,7 +292,6 @@ static void branch_if(struct compiler *c, enum masm_cond cond, struct control *k
         masm_bind(&c->m, &skip);
         return;
     }
-    fix_results(k);
     merge_plan(c, k, &edge);
     if (edge.empty) {
         masm_branch(&c->m, cond, &k->label);
@@ -330,8 +320,7 @@ static struct masm_label *table_target(struct compiler *c, uint32_t depth)
     if (k->table_stamp == c->table_stamps)
         return &k->stub;
     if (k->kind != CONTROL_FUNCTION) {
-        fix_results(k);
-        merge_plan(c, k, &edge);
+            merge_plan(c, k, &edge);
         if (edge.empty)
             return &k->label;
     }

@@ -52,7 +52,7 @@ void moves_emit(struct compiler *c, struct moves *moves)
 static reg choose_result_register(struct compiler *c, const struct control *control)
 {
     const struct value *v = vstack_top(c);
-    uint8_t type = value_type(control->results[0]);
+    uint8_t type = control_result_type(control, 0);
     regset homes = c->homes.data[control->homes].set;
     regset set = type_is_vector(type) ? target_native.vectors : target_native.ints;
     regset unused = set & ~(c->regs.locals | homes);
@@ -230,7 +230,7 @@ void merge_arrive(struct compiler *c, struct control *control)
     vstack_truncate(c, control->height);
     vstack_set_regfile(c, &control->state);
     for (uint32_t i = 0; i < control->result_count; i++) {
-        uint8_t type = value_type(control->results[i]);
+        uint8_t type = control_result_type(control, i);
         if (control->result != REG_NONE)
             vstack_push_reg(c, type, control->result);
         else
