@@ -82,6 +82,13 @@ static inline const uint8_t *skip_leb(const uint8_t *at, unsigned bytes)
     return at + 1;
 }
 
+/* Skips a LEB128 s32: in a fifth byte the bits beyond the 32 repeat the sign. */
+static inline const uint8_t *skip_s32(const uint8_t *at)
+{
+    const uint8_t *next = skip_leb(at, 5);
+    return next == at + 5 && at[4] >= 0x08 && at[4] < 0x78 ? NULL : next;
+}
+
 static inline bool top_is(const valtype *sp, const valtype *base, valtype t)
 {
     return sp > base && sp[-1] == t;
@@ -441,9 +448,9 @@ global_set:
     sp--;
     NEXT(next);
 const_i32:
-    CONSTANT(VT_I32, skip_leb(at + 1, 4)); /* the fifth byte, and the tenth below, have rules */
+    CONSTANT(VT_I32, skip_s32(at + 1));
 const_i64:
-    CONSTANT(VT_I64, skip_leb(at + 1, 9));
+    CONSTANT(VT_I64, skip_leb(at + 1, 9)); /* a tenth byte has rules of its own */
 const_f32:
     CONSTANT(VT_F32, at + 5);
 const_f64:
