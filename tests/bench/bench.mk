@@ -27,3 +27,12 @@ bench-libc: $(BENCH_PROGRAMS)
 ## bench-engine the nine shared kernels against native code (KERNELS="fib sha256", ROUNDS)
 bench-engine: all $(BENCH_PROGRAMS)
 	@BUILD=$(BUILD) tests/bench/engine.sh
+
+$(BUILD)/bench/validate: tests/bench/validate.c $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -lm
+
+## bench-validate throughput of the validator: make bench-validate MODULES="a.wasm b.wasm"
+.PHONY: bench-validate
+bench-validate: $(BUILD)/bench/validate
+	@$< $(MODULES)
