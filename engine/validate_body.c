@@ -195,7 +195,7 @@ static inline bool is_finished(const struct validator *v, const struct frame *f,
         return false;
     if (sp == base)
         return f->single == VT_BOTTOM || f->unreachable;
-    return sp == base + 1 && *base == f->single;
+    return sp == base + 1 && f->single != VT_BOTTOM && *base == f->single; /* an operand can be VT_BOTTOM too */
 }
 
 /* Takes instructions from AT while it can; returns where it stopped: before an instruction it did not take, or behind
