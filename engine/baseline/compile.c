@@ -52,8 +52,8 @@ static void add_declared_locals(struct compiler *c)
 {
     uint32_t before = c->fixed_bytes;
 
-    for (uint32_t groups = body_u32(&c->body); groups != 0; groups--) {
-        uint32_t count = body_u32(&c->body);
+    for (uint32_t groups = read_u32(&c->body); groups != 0; groups--) {
+        uint32_t count = read_u32(&c->body);
         valtype type = body_valtype(&c->body);
         while (count-- != 0)
             add_local_slot(c, add_local(c, type));
@@ -85,17 +85,30 @@ static int unsupported(struct compiler *c, enum opcode op)
 
 static void select_typed(struct compiler *c)
 {
-    for (uint32_t count = body_u32(&c->body); count != 0; count--)
+    for (uint32_t count = read_u32(&c->body); count != 0; count--)
         body_valtype(&c->body);
     control_select(c);
 }
 
-static bool control_op(struct compiler *c, enum opcode op)
+static bool compile_instruction(struct compiler *c, enum opcode op)
 {
     struct rd *r = &c->body;
     uint32_t a;
 
     switch (op) {
+    case OP_LOCAL_GET: vstack_push_local(c, read_u32(r)); return true;
+    case OP_LOCAL_SET: vstack_set_local(c, read_u32(r), false); return true;
+    case OP_LOCAL_TEE: vstack_set_local(c, read_u32(r), true); return true;
+    case OP_GLOBAL_GET: compile_global_get(c, read_u32(r)); return true;
+    case OP_GLOBAL_SET: compile_global_set(c, read_u32(r)); return true;
+    case OP_I32_CONST: vstack_push_const(c, VT_I32, (uint32_t)read_signed(r)); return true;
+    case OP_I64_CONST: vstack_push_const(c, VT_I64, (uint64_t)read_signed(r)); return true;
+    case OP_F32_CONST: vstack_push_const(c, VT_F32, rd_u32(r)); return true;
+    case OP_F64_CONST: vstack_push_const(c, VT_F64, rd_u64(r)); return true;
+    case OP_DROP: vstack_drop(c); return true;
+    case OP_SELECT: control_select(c); return true;
+    case OP_SELECT_T: select_typed(c); return true;
+
     case OP_UNREACHABLE:
         masm_trap(&c->m, TRAP_UNREACHABLE);
         control_set_unreachable(c);
@@ -106,139 +119,57 @@ static bool control_op(struct compiler *c, enum opcode op)
     case OP_IF: control_if(c); return true;
     case OP_ELSE: control_else(c); return true;
     case OP_END: control_end(c); return true;
-    case OP_BR: control_br(c, body_u32(r)); return true;
-    case OP_BR_IF: control_br_if(c, body_u32(r)); return true;
+    case OP_BR: control_br(c, read_u32(r)); return true;
+    case OP_BR_IF: control_br_if(c, read_u32(r)); return true;
     case OP_BR_TABLE: control_br_table(c); return true;
     case OP_RETURN: control_return(c); return true;
-    case OP_CALL: call_function(c, body_u32(r), false); return true;
-    case OP_RETURN_CALL: call_function(c, body_u32(r), true); return true;
+    case OP_CALL: call_function(c, read_u32(r), false); return true;
+    case OP_RETURN_CALL: call_function(c, read_u32(r), true); return true;
     case OP_CALL_INDIRECT:
     case OP_RETURN_CALL_INDIRECT:
-        a = body_u32(r);
-        call_indirect(c, a, body_u32(r), op == OP_RETURN_CALL_INDIRECT);
+        a = read_u32(r);
+        call_indirect(c, a, read_u32(r), op == OP_RETURN_CALL_INDIRECT);
         return true;
     case OP_CALL_REF:
-    case OP_RETURN_CALL_REF: call_reference(c, body_u32(r), op == OP_RETURN_CALL_REF); return true;
-    case OP_DROP: vstack_drop(c); return true;
-    case OP_SELECT: control_select(c); return true;
-    case OP_SELECT_T: select_typed(c); return true;
-    default: return false;
-    }
-}
+    case OP_RETURN_CALL_REF: call_reference(c, read_u32(r), op == OP_RETURN_CALL_REF); return true;
 
-static bool variable_op(struct compiler *c, enum opcode op)
-{
-    struct rd *r = &c->body;
-    uint64_t bits;
-
-    switch (op) {
-    case OP_LOCAL_GET: vstack_push_local(c, body_u32(r)); return true;
-    case OP_LOCAL_SET: vstack_set_local(c, body_u32(r), false); return true;
-    case OP_LOCAL_TEE: vstack_set_local(c, body_u32(r), true); return true;
-    case OP_GLOBAL_GET: compile_global_get(c, body_u32(r)); return true;
-    case OP_GLOBAL_SET: compile_global_set(c, body_u32(r)); return true;
-    case OP_I32_CONST: vstack_push_const(c, VT_I32, (uint32_t)body_s32(r)); return true;
-    case OP_I64_CONST: vstack_push_const(c, VT_I64, (uint64_t)body_s64(r)); return true;
-    case OP_F32_CONST: vstack_push_const(c, VT_F32, rd_u32(r)); return true;
-    case OP_F64_CONST:
-        bits = rd_u64(r);
-        vstack_push_const(c, VT_F64, bits);
-        return true;
-    default: return false;
-    }
-}
-
-#define LOAD(name, access, type)                                                                                                   \
-    case OP_##name: compile_memory_load(c, ACCESS_##access, VT_##type); return true;
-#define STORE(name, access)                                                                                                        \
-    case OP_##name: compile_memory_store(c, ACCESS_##access); return true;
-
-static bool memory_op(struct compiler *c, enum opcode op)
-{
-    switch (op) {
-        LOAD(I32_LOAD, 32_U, I32)
-        LOAD(I64_LOAD, 64, I64)
-        LOAD(F32_LOAD, F32, F32)
-        LOAD(F64_LOAD, F64, F64)
-        LOAD(I32_LOAD8_S, 8_S, I32)
-        LOAD(I32_LOAD8_U, 8_U, I32)
-        LOAD(I32_LOAD16_S, 16_S, I32)
-        LOAD(I32_LOAD16_U, 16_U, I32)
-        LOAD(I64_LOAD8_S, 8_S, I64)
-        LOAD(I64_LOAD8_U, 8_U, I64)
-        LOAD(I64_LOAD16_S, 16_S, I64)
-        LOAD(I64_LOAD16_U, 16_U, I64)
-        LOAD(I64_LOAD32_S, 32_S, I64)
-        LOAD(I64_LOAD32_U, 32_U, I64)
-        STORE(I32_STORE, 32_U)
-        STORE(I64_STORE, 64)
-        STORE(F32_STORE, F32)
-        STORE(F64_STORE, F64)
-        STORE(I32_STORE8, 8_U)
-        STORE(I32_STORE16, 16_U)
-        STORE(I64_STORE8, 8_U)
-        STORE(I64_STORE16, 16_U)
-        STORE(I64_STORE32, 32_U)
-    case OP_MEMORY_SIZE: compile_memory_size(c, body_u32(&c->body)); return true;
-    case OP_MEMORY_GROW: compile_memory_grow(c, body_u32(&c->body)); return true;
-    default: return false;
-    }
-}
-
-static bool bulk_op(struct compiler *c, enum opcode op)
-{
-    struct rd *r = &c->body;
-    uint32_t a;
-
-    switch (op) {
-    case OP_MEMORY_FILL: compile_memory_fill(c, body_u32(r)); return true;
+    case OP_MEMORY_SIZE: compile_memory_size(c, read_u32(r)); return true;
+    case OP_MEMORY_GROW: compile_memory_grow(c, read_u32(r)); return true;
+    case OP_MEMORY_FILL: compile_memory_fill(c, read_u32(r)); return true;
     case OP_MEMORY_COPY:
-        a = body_u32(r);
-        compile_memory_copy(c, a, body_u32(r));
+        a = read_u32(r);
+        compile_memory_copy(c, a, read_u32(r));
         return true;
     case OP_MEMORY_INIT:
-        a = body_u32(r);
-        compile_memory_init(c, a, body_u32(r));
+        a = read_u32(r);
+        compile_memory_init(c, a, read_u32(r));
         return true;
-    case OP_DATA_DROP: call_builtin(c, BUILTIN_DATA_DROP, body_u32(r), 0, VT_BOTTOM); return true;
-    case OP_TABLE_INIT:
-        a = body_u32(r);
-        compile_table_init(c, a, body_u32(r));
-        return true;
-    case OP_TABLE_COPY:
-        a = body_u32(r);
-        compile_table_copy(c, a, body_u32(r));
-        return true;
-    case OP_ELEM_DROP: call_builtin(c, BUILTIN_ELEM_DROP, body_u32(r), 0, VT_BOTTOM); return true;
-    case OP_TABLE_GET: compile_table_get(c, body_u32(r)); return true;
-    case OP_TABLE_SET: compile_table_set(c, body_u32(r)); return true;
-    case OP_TABLE_SIZE: compile_table_size(c, body_u32(r)); return true;
-    case OP_TABLE_GROW: compile_table_grow(c, body_u32(r)); return true;
-    case OP_TABLE_FILL: compile_table_fill(c, body_u32(r)); return true;
-    default: return false;
-    }
-}
+    case OP_DATA_DROP: call_builtin(c, BUILTIN_DATA_DROP, read_u32(r), 0, VT_BOTTOM); return true;
 
-static bool reference_op(struct compiler *c, enum opcode op)
-{
-    switch (op) {
+    case OP_TABLE_GET: compile_table_get(c, read_u32(r)); return true;
+    case OP_TABLE_SET: compile_table_set(c, read_u32(r)); return true;
+    case OP_TABLE_SIZE: compile_table_size(c, read_u32(r)); return true;
+    case OP_TABLE_GROW: compile_table_grow(c, read_u32(r)); return true;
+    case OP_TABLE_FILL: compile_table_fill(c, read_u32(r)); return true;
+    case OP_TABLE_COPY:
+        a = read_u32(r);
+        compile_table_copy(c, a, read_u32(r));
+        return true;
+    case OP_TABLE_INIT:
+        a = read_u32(r);
+        compile_table_init(c, a, read_u32(r));
+        return true;
+    case OP_ELEM_DROP: call_builtin(c, BUILTIN_ELEM_DROP, read_u32(r), 0, VT_BOTTOM); return true;
+
     case OP_REF_NULL:
-        body_heaptype(&c->body);
+        body_heaptype(r);
         vstack_push_const(c, VT_REF_NULL, 0);
         return true;
     case OP_REF_IS_NULL: compile_ref_is_null(c); return true;
-    case OP_REF_FUNC: compile_ref_func(c, body_u32(&c->body)); return true;
+    case OP_REF_FUNC: compile_ref_func(c, read_u32(r)); return true;
     case OP_REF_AS_NON_NULL: compile_ref_as_non_null(c); return true;
-    default: return false;
+    default: return memory_op(c, op) || numeric_op(c, op);
     }
-}
-
-/* The most frequent groups first. */
-static bool compile_instruction(struct compiler *c, enum opcode op)
-{
-    return variable_op(c, op) || (op >= OP_I32_LOAD && op <= OP_MEMORY_GROW ? memory_op(c, op) : false) ||
-           (op >= OP_I32_EQZ && op <= OP_I64_EXTEND32_S ? numeric_op(c, op) : false) || control_op(c, op) || bulk_op(c, op) ||
-           reference_op(c, op) || numeric_op(c, op);
 }
 
 /* --- functions and modules ---------------------------------------------------------------------------------------------------------- */

@@ -114,6 +114,45 @@ struct compiler {
     VEC(struct masm_label *) table_labels;
 };
 
+/* --- reading -------------------------------------------------------------------------------------------------------------- */
+/* The body is valid, so its integers need none of the checks of engine/body.h. */
+static inline uint64_t read_unsigned(struct rd *r)
+{
+    const uint8_t *at = r->at;
+    uint64_t value = *at & 0x7f;
+
+    for (unsigned shift = 7; (*at++ & 0x80) != 0; shift += 7)
+        value |= (uint64_t)(*at & 0x7f) << shift;
+    r->at = at;
+    return value;
+}
+
+static inline uint32_t read_u32(struct rd *r)
+{
+    return (uint32_t)read_unsigned(r);
+}
+
+static inline int64_t read_signed(struct rd *r)
+{
+    const uint8_t *start = r->at;
+    uint64_t value = read_unsigned(r);
+    unsigned bits = (unsigned)(r->at - start) * 7;
+
+    return bits >= 64 ? (int64_t)value : (int64_t)(value << (64 - bits)) >> (64 - bits);
+}
+
+static inline struct memarg read_memarg(struct rd *r)
+{
+    struct memarg arg = {.align_log2 = read_u32(r)};
+
+    if (arg.align_log2 >= 0x40) {
+        arg.align_log2 -= 0x40;
+        arg.memory = read_u32(r);
+    }
+    arg.offset = read_unsigned(r);
+    return arg;
+}
+
 /* --- vstack.c: operands, locals, registers ------------------------------------------------------------------------------- */
 struct operand {
     reg reg;
@@ -235,8 +274,8 @@ void call_reference(struct compiler *c, uint32_t type, bool tail);
 /* A builtin's arguments: the constant FIRST, then the top COUNT operands; pushes a result of RESULT unless VT_BOTTOM. */
 void call_builtin(struct compiler *c, enum vm_builtin builtin, uint64_t first, unsigned count, uint8_t result);
 
-void compile_memory_load(struct compiler *c, enum masm_access access, uint8_t type);
-void compile_memory_store(struct compiler *c, enum masm_access access);
+/* Compiles OP if it is a load or a store; false: it is none. */
+bool memory_op(struct compiler *c, enum opcode op);
 void compile_memory_size(struct compiler *c, uint32_t memory);
 void compile_memory_grow(struct compiler *c, uint32_t memory);
 void compile_memory_fill(struct compiler *c, uint32_t memory);

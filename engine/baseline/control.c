@@ -360,12 +360,12 @@ static reg own(struct compiler *c, struct operand o)
 void control_br_table(struct compiler *c)
 {
     reg index = own(c, vstack_pop_extended(c));
-    uint32_t count = body_u32(&c->body);
+    uint32_t count = read_u32(&c->body);
 
     c->table_stamps++;
     c->table_labels.len = 0;
     for (uint32_t i = 0; i <= count; i++)
-        vec_push(&c->table_labels, table_target(c, body_u32(&c->body)));
+        vec_push(&c->table_labels, table_target(c, read_u32(&c->body)));
     if (count != 0) {
         masm_compare_const(&c->m, false, index, count);
         masm_branch(&c->m, COND_GE_U, c->table_labels.data[count]);

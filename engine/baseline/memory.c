@@ -94,9 +94,9 @@ static struct masm_address pop_address(struct compiler *c, const struct memarg *
     return (struct masm_address){memory_base(c, arg->memory), sum, 0, 0};
 }
 
-void compile_memory_load(struct compiler *c, enum masm_access access, uint8_t type)
+static void load(struct compiler *c, enum masm_access access, uint8_t type)
 {
-    struct memarg arg = body_memarg(&c->body);
+    struct memarg arg = read_memarg(&c->body);
     struct operand index;
     struct masm_address from = pop_address(c, &arg, access, &index);
     reg dst = vstack_destination(c, type, index.reg != REG_NONE ? &index : NULL, NULL);
@@ -118,15 +118,42 @@ static bool store_const(struct compiler *c, enum masm_access access, const struc
     return true;
 }
 
-void compile_memory_store(struct compiler *c, enum masm_access access)
+static void store(struct compiler *c, enum masm_access access)
 {
-    struct memarg arg = body_memarg(&c->body);
+    struct memarg arg = read_memarg(&c->body);
     struct operand value, index;
 
     if (vstack_top_is_const(c) && store_const(c, access, &arg, vstack_top(c)->bits))
         return;
     value = vstack_pop(c);
     masm_memory_store(&c->m, access, pop_address(c, &arg, access, &index), value.reg);
+}
+
+#define LOAD(name, as, type_) [OP_##name - OP_I32_LOAD] = {ACCESS_##as, VT_##type_}
+#define STORE(name, as) [OP_##name - OP_I32_LOAD] = {ACCESS_##as, VT_BOTTOM}
+
+static const struct {
+    uint8_t access, type; /* of what is loaded; VT_BOTTOM: a store */
+} accesses[] = {
+    LOAD(I32_LOAD, 32_U, I32),     LOAD(I64_LOAD, 64, I64),        LOAD(F32_LOAD, F32, F32),     LOAD(F64_LOAD, F64, F64),
+    LOAD(I32_LOAD8_S, 8_S, I32),   LOAD(I32_LOAD8_U, 8_U, I32),    LOAD(I32_LOAD16_S, 16_S, I32), LOAD(I32_LOAD16_U, 16_U, I32),
+    LOAD(I64_LOAD8_S, 8_S, I64),   LOAD(I64_LOAD8_U, 8_U, I64),    LOAD(I64_LOAD16_S, 16_S, I64), LOAD(I64_LOAD16_U, 16_U, I64),
+    LOAD(I64_LOAD32_S, 32_S, I64), LOAD(I64_LOAD32_U, 32_U, I64),  STORE(I32_STORE, 32_U),       STORE(I64_STORE, 64),
+    STORE(F32_STORE, F32),         STORE(F64_STORE, F64),          STORE(I32_STORE8, 8_U),       STORE(I32_STORE16, 16_U),
+    STORE(I64_STORE8, 8_U),        STORE(I64_STORE16, 16_U),       STORE(I64_STORE32, 32_U),
+};
+
+bool memory_op(struct compiler *c, enum opcode op)
+{
+    unsigned index = op - OP_I32_LOAD;
+
+    if (index >= sizeof accesses / sizeof accesses[0])
+        return false;
+    if (accesses[index].type == VT_BOTTOM)
+        store(c, accesses[index].access);
+    else
+        load(c, accesses[index].access, accesses[index].type);
+    return true;
 }
 
 static uint8_t address_type(const struct limits *limits)

@@ -346,121 +346,75 @@ static void reinterpret(struct compiler *c, bool wide, uint8_t type)
 }
 
 /* --- the table -------------------------------------------------------------------------------------------------------------------- */
-#define BOTH_INT(name, call_narrow, call_wide)                                                                                     \
-    case OP_I32_##name: call_narrow; return true;                                                                                  \
-    case OP_I64_##name: call_wide; return true;
-#define COMPARE(name, cond) BOTH_INT(name, compare(c, false, cond), compare(c, true, cond))
-#define ALU(name, op) BOTH_INT(name, alu(c, op, false), alu(c, op, true))
-#define SHIFT(name, op) BOTH_INT(name, shift(c, op, false), shift(c, op, true))
-#define DIVIDE(name, op) BOTH_INT(name, divide(c, op, false), divide(c, op, true))
-#define UNARY(name, op) BOTH_INT(name, unary(c, op, false), unary(c, op, true))
-#define BOTH_FLOAT(name, call_narrow, call_wide)                                                                                   \
-    case OP_F32_##name: call_narrow; return true;                                                                                  \
-    case OP_F64_##name: call_wide; return true;
-#define FLOAT(name, op) BOTH_FLOAT(name, float_binary(c, op, false), float_binary(c, op, true))
-#define FLOAT_UNARY(name, op) BOTH_FLOAT(name, float_unary(c, op, false), float_unary(c, op, true))
-#define FLOAT_COMPARE(name, cond) BOTH_FLOAT(name, float_compare(c, false, cond), float_compare(c, true, cond))
+enum numeric_kind {
+    NUMERIC_NONE, NUMERIC_COMPARE, NUMERIC_EQZ, NUMERIC_ALU, NUMERIC_SHIFT, NUMERIC_DIVIDE, NUMERIC_UNARY, NUMERIC_WRAP, NUMERIC_EXTEND,
+    NUMERIC_FLOAT, NUMERIC_FLOAT_UNARY, NUMERIC_FLOAT_COMPARE, NUMERIC_FLOAT_RESIZE, NUMERIC_FROM_INT, NUMERIC_TO_INT, NUMERIC_REINTERPRET,
+};
 
-static bool int_op(struct compiler *c, enum opcode op)
-{
-    switch (op) {
-        BOTH_INT(EQZ, equal_zero(c, false), equal_zero(c, true))
-        COMPARE(EQ, COND_EQ)
-        COMPARE(NE, COND_NE)
-        COMPARE(LT_S, COND_LT_S)
-        COMPARE(LT_U, COND_LT_U)
-        COMPARE(GT_S, COND_GT_S)
-        COMPARE(GT_U, COND_GT_U)
-        COMPARE(LE_S, COND_LE_S)
-        COMPARE(LE_U, COND_LE_U)
-        COMPARE(GE_S, COND_GE_S)
-        COMPARE(GE_U, COND_GE_U)
-        ALU(ADD, ALU_ADD)
-        ALU(SUB, ALU_SUB)
-        ALU(MUL, ALU_MUL)
-        ALU(AND, ALU_AND)
-        ALU(OR, ALU_OR)
-        ALU(XOR, ALU_XOR)
-        SHIFT(SHL, SHIFT_SHL)
-        SHIFT(SHR_S, SHIFT_SHR_S)
-        SHIFT(SHR_U, SHIFT_SHR_U)
-        SHIFT(ROTL, SHIFT_ROTL)
-        SHIFT(ROTR, SHIFT_ROTR)
-        DIVIDE(DIV_S, DIVIDE_DIV_S)
-        DIVIDE(DIV_U, DIVIDE_DIV_U)
-        DIVIDE(REM_S, DIVIDE_REM_S)
-        DIVIDE(REM_U, DIVIDE_REM_U)
-        UNARY(CLZ, UNARY_CLZ)
-        UNARY(CTZ, UNARY_CTZ)
-        UNARY(POPCNT, UNARY_POPCNT)
-        UNARY(EXTEND8_S, UNARY_EXTEND8)
-        UNARY(EXTEND16_S, UNARY_EXTEND16)
-    case OP_I64_EXTEND32_S: unary(c, UNARY_EXTEND32, true); return true;
-    case OP_I32_WRAP_I64: wrap(c); return true;
-    case OP_I64_EXTEND_I32_S: extend(c, true); return true;
-    case OP_I64_EXTEND_I32_U: extend(c, false); return true;
-    default: return false;
-    }
-}
+enum { INT_WIDE = 1, IS_SIGNED = 2, SATURATE = 4 }; /* flags of the conversions, in `op` */
 
-static bool float_op(struct compiler *c, enum opcode op)
-{
-    switch (op) {
-        FLOAT_COMPARE(EQ, COND_FLOAT_EQ)
-        FLOAT_COMPARE(NE, COND_FLOAT_NE)
-        FLOAT_COMPARE(LT, COND_FLOAT_LT)
-        FLOAT_COMPARE(GT, COND_FLOAT_GT)
-        FLOAT_COMPARE(LE, COND_FLOAT_LE)
-        FLOAT_COMPARE(GE, COND_FLOAT_GE)
-        FLOAT_UNARY(ABS, FLOAT_ABS)
-        FLOAT_UNARY(NEG, FLOAT_NEG)
-        FLOAT_UNARY(CEIL, FLOAT_CEIL)
-        FLOAT_UNARY(FLOOR, FLOAT_FLOOR)
-        FLOAT_UNARY(TRUNC, FLOAT_TRUNC)
-        FLOAT_UNARY(NEAREST, FLOAT_NEAREST)
-        FLOAT_UNARY(SQRT, FLOAT_SQRT)
-        FLOAT(ADD, FLOAT_ADD)
-        FLOAT(SUB, FLOAT_SUB)
-        FLOAT(MUL, FLOAT_MUL)
-        FLOAT(DIV, FLOAT_DIV)
-        FLOAT(MIN, FLOAT_MIN)
-        FLOAT(MAX, FLOAT_MAX)
-        FLOAT(COPYSIGN, FLOAT_COPYSIGN)
-    case OP_F32_DEMOTE_F64: float_resize(c, false); return true;
-    case OP_F64_PROMOTE_F32: float_resize(c, true); return true;
-    default: return false;
-    }
-}
+#define INT(name, kind, op) [OP_I32_##name] = {NUMERIC_##kind, op, false}, [OP_I64_##name] = {NUMERIC_##kind, op, true}
+#define FLOAT(name, kind, op) [OP_F32_##name] = {NUMERIC_##kind, op, false}, [OP_F64_##name] = {NUMERIC_##kind, op, true}
+#define CONVERT(name, kind, flags, wide) [OP_##name] = {NUMERIC_##kind, flags, wide}
 
-#define FROM_INT(name, int_wide, is_signed)                                                                                        \
-    case OP_F32_CONVERT_##name: from_int(c, false, int_wide, is_signed); return true;                                              \
-    case OP_F64_CONVERT_##name: from_int(c, true, int_wide, is_signed); return true;
-#define TO_INT(name, wide, is_signed)                                                                                              \
-    case OP_I32_TRUNC_##name: to_int(c, wide, false, is_signed, false); return true;                                               \
-    case OP_I64_TRUNC_##name: to_int(c, wide, true, is_signed, false); return true;                                                \
-    case OP_I32_TRUNC_SAT_##name: to_int(c, wide, false, is_signed, true); return true;                                            \
-    case OP_I64_TRUNC_SAT_##name: to_int(c, wide, true, is_signed, true); return true;
+static const struct numeric {
+    uint8_t kind, op;
+    bool wide;
+} numerics[OPCODE_SPACE_VECTOR] = {
+    INT(EQZ, EQZ, 0), INT(EQ, COMPARE, COND_EQ), INT(NE, COMPARE, COND_NE), INT(LT_S, COMPARE, COND_LT_S), INT(LT_U, COMPARE, COND_LT_U),
+    INT(GT_S, COMPARE, COND_GT_S), INT(GT_U, COMPARE, COND_GT_U), INT(LE_S, COMPARE, COND_LE_S), INT(LE_U, COMPARE, COND_LE_U),
+    INT(GE_S, COMPARE, COND_GE_S), INT(GE_U, COMPARE, COND_GE_U),
+    INT(ADD, ALU, ALU_ADD), INT(SUB, ALU, ALU_SUB), INT(MUL, ALU, ALU_MUL), INT(AND, ALU, ALU_AND), INT(OR, ALU, ALU_OR), INT(XOR, ALU, ALU_XOR),
+    INT(SHL, SHIFT, SHIFT_SHL), INT(SHR_S, SHIFT, SHIFT_SHR_S), INT(SHR_U, SHIFT, SHIFT_SHR_U), INT(ROTL, SHIFT, SHIFT_ROTL),
+    INT(ROTR, SHIFT, SHIFT_ROTR),
+    INT(DIV_S, DIVIDE, DIVIDE_DIV_S), INT(DIV_U, DIVIDE, DIVIDE_DIV_U), INT(REM_S, DIVIDE, DIVIDE_REM_S), INT(REM_U, DIVIDE, DIVIDE_REM_U),
+    INT(CLZ, UNARY, UNARY_CLZ), INT(CTZ, UNARY, UNARY_CTZ), INT(POPCNT, UNARY, UNARY_POPCNT), INT(EXTEND8_S, UNARY, UNARY_EXTEND8),
+    INT(EXTEND16_S, UNARY, UNARY_EXTEND16), CONVERT(I64_EXTEND32_S, UNARY, UNARY_EXTEND32, true),
+    CONVERT(I32_WRAP_I64, WRAP, 0, false), CONVERT(I64_EXTEND_I32_S, EXTEND, IS_SIGNED, true), CONVERT(I64_EXTEND_I32_U, EXTEND, 0, true),
 
-static bool conversion_op(struct compiler *c, enum opcode op)
-{
-    switch (op) {
-        FROM_INT(I32_S, false, true)
-        FROM_INT(I32_U, false, false)
-        FROM_INT(I64_S, true, true)
-        FROM_INT(I64_U, true, false)
-        TO_INT(F32_S, false, true)
-        TO_INT(F32_U, false, false)
-        TO_INT(F64_S, true, true)
-        TO_INT(F64_U, true, false)
-    case OP_I32_REINTERPRET_F32: reinterpret(c, false, VT_I32); return true;
-    case OP_I64_REINTERPRET_F64: reinterpret(c, true, VT_I64); return true;
-    case OP_F32_REINTERPRET_I32: reinterpret(c, false, VT_F32); return true;
-    case OP_F64_REINTERPRET_I64: reinterpret(c, true, VT_F64); return true;
-    default: return false;
-    }
-}
+    FLOAT(EQ, FLOAT_COMPARE, COND_FLOAT_EQ), FLOAT(NE, FLOAT_COMPARE, COND_FLOAT_NE), FLOAT(LT, FLOAT_COMPARE, COND_FLOAT_LT),
+    FLOAT(GT, FLOAT_COMPARE, COND_FLOAT_GT), FLOAT(LE, FLOAT_COMPARE, COND_FLOAT_LE), FLOAT(GE, FLOAT_COMPARE, COND_FLOAT_GE),
+    FLOAT(ABS, FLOAT_UNARY, FLOAT_ABS), FLOAT(NEG, FLOAT_UNARY, FLOAT_NEG), FLOAT(CEIL, FLOAT_UNARY, FLOAT_CEIL),
+    FLOAT(FLOOR, FLOAT_UNARY, FLOAT_FLOOR), FLOAT(TRUNC, FLOAT_UNARY, FLOAT_TRUNC), FLOAT(NEAREST, FLOAT_UNARY, FLOAT_NEAREST),
+    FLOAT(SQRT, FLOAT_UNARY, FLOAT_SQRT), FLOAT(ADD, FLOAT, FLOAT_ADD), FLOAT(SUB, FLOAT, FLOAT_SUB), FLOAT(MUL, FLOAT, FLOAT_MUL),
+    FLOAT(DIV, FLOAT, FLOAT_DIV), FLOAT(MIN, FLOAT, FLOAT_MIN), FLOAT(MAX, FLOAT, FLOAT_MAX), FLOAT(COPYSIGN, FLOAT, FLOAT_COPYSIGN),
+    CONVERT(F32_DEMOTE_F64, FLOAT_RESIZE, 0, false), CONVERT(F64_PROMOTE_F32, FLOAT_RESIZE, 0, true),
+
+    FLOAT(CONVERT_I32_S, FROM_INT, IS_SIGNED), FLOAT(CONVERT_I32_U, FROM_INT, 0), FLOAT(CONVERT_I64_S, FROM_INT, INT_WIDE | IS_SIGNED),
+    FLOAT(CONVERT_I64_U, FROM_INT, INT_WIDE),
+    CONVERT(I32_TRUNC_F32_S, TO_INT, IS_SIGNED, false), CONVERT(I32_TRUNC_F32_U, TO_INT, 0, false),
+    CONVERT(I32_TRUNC_F64_S, TO_INT, IS_SIGNED, true), CONVERT(I32_TRUNC_F64_U, TO_INT, 0, true),
+    CONVERT(I64_TRUNC_F32_S, TO_INT, INT_WIDE | IS_SIGNED, false), CONVERT(I64_TRUNC_F32_U, TO_INT, INT_WIDE, false),
+    CONVERT(I64_TRUNC_F64_S, TO_INT, INT_WIDE | IS_SIGNED, true), CONVERT(I64_TRUNC_F64_U, TO_INT, INT_WIDE, true),
+    CONVERT(I32_TRUNC_SAT_F32_S, TO_INT, SATURATE | IS_SIGNED, false), CONVERT(I32_TRUNC_SAT_F32_U, TO_INT, SATURATE, false),
+    CONVERT(I32_TRUNC_SAT_F64_S, TO_INT, SATURATE | IS_SIGNED, true), CONVERT(I32_TRUNC_SAT_F64_U, TO_INT, SATURATE, true),
+    CONVERT(I64_TRUNC_SAT_F32_S, TO_INT, SATURATE | INT_WIDE | IS_SIGNED, false), CONVERT(I64_TRUNC_SAT_F32_U, TO_INT, SATURATE | INT_WIDE, false),
+    CONVERT(I64_TRUNC_SAT_F64_S, TO_INT, SATURATE | INT_WIDE | IS_SIGNED, true), CONVERT(I64_TRUNC_SAT_F64_U, TO_INT, SATURATE | INT_WIDE, true),
+    CONVERT(I32_REINTERPRET_F32, REINTERPRET, VT_I32, false), CONVERT(I64_REINTERPRET_F64, REINTERPRET, VT_I64, true),
+    CONVERT(F32_REINTERPRET_I32, REINTERPRET, VT_F32, false), CONVERT(F64_REINTERPRET_I64, REINTERPRET, VT_F64, true),
+};
 
 bool numeric_op(struct compiler *c, enum opcode op)
 {
-    return int_op(c, op) || float_op(c, op) || conversion_op(c, op);
+    const struct numeric *n = &numerics[(unsigned)op < OPCODE_SPACE_VECTOR ? op : 0];
+
+    switch ((enum numeric_kind)n->kind) {
+    case NUMERIC_NONE: return false;
+    case NUMERIC_COMPARE: compare(c, n->wide, n->op); break;
+    case NUMERIC_EQZ: equal_zero(c, n->wide); break;
+    case NUMERIC_ALU: alu(c, n->op, n->wide); break;
+    case NUMERIC_SHIFT: shift(c, n->op, n->wide); break;
+    case NUMERIC_DIVIDE: divide(c, n->op, n->wide); break;
+    case NUMERIC_UNARY: unary(c, n->op, n->wide); break;
+    case NUMERIC_WRAP: wrap(c); break;
+    case NUMERIC_EXTEND: extend(c, n->op != 0); break;
+    case NUMERIC_FLOAT: float_binary(c, n->op, n->wide); break;
+    case NUMERIC_FLOAT_UNARY: float_unary(c, n->op, n->wide); break;
+    case NUMERIC_FLOAT_COMPARE: float_compare(c, n->wide, n->op); break;
+    case NUMERIC_FLOAT_RESIZE: float_resize(c, n->wide); break;
+    case NUMERIC_FROM_INT: from_int(c, n->wide, (n->op & INT_WIDE) != 0, (n->op & IS_SIGNED) != 0); break;
+    case NUMERIC_TO_INT: to_int(c, n->wide, (n->op & INT_WIDE) != 0, (n->op & IS_SIGNED) != 0, (n->op & SATURATE) != 0); break;
+    case NUMERIC_REINTERPRET: reinterpret(c, n->wide, n->op); break;
+    }
+    return true;
 }

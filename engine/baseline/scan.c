@@ -108,15 +108,56 @@ static void close_loop(struct compiler *c, struct scan *s, const struct open_blo
     }
 }
 
+/* What follows each one-byte instruction that the scan does not care about. */
+enum { SKIP_OTHER, SKIP_NOTHING, SKIP_INTEGER, SKIP_TWO_INTEGERS };
+
+static const uint8_t skips[256] = {
+    [OP_I32_EQZ ... OP_I64_EXTEND32_S] = SKIP_NOTHING,
+    [OP_DROP ... OP_SELECT] = SKIP_NOTHING,
+    [OP_ELSE] = SKIP_NOTHING,
+    [OP_RETURN] = SKIP_NOTHING,
+    [OP_BR ... OP_BR_IF] = SKIP_INTEGER,
+    [OP_GLOBAL_GET ... OP_GLOBAL_SET] = SKIP_INTEGER,
+    [OP_I32_CONST ... OP_I64_CONST] = SKIP_INTEGER,
+    [OP_I32_LOAD ... OP_I64_STORE32] = SKIP_TWO_INTEGERS,
+};
+
+static const uint8_t *skip_integer(const uint8_t *at)
+{
+    while ((*at++ & 0x80) != 0)
+        ;
+    return at;
+}
+
+/* Passes over the instructions without locals or control; a load from a memory other than the first is left to the caller. */
+static void skip_plain(struct scan *s, struct rd *r)
+{
+    const uint8_t *at = r->at;
+
+    for (;; s->instructions++) {
+        uint8_t skip = skips[*at];
+        if (skip == SKIP_OTHER || (skip == SKIP_TWO_INTEGERS && at[1] >= 0x40))
+            break;
+        at++;
+        if (skip >= SKIP_INTEGER)
+            at = skip_integer(at);
+        if (skip == SKIP_TWO_INTEGERS)
+            at = skip_integer(at);
+    }
+    r->at = at;
+}
+
 static void scan_instruction(struct compiler *c, struct scan *s, struct rd *r)
 {
-    enum opcode op = body_opcode(r);
+    enum opcode op;
 
+    skip_plain(s, r);
+    op = body_opcode(r);
     s->instructions++;
     switch (op) {
-    case OP_LOCAL_GET: vec_push(&s->log, (struct use){body_u32(r), 1, false}); break;
+    case OP_LOCAL_GET: vec_push(&s->log, (struct use){read_u32(r), 1, false}); break;
     case OP_LOCAL_SET:
-    case OP_LOCAL_TEE: vec_push(&s->log, (struct use){body_u32(r), 1, true}); break;
+    case OP_LOCAL_TEE: vec_push(&s->log, (struct use){read_u32(r), 1, true}); break;
     case OP_LOOP:
         body_block_type(r);
         open_block(c, s, true);

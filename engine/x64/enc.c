@@ -17,29 +17,29 @@ void x64_grow(struct x64_enc *e, size_t more_bytes)
     e->end = e->start + capacity;
 }
 
-/* Prefix, REX and opcode. REX_BITS: R, X and B in their places; FORCE: an empty REX is needed to name a byte register. */
+/* Prefix, REX and opcode. REX_BITS: R, X and B in their places; FORCE: an empty REX is needed to name a byte register.
+ * Bytes are written whether they count or not, and the ones that do not are overwritten: no branch depends on the instruction. */
 static inline uint8_t *opcode(uint8_t *p, uint32_t op, unsigned rex_bits, bool force)
 {
-    static const uint8_t prefixes[] = {0, 0x66, 0xf3, 0xf2};
+    static const uint8_t prefixes[] = {0, 0x66, 0xf3, 0xf2}, maps[] = {0, 0, 0x38, 0x3a};
     unsigned prefix = op >> 10 & 3, map = op >> 8 & 3;
 
-    if (prefix != 0)
-        *p++ = prefixes[prefix];
-    rex_bits |= (op & X64_W) != 0 ? 8 : 0;
-    if (rex_bits != 0 || force)
-        *p++ = (uint8_t)(0x40 | rex_bits);
-    if (map != 0) {
-        *p++ = 0x0f;
-        if (map != 1)
-            *p++ = map == 2 ? 0x38 : 0x3a;
-    }
+    rex_bits |= op >> 9 & 8; /* X64_W */
+    *p = prefixes[prefix];
+    p += prefix != 0;
+    *p = (uint8_t)(0x40 | rex_bits);
+    p += (rex_bits | force) != 0;
+    *p = 0x0f;
+    p += map != 0;
+    *p = maps[map];
+    p += map > 1;
     *p++ = (uint8_t)op;
     return p;
 }
 
 static inline bool byte_register_needs_rex(unsigned r)
 {
-    return (r & 15) >= 4 && (r & 15) < 8;
+    return (r & 12) == 4;
 }
 
 void x64_rr(struct x64_enc *e, uint32_t op, unsigned reg_field, reg rm)
@@ -63,33 +63,28 @@ static uint8_t *rip_operand(uint8_t *p, unsigned r, int32_t disp)
 
 void x64_rm(struct x64_enc *e, uint32_t op, unsigned reg_field, struct x64_mem mem)
 {
-    unsigned r = reg_field & 15, b = mem.base & 15, x = mem.index & 15, mode;
+    static const uint8_t disp_bytes[] = {0, 1, 4};
+    unsigned r = reg_field & 15, b = mem.base & 15, x, mode, has_sib;
     bool force = (op & X64_REG8) != 0 && byte_register_needs_rex(r), has_index = mem.index != REG_NONE;
     uint8_t *p;
 
     x64_reserve(e);
-    if (mem.base == REG_NONE) {
+    if (__builtin_expect(mem.base == REG_NONE, 0)) {
         assert(!has_index);
         e->at = rip_operand(opcode(e->at, op, (r >> 3) << 2, force), r, mem.disp);
         return;
     }
+    x = has_index ? mem.index & 15 : RSP; /* no index is what rsp in its place means */
     assert(!has_index || x != RSP);
-    p = opcode(e->at, op, (r >> 3) << 2 | (has_index ? x >> 3 : 0) << 1 | b >> 3, force);
-    /* rbp and r13 as base have no form without displacement */
-    mode = mem.disp == 0 && (b & 7) != 5 ? 0 : mem.disp >= -128 && mem.disp < 128 ? 1 : 2;
-    if (has_index || (b & 7) == 4) { /* rsp and r12 as base need a SIB byte */
-        *p++ = (uint8_t)(mode << 6 | (r & 7) << 3 | 4);
-        *p++ = (uint8_t)(mem.scale_log2 << 6 | (has_index ? x & 7 : 4) << 3 | (b & 7));
-    } else {
-        *p++ = (uint8_t)(mode << 6 | (r & 7) << 3 | (b & 7));
-    }
-    if (mode == 1) {
-        *p++ = (uint8_t)mem.disp;
-    } else if (mode == 2) {
-        memcpy(p, &mem.disp, 4);
-        p += 4;
-    }
-    e->at = p;
+    p = opcode(e->at, op, (r >> 3) << 2 | (x >> 3) << 1 | b >> 3, force);
+    /* rbp and r13 as base have no form without displacement; rsp and r12 need a SIB byte */
+    mode = mem.disp == (int8_t)mem.disp ? (mem.disp != 0 || (b & 7) == RBP) : 2;
+    has_sib = has_index || (b & 7) == RSP;
+    *p++ = (uint8_t)(mode << 6 | (r & 7) << 3 | (has_sib ? 4 : b & 7));
+    *p = (uint8_t)(mem.scale_log2 << 6 | (x & 7) << 3 | (b & 7));
+    p += has_sib;
+    memcpy(p, &mem.disp, 4);
+    e->at = p + disp_bytes[mode];
 }
 
 void x64_vex_rrr(struct x64_enc *e, uint32_t op, reg dst, reg second, reg rm)
