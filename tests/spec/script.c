@@ -201,7 +201,7 @@ static void run_register(struct script *s, yajl_val command)
         return;
     }
     vec_push(&s->linker.sources,
-             ((struct link_source){.module = name_of(strdup(json_string(command, "as"))), .instance = e->instance}));
+             ((struct link_source){.module = json_name(command, "as"), .instance = e->instance}));
     report(PASSED, json_line(command), "register");
 }
 
@@ -234,14 +234,15 @@ static const char *invoke(struct script *s, yajl_val action, uint32_t func, stru
 /* Carries out ACTION. Returns NULL, or what prevented it; SKIPPED_BY then says why it was left out, if it was. */
 static const char *act(struct script *s, yajl_val action, struct outcome *out, const char **skipped_by)
 {
-    const char *field = json_string(action, "field"), *type = json_string(action, "type");
+    struct name field = json_name(action, "field");
+    const char *type = json_string(action, "type");
     const struct entry *e = find_entry(s, json_string(action, "module"));
     struct external external;
 
     *skipped_by = e == NULL ? "no module" : e->skipped;
     if (*skipped_by != NULL)
         return *skipped_by;
-    if (field == NULL || type == NULL || !instance_export(e->instance, name_of(field), &external))
+    if (field.data == NULL || type == NULL || !instance_export(e->instance, field, &external))
         return "no such export";
     out->trap = TRAP_NONE;
     if (strcmp(type, "invoke") == 0 && external.kind == EXTERNAL_FUNC)

@@ -29,6 +29,26 @@ static inline const char *json_string(yajl_val object, const char *key)
     return v != NULL ? YAJL_GET_STRING(v) : NULL;
 }
 
+/* A name of a module or a field, with the NULs that hide_nuls of spec.c has replaced. NULL data: there is none. */
+static inline struct name json_name(yajl_val object, const char *key)
+{
+    const char *text = json_string(object, key), stand_in[] = "\xef\xa3\xb0";
+    char *name, *out;
+
+    if (text == NULL)
+        return (struct name){NULL, 0};
+    name = out = strdup(text);
+    for (const char *at = text; *at != 0;) {
+        if (strncmp(at, stand_in, 3) == 0) {
+            *out++ = 0;
+            at += 3;
+        } else {
+            *out++ = *at++;
+        }
+    }
+    return (struct name){name, (uint32_t)(out - name)};
+}
+
 static inline yajl_val json_array(yajl_val object, const char *key)
 {
     const char *path[] = {key, NULL};
