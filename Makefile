@@ -50,8 +50,8 @@ GLIBC_OBJ = $(patsubst %.c,$(BUILD)/obj/glibc/%.o,$(1))
 MUSL_OBJ  = $(patsubst %.c,$(BUILD)/obj/musl/%.o,$(1))
 
 PROGRAMS := $(if $(wildcard oci/main.c),$(BUILD)/wherry) \
-            $(if $(wildcard engine/run.c),$(BUILD)/libexec/wherry/engine) \
-            $(if $(wildcard engine/baseline/compile.c),$(BUILD)/libexec/wherry/compile) \
+            $(if $(wildcard engine/main_engine.c),$(BUILD)/libexec/wherry/engine) \
+            $(if $(wildcard engine/main_compile.c),$(BUILD)/libexec/wherry/compile) \
             $(if $(wildcard oci/main_system.c),$(BUILD)/libexec/wherry/system) \
             $(if $(wildcard shim/main.c),$(BUILD)/containerd-shim-wherry-v1)
 
