@@ -29,10 +29,18 @@ MUSL    := $(COMMON) -fPIE -isystem $(BUILD)/musl-include
 SHARED  := $(COMMON) -fPIE
 LINK    := -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 STATIC  := -static-pie $(LINK)
+# musl-gcc's specs know no -static-pie: they would name a dynamic linker, which no container has. So the parts by name.
+MUSL_DIR := /usr/lib/$(shell uname -m)-linux-musl
+GCC_DIR  := $(dir $(shell $(CC) -print-libgcc-file-name))
+MUSL_STATIC     := -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text $(LINK) \
+                   $(MUSL_DIR)/rcrt1.o $(MUSL_DIR)/crti.o $(GCC_DIR)crtbeginS.o
+MUSL_STATIC_END := -lm $(GCC_DIR)crtendS.o $(MUSL_DIR)/crtn.o
 ifdef SANITIZE
 GLIBC   := $(COMMON) -fPIE -fsanitize=address,undefined -fno-sanitize-recover=undefined
 MUSL    := $(GLIBC)
 STATIC  := -pie -fsanitize=address,undefined
+MUSL_STATIC     := $(STATIC)
+MUSL_STATIC_END := -lm
 MUSL_CC := $(CC)
 endif
 
@@ -118,10 +126,10 @@ $(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libs
 	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lprotobuf-c -lnghttp2 -lcrypto -lm
 $(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(MUSL_CC) $(STATIC) -o $@ $^ -lm
+	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) -o $@ $^ $(MUSL_STATIC_END)
 $(BUILD)/libexec/wherry/compile: $(BUILD)/obj/musl/engine/main_compile.o $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(MUSL_CC) $(STATIC) -o $@ $^ -lm
+	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) -o $@ $^ $(MUSL_STATIC_END)
 $(BUILD)/libexec/wherry/system: $(BUILD)/obj/glibc/oci/main_system.o $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) -pie $(LINK) -Wl,--as-needed $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lnettle -lseccomp -lsystemd -lm
