@@ -30,13 +30,13 @@ struct field_type {
 struct type_def {
     enum type_kind kind;
     bool final;
-    uint32_t supertype;              /* type index or UINT32_MAX */
-    uint32_t depth;                  /* length of the supertype chain */
-    uint32_t rec_first, rec_count;   /* the recursion group it belongs to */
-    uint32_t canonical;              /* smallest type index of this module that is the same type */
+    uint32_t supertype;            /* type index or UINT32_MAX */
+    uint32_t depth;                /* length of the supertype chain */
+    uint32_t rec_first, rec_count; /* the recursion group it belongs to */
+    uint32_t canonical;            /* smallest type index of this module that is the same type */
     uint32_t param_count, result_count, field_count;
-    valtype *params, *results;       /* TYPE_FUNC */
-    struct field_type *fields;       /* TYPE_STRUCT; TYPE_ARRAY has exactly one */
+    valtype *params, *results; /* TYPE_FUNC */
+    struct field_type *fields; /* TYPE_STRUCT; TYPE_ARRAY has exactly one */
 };
 
 struct limits {
@@ -91,16 +91,16 @@ struct element_segment {
     enum segment_mode mode;
     uint32_t table;
     valtype type;
-    struct byte_range offset;      /* constant expression, active only */
+    struct byte_range offset; /* constant expression, active only */
     uint32_t count;
-    uint32_t *funcs;               /* function indexes, or NULL when the items are expressions */
-    struct byte_range *items;      /* constant expressions, or NULL */
+    uint32_t *funcs;          /* function indexes, or NULL when the items are expressions */
+    struct byte_range *items; /* constant expressions, or NULL */
 };
 
 struct data_segment {
     enum segment_mode mode;
     uint32_t memory;
-    struct byte_range offset;      /* constant expression, active only */
+    struct byte_range offset; /* constant expression, active only */
     struct byte_range bytes;
 };
 
@@ -127,12 +127,14 @@ struct module {
     struct element_segment *elements;
     struct data_segment *datas;
     struct custom_section *customs;
-    struct name *func_names; /* from the name section, one per function, empty where there is none; NULL without a section */
+    struct name
+        *func_names; /* from the name section, one per function, empty where there is none; NULL without a section */
 
     uint32_t type_count, func_count, table_count, memory_count, global_count, tag_count;
-    uint32_t imported_func_count, imported_table_count, imported_memory_count, imported_global_count, imported_tag_count;
+    uint32_t imported_func_count, imported_table_count, imported_memory_count, imported_global_count,
+        imported_tag_count;
     uint32_t import_count, export_count, element_count, data_count, custom_count;
-    uint32_t start_func;  /* or MODULE_NONE */
+    uint32_t start_func; /* or MODULE_NONE */
     bool has_data_count;
     uint32_t features_used; /* enum engine_feature bits beyond WebAssembly 2.0 without SIMD */
 };

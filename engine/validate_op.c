@@ -143,6 +143,8 @@ static void validate_catch_clause(struct validator *v)
                        label.count);
         return;
     }
+    if (label.count == 0)
+        return;
     for (i = 0; i < caught.count; i++)
         if (!valtype_is_subtype(v->m, caught.types[i], label.types[i]))
             validator_fail(v, "type mismatch: the clause catches %s, its label takes %s",
