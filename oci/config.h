@@ -10,6 +10,8 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "oci/caps.h"
+#include "oci/dev.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,12 +61,6 @@ struct config_user {
     uint32_t additional_gid_count;
 };
 
-/* One bit per capability number. `set` is false if process.capabilities is absent: then a process keeps what it has. */
-struct config_capabilities {
-    bool set;
-    uint64_t bounding, effective, permitted, inheritable, ambient;
-};
-
 struct config_rlimit {
     int resource; /* RLIMIT_* */
     uint64_t soft, hard;
@@ -92,7 +88,7 @@ struct config_process {
     const char *cwd;
     struct strings args, env;
     struct config_user user;
-    struct config_capabilities capabilities;
+    struct caps capabilities; /* absent means none at all, as in runc */
     struct config_rlimit *rlimits;
     uint32_t rlimit_count;
     bool no_new_privileges;
@@ -234,14 +230,6 @@ struct config_namespace {
     const char *path; /* to join; NULL: a new one */
 };
 
-struct config_device {
-    const char *path;
-    mode_t mode; /* S_IFCHR, S_IFBLK or S_IFIFO, and the permissions */
-    dev_t number;
-    uid_t uid;
-    gid_t gid;
-};
-
 struct config_net_device {
     const char *host_name, *name;
 };
@@ -277,7 +265,7 @@ struct config {
 
     struct config_namespace namespaces[NAMESPACE_COUNT];
     struct config_id_maps uid_mappings, gid_mappings;
-    struct config_device *devices;
+    struct device *devices;
     uint32_t device_count;
     struct config_net_device *net_devices;
     uint32_t net_device_count;
@@ -299,9 +287,8 @@ struct config {
  * *E: "linux.namespaces[2].type: ...". */
 int config_parse(const char *text, size_t len, struct arena *arena, struct config *out, struct err *e);
 
-/* Reads and parses BUNDLE/config.json (at most 16 MiB). TEXT, if not NULL, gets the bytes (in ARENA). Returns 0 or a
- * negative errno with *E. */
-int config_read(const char *bundle, struct arena *arena, struct config *out, struct err *e);
+/* Reads and parses the file PATH (at most 16 MiB). Returns 0 or a negative errno with *E. */
+int config_read(const char *path, struct arena *arena, struct config *out, struct err *e);
 
 /* The same for a process object alone (exec --process), and for a resources object (update). */
 int config_parse_process(const char *text, size_t len, struct arena *arena, struct config_process *out, struct err *e);

@@ -1,0 +1,48 @@
+/* wherry create */
+#include "base/fd.h"
+#include "oci/cmd.h"
+#include <sys/stat.h>
+
+/* Descriptors that systemd's socket activation passes come first among those preserved. */
+static int check_preserved(struct cmd *cmd, const struct container_create *request)
+{
+    for (unsigned i = 0; i < request->preserve_fds; i++)
+        if (fcntl(3 + (int)i, F_GETFD) < 0)
+            return err_set(&cmd->err, EBADF, "--preserve-fds=%u: descriptor %u is not open", request->preserve_fds, 3 + i);
+    return 0;
+}
+
+int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char *id)
+{
+    struct container_create *request = &o->request;
+    char resolved[PATH_MAX];
+
+    if (cmd->systemd_cgroup)
+        return err_set(&cmd->err, ENOTSUP, "--systemd-cgroup: the systemd cgroup driver is not supported yet; use cgroupfs");
+    if (realpath(o->bundle != NULL ? o->bundle : ".", resolved) == NULL)
+        return err_sys(&cmd->err, "cannot open the bundle '%s'", o->bundle != NULL ? o->bundle : ".");
+    request->root = cmd->root;
+    request->id = id;
+    request->bundle = arena_strdup(&cmd->arena, resolved);
+    request->config = o->config;
+    request->cgroups_disabled = cmd->cgroups_disabled;
+    request->console = -1;
+    for (int i = 0; i < 3; i++)
+        request->stdio[i] = -1;
+    return check_preserved(cmd, request);
+}
+
+int cmd_create(struct cmd *cmd, int argc, char **argv)
+{
+    struct cmd_create_options o = {0};
+    const struct option_spec specs[] = {CMD_CREATE_OPTIONS(&o), {0}};
+    struct state state;
+    int status, ret;
+
+    if (cmd_options(cmd, argc, argv, specs, "create [options] ID", 1, 1, &status) < 0)
+        return status;
+    ret = cmd_create_prepare(cmd, &o, argv[1]);
+    if (ret == 0)
+        ret = container_create(&o.request, &cmd->arena, &state, &cmd->err);
+    return ret < 0 ? cmd_fail(cmd, 1) : 0;
+}

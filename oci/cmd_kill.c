@@ -1,0 +1,46 @@
+/* wherry kill */
+#include "oci/cmd.h"
+#include <ctype.h>
+#include <signal.h>
+#include <strings.h>
+
+/* "TERM", "SIGTERM", "sigterm", "15", "RTMIN+3". Returns -1 for anything else. */
+static int read_signal(const char *text)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+
+    if (isdigit((unsigned char)text[0]))
+        return *end == 0 && number >= 0 && number < NSIG ? (int)number : -1;
+    if (strncasecmp(text, "SIG", 3) == 0)
+        text += 3;
+    if (strncasecmp(text, "RTMIN", 5) == 0 && (text[5] == 0 || text[5] == '+')) {
+        number = text[5] == 0 ? 0 : strtol(text + 6, &end, 10);
+        return number >= 0 && SIGRTMIN + number <= SIGRTMAX ? SIGRTMIN + (int)number : -1;
+    }
+    for (int signal = 1; signal < SIGSYS + 1; signal++) {
+        const char *name = sigabbrev_np(signal);
+        if (name != NULL && strcasecmp(name, text) == 0)
+            return signal;
+    }
+    return -1;
+}
+
+int cmd_kill(struct cmd *cmd, int argc, char **argv)
+{
+    bool all = false;
+    const struct option_spec specs[] = {{"all", 'a', OPTION_FLAG, &all, "every process of the container"},
+                                        {"regex", 'r', OPTION_REFUSED, NULL, NULL},
+                                        {0}};
+    int status, signal;
+    int words = cmd_options(cmd, argc, argv, specs, "kill [--all] ID [SIGNAL]", 1, 2, &status);
+
+    if (words < 0)
+        return status;
+    signal = read_signal(words == 2 ? argv[2] : "TERM");
+    if (signal < 0) {
+        err_set(&cmd->err, EINVAL, "unknown signal \"%s\"", argv[2]);
+        return cmd_fail(cmd, 1);
+    }
+    return container_kill(cmd->root, argv[1], signal, all, &cmd->err) < 0 ? cmd_fail(cmd, 1) : 0;
+}

@@ -1,0 +1,82 @@
+/* wherry run: create, start, and, unless detached, stay until the program ends and end as it did. */
+#include "oci/cmd.h"
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+/* Reaps what has ended; true once PID has. As subreaper we also get what the container's own processes left. */
+static bool reap(pid_t pid, int *status)
+{
+    int one;
+    pid_t ended;
+
+    while ((ended = waitpid(-1, &one, WNOHANG)) > 0)
+        if (ended == pid) {
+            *status = WIFSIGNALED(one) ? 128 + WTERMSIG(one) : WEXITSTATUS(one);
+            return true;
+        }
+    return false;
+}
+
+/* Passes signals on until PID ends; returns its exit status. Signals are blocked and taken one by one, so none is lost. */
+static int wait_foreground(pid_t pid, const sigset_t *signals)
+{
+    int status = 255;
+
+    while (!reap(pid, &status)) {
+        siginfo_t info;
+        int signal = sigwaitinfo(signals, &info);
+        if (signal > 0 && signal != SIGCHLD && signal != SIGPIPE)
+            kill(pid, signal);
+    }
+    return status;
+}
+
+static int run_foreground(struct cmd *cmd, const struct cmd_create_options *o, const struct state *state)
+{
+    sigset_t signals;
+    int status;
+
+    sigfillset(&signals);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    if (container_start(cmd->root, state->id, &cmd->err) < 0) {
+        struct err cause = cmd->err;
+        container_delete(cmd->root, state->id, true, &cmd->err);
+        cmd->err = cause;
+        return cmd_fail(cmd, 255);
+    }
+    status = wait_foreground(state->pid, &signals);
+    if (!o->keep && container_delete(cmd->root, state->id, true, &cmd->err) < 0)
+        return cmd_fail(cmd, 255);
+    return status;
+}
+
+int cmd_run(struct cmd *cmd, int argc, char **argv)
+{
+    struct cmd_create_options o = {0};
+    const struct option_spec specs[] = {CMD_CREATE_OPTIONS(&o),
+                                        {"detach", 'd', OPTION_FLAG, &o.detach, "do not wait"},
+                                        {"keep", 0, OPTION_FLAG, &o.keep, "do not delete the container at its end"},
+                                        {0}};
+    struct state state;
+    int status, ret;
+
+    if (cmd_options(cmd, argc, argv, specs, "run [options] ID", 1, 1, &status) < 0)
+        return status;
+    ret = cmd_create_prepare(cmd, &o, argv[1]);
+    if (ret == 0 && !o.detach && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+        ret = err_sys(&cmd->err, "cannot become a subreaper");
+    if (ret == 0)
+        ret = container_create(&o.request, &cmd->arena, &state, &cmd->err);
+    if (ret < 0)
+        return cmd_fail(cmd, 255);
+    if (!o.detach)
+        return run_foreground(cmd, &o, &state);
+    if (container_start(cmd->root, state.id, &cmd->err) < 0) {
+        struct err cause = cmd->err;
+        container_delete(cmd->root, state.id, true, &cmd->err);
+        cmd->err = cause;
+        return cmd_fail(cmd, 255);
+    }
+    return 0;
+}

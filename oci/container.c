@@ -1,0 +1,389 @@
+/* See container.h. */
+#include "oci/container.h"
+#include "base/fd.h"
+#include "oci/hook_stage.h"
+#include "oci/process.h"
+#include "oci/seccomp.h"
+#include "oci/sys.h"
+#include "oci/sysctl.h"
+#include "oci/tty.h"
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { ID_MAX_BYTES = 1024, DEATH_TIMEOUT_MS = 10000 };
+
+int container_check_id(const char *id, struct err *e)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.";
+
+    if (id[0] == 0 || id[0] == '.' || id[strspn(id, allowed)] != 0 || strlen(id) > ID_MAX_BYTES)
+        return err_set(e, EINVAL, "invalid container ID \"%.100s\": letters, digits and _ + - . are allowed, no dot first", id);
+    return 0;
+}
+
+/* --- create ------------------------------------------------------------------------------------------------------------ */
+
+static int make_directories(const char *path, struct err *e)
+{
+    char part[PATH_MAX];
+
+    if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
+        return err_set(e, ENAMETOOLONG, "the path of the state directory is too long");
+    for (char *p = part + 1; *p != 0; p++)
+        if (*p == '/') {
+            *p = 0;
+            if (mkdir(part, 0711) < 0 && errno != EEXIST)
+                return err_sys(e, "cannot make the state directory '%s'", part);
+            *p = '/';
+        }
+    return mkdir(part, 0700) < 0 && errno != EEXIST ? err_sys(e, "cannot make the state directory '%s'", part) : 0;
+}
+
+/* Opened for reading and writing, so that neither the open nor a read depends on the other side being there yet. */
+static int make_fifo(const struct container_create *request, const char *name, int *fd, struct err *e)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/%s/%s", request->root, request->id, name);
+    if (mkfifo(path, 0600) < 0)
+        return err_sys(e, "cannot make the FIFO '%s'", path);
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    return *fd < 0 ? err_sys(e, "cannot open the FIFO '%s'", path) : 0;
+}
+
+static int make_state_directory(const struct container_create *request, struct err *e)
+{
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof path, "%s/%s/.state.json", request->root, request->id) >= (int)sizeof path)
+        return err_set(e, ENAMETOOLONG, "the path of the state directory '%s' is too long", request->root);
+    snprintf(path, sizeof path, "%s/%s", request->root, request->id);
+    if (mkdir(path, 0700) == 0)
+        return 0;
+    if (errno == ENOENT) {
+        int ret = make_directories(request->root, e);
+        if (ret < 0)
+            return ret;
+        if (mkdir(path, 0700) == 0)
+            return 0;
+    }
+    if (errno == EEXIST)
+        return err_set(e, EEXIST, "container with given ID already exists: %s", request->id);
+    return err_sys(e, "cannot make the state directory '%s'", path);
+}
+
+/* By rename, so that whoever watches for the file never reads half a number. */
+static int write_pid_file(const char *path, pid_t pid, struct err *e)
+{
+    const char *slash = strrchr(path, '/');
+    int directory_len = slash != NULL ? (int)(slash - path + 1) : 0;
+    char temporary[PATH_MAX];
+    char text[16];
+    int len = snprintf(text, sizeof text, "%d", (int)pid);
+
+    if (snprintf(temporary, sizeof temporary, "%.*s.%s.%d", directory_len, path, path + directory_len, (int)pid) >=
+        (int)sizeof temporary)
+        return err_set(e, ENAMETOOLONG, "the path of the pid file is too long");
+    cleanup_fd int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0 || fd_write_all(fd, text, (size_t)len) < 0 || rename(temporary, path) < 0) {
+        int ret = err_sys(e, "cannot write the pid file '%s'", path);
+        unlink(temporary);
+        return ret;
+    }
+    return 0;
+}
+
+static const char *now(struct arena *arena)
+{
+    struct timespec ts;
+    struct tm tm;
+    char text[32];
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    gmtime_r(&ts.tv_sec, &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    return arena_printf(arena, "%s.%09ldZ", text, ts.tv_nsec);
+}
+
+static int check_rootfs(const char *rootfs, struct err *e)
+{
+    struct stat st;
+
+    if (stat(rootfs, &st) < 0)
+        return err_sys(e, "config.json: root.path: the root file system '%s'", rootfs);
+    return S_ISDIR(st.st_mode) ? 0 : err_set(e, ENOTDIR, "config.json: root.path: '%s' is not a directory", rootfs);
+}
+
+static int check_console(const struct container_create *request, const struct config *config, struct err *e)
+{
+    bool given = request->console_socket != NULL || request->console >= 0;
+
+    if (config->process.terminal && !given)
+        return err_set(e, EINVAL, "config.json: process.terminal: a terminal needs --console-socket when the runtime does not stay");
+    if (!config->process.terminal && given)
+        return err_set(e, EINVAL, "--console-socket is of use only with process.terminal in config.json");
+    return 0;
+}
+
+/* Connected here, where the path means what the caller meant; the init sends through it. */
+static int connect_console(const struct container_create *request, struct err *e)
+{
+    int fd = request->console >= 0 ? fcntl(request->console, F_DUPFD_CLOEXEC, 3) : tty_connect(request->console_socket, e);
+    return fd < 0 && request->console >= 0 ? err_sys(e, "cannot use the console socket") : fd;
+}
+
+static void fill_state(const struct container_create *request, const struct plan *plan, struct arena *arena,
+                       struct state *out)
+{
+    const struct config *config = plan->config;
+
+    out->id = request->id;
+    out->oci_version = config->oci_version;
+    out->bundle = request->bundle;
+    out->rootfs = plan->rootfs;
+    out->created = now(arena);
+    out->owner = geteuid();
+    out->own_pid_namespace = (plan->clone_flags & CLONE_NEWPID) != 0;
+    out->annotations = config->annotations;
+    out->poststart = config->hooks[HOOK_POSTSTART];
+    out->poststop = config->hooks[HOOK_POSTSTOP];
+}
+
+static int create_process(struct init *init, struct state *out, struct err *e)
+{
+    int ret = process_create(init, out, e);
+
+    if (ret == 0 && init->request->pid_file != NULL) {
+        ret = write_pid_file(init->request->pid_file, out->pid, e);
+        if (ret < 0)
+            process_kill(init->request, out->pid);
+    }
+    if (ret < 0)
+        cgroup_remove(&out->cgroup, NULL);
+    return ret;
+}
+
+/* What it has made in the state directory is removed by the caller on failure. */
+static int create_in_directory(const struct container_create *request, const struct plan *plan, struct arena *arena,
+                               struct state *out, struct err *e)
+{
+    cleanup_fd int start = -1, result = -1, console = -1;
+    struct buf filter = {0};
+    struct init init = {.request = request, .plan = plan, .cgroup = &out->cgroup, .filter = &filter, .root = -1, .state = -1};
+    int ret = make_fifo(request, "start", &start, e);
+
+    if (ret == 0)
+        ret = make_fifo(request, "result", &result, e);
+    if (ret == 0 && plan->config->seccomp.set)
+        ret = seccomp_prepare(&plan->config->seccomp, request->libexec, request->cache, &filter, e);
+    if (ret == 0 && !request->cgroups_disabled)
+        ret = cgroup_make(plan->config, request->id, arena, &out->cgroup, e);
+    if (ret == 0 && plan->config->process.terminal)
+        ret = console = connect_console(request, e);
+    init.console = console;
+    init.start_fifo = start;
+    init.result_fifo = result;
+    if (ret >= 0)
+        ret = create_process(&init, out, e);
+    buf_done(&filter);
+    arena_free(&init.arena);
+    return ret;
+}
+
+int container_create(const struct container_create *request, struct arena *arena, struct state *out, struct err *e)
+{
+    struct config *config = arena_new(arena, struct config);
+    struct plan *plan = arena_new(arena, struct plan);
+    const struct plan_options options = {.bundle = request->bundle, .no_pivot = request->no_pivot};
+    const char *path =
+        request->config != NULL ? request->config : arena_printf(arena, "%s/config.json", request->bundle);
+    int ret = container_check_id(request->id, e);
+
+    memset(out, 0, sizeof *out);
+    if (ret == 0)
+        ret = config_read(path, arena, config, e);
+    if (ret == 0)
+        ret = plan_make(config, &options, arena, plan, e);
+    if (ret == 0)
+        ret = sysctl_check(config, e);
+    if (ret == 0)
+        ret = check_console(request, config, e);
+    if (ret == 0)
+        ret = check_rootfs(plan->rootfs, e);
+    if (ret == 0)
+        ret = make_state_directory(request, e);
+    if (ret < 0)
+        return ret;
+    fill_state(request, plan, arena, out);
+    ret = create_in_directory(request, plan, arena, out, e);
+    if (ret < 0)
+        state_remove(request->root, request->id, NULL);
+    return ret;
+}
+
+/* --- start --------------------------------------------------------------------------------------------------------------- */
+
+static int open_in_state(const char *root, const char *id, const char *name, int flags)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/%s/%s", root, id, name);
+    return open(path, flags | O_CLOEXEC);
+}
+
+static int wrong_status(enum state_status status, struct err *e)
+{
+    if (status == STATE_STOPPED)
+        return err_set(e, EBUSY, "cannot start a container that has stopped");
+    return err_set(e, EBUSY, "cannot start an already running container");
+}
+
+/* Whoever removes the FIFO has the right to write to it: of two `start` at once one wins. */
+static int release(const char *root, const char *id, struct err *e)
+{
+    cleanup_fd int fd = open_in_state(root, id, "start", O_WRONLY | O_NONBLOCK); /* ENXIO: nobody waits */
+    char path[PATH_MAX];
+
+    if (fd < 0)
+        return wrong_status(errno == ENXIO ? STATE_STOPPED : STATE_RUNNING, e);
+    snprintf(path, sizeof path, "%s/%s/start", root, id);
+    if (unlink(path) < 0)
+        return wrong_status(STATE_RUNNING, e);
+    return fd_write_all(fd, "s", 1) < 0 ? err_sys(e, "cannot release the container's init") : 0;
+}
+
+/* The init's end of the FIFO is closed by its exec: then there is nothing to read. */
+static int read_result(int fd, struct err *e)
+{
+    struct err from_init;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    ssize_t n;
+
+    do
+        n = poll(&p, 1, -1);
+    while (n < 0 && errno == EINTR);
+    n = read(fd, &from_init, sizeof from_init);
+    if (n == 0)
+        return 0;
+    if (n != (ssize_t)sizeof from_init || from_init.code <= 0)
+        return err_set(e, EPROTO, "the container's init sent a result that makes no sense");
+    from_init.text[sizeof from_init.text - 1] = 0;
+    *e = from_init;
+    return -e->code;
+}
+
+int container_start(const char *root, const char *id, struct err *e)
+{
+    struct arena arena = {0};
+    struct state state;
+    enum state_status status;
+    int ret = state_read(root, id, &arena, &state, e);
+
+    if (ret == 0) {
+        status = state_status(root, &state);
+        ret = status == STATE_CREATED ? 0 : wrong_status(status, e);
+    }
+    if (ret == 0) {
+        cleanup_fd int result = open_in_state(root, id, "result", O_RDONLY | O_NONBLOCK);
+        ret = result < 0 ? err_sys(e, "cannot open the result FIFO of the container") : release(root, id, e);
+        if (ret == 0)
+            ret = read_result(result, e);
+    }
+    if (ret == 0 && state.poststart.count != 0) {
+        cleanup_fd int fd = hook_stage_open_state(&state, STATE_RUNNING, e);
+        ret = fd < 0 ? fd : hook_stage_run(&state.poststart, "poststart", fd, e);
+    }
+    arena_free(&arena);
+    return ret;
+}
+
+/* --- kill, delete ---------------------------------------------------------------------------------------------------------- */
+
+static int signal_init(const struct state *state, int signal, struct err *e)
+{
+    cleanup_fd int fd = state_open_pid(state);
+
+    if (fd == -ENOSYS) { /* before 5.3 */
+        bool zombie;
+        if (state_start_time(state->pid, &zombie) == state->start_time && !zombie && kill(state->pid, signal) == 0)
+            return 0;
+    } else if (fd >= 0 && sys.pidfd_send_signal(fd, signal, NULL, 0) == 0) {
+        return 0;
+    }
+    if (fd == -ESRCH || errno == ESRCH)
+        return err_set(e, ESRCH, "container not running");
+    return err_sys(e, "cannot send signal %d to process %d", signal, (int)state->pid);
+}
+
+int container_kill(const char *root, const char *id, int signal, bool all, struct err *e)
+{
+    struct arena arena = {0};
+    struct state state;
+    int ret = state_read(root, id, &arena, &state, e);
+
+    if (ret == 0 && !all && state_status(root, &state) == STATE_STOPPED)
+        ret = err_set(e, ESRCH, "container not running");
+    if (ret == 0)
+        ret = all ? cgroup_kill(&state.cgroup, signal, e) : signal_init(&state, signal, e);
+    arena_free(&arena);
+    return ret;
+}
+
+/* Kills the init and everything else in the container, and waits until the init is gone. */
+static int end_processes(const struct state *state, struct err *e)
+{
+    cleanup_fd int fd = state_open_pid(state);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    if (fd >= 0) {
+        if (sys.pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+            return err_sys(e, "cannot kill process %d", (int)state->pid);
+        if (cgroup_is_frozen(&state->cgroup)) /* a frozen process does not die */
+            cgroup_freeze(&state->cgroup, false, NULL);
+        if (poll(&p, 1, DEATH_TIMEOUT_MS) == 0)
+            return err_set(e, EBUSY, "process %d does not end after SIGKILL", (int)state->pid);
+    }
+    /* without a pid namespace of its own the container's other processes outlive the init */
+    return state->own_pid_namespace ? 0 : cgroup_kill(&state->cgroup, SIGKILL, e);
+}
+
+/* A create that was killed half-way leaves a directory without a readable state. */
+static int delete_remains(const char *root, const char *id, struct err *e)
+{
+    struct err ignored;
+    int ret = state_remove(root, id, &ignored);
+    return ret < 0 ? err_set(e, -ret, "%s", ignored.text) : 0;
+}
+
+int container_delete(const char *root, const char *id, bool force, struct err *e)
+{
+    struct arena arena = {0};
+    struct state state;
+    enum state_status status;
+    int ret = container_check_id(id, e);
+
+    if (ret == 0)
+        ret = state_read(root, id, &arena, &state, e);
+    if (ret < 0) {
+        arena_free(&arena);
+        return force && ret != -EINVAL ? delete_remains(root, id, e) : ret;
+    }
+    status = state_status(root, &state);
+    if (status != STATE_STOPPED && status != STATE_CREATED && !force)
+        ret = err_set(e, EBUSY, "cannot delete container %s that is not stopped: %s", id, state_status_name(status));
+    if (ret == 0)
+        ret = end_processes(&state, e);
+    if (ret == 0)
+        ret = cgroup_remove(&state.cgroup, e);
+    if (ret == 0)
+        ret = state_remove(root, id, e);
+    if (ret == 0 && state.poststop.count != 0) {
+        cleanup_fd int fd = hook_stage_open_state(&state, STATE_STOPPED, e);
+        if (fd >= 0)
+            (void)!hook_stage_run(&state.poststop, "poststop", fd, e); /* the container is gone whatever they say (spec, lifecycle) */
+    }
+    arena_free(&arena);
+    return ret;
+}

@@ -1,0 +1,53 @@
+/* The life of a container: what the CLI's verbs and the shim call.
+ *
+ * Library functions: they change nothing in the calling process (no chdir, umask, signals, locale, globals) and never
+ * exit; whatever happens is in the return value, 0 or a negative errno, and *E. They may be called from a process that
+ * holds other containers. Strings of a request are borrowed for the call.
+ *
+ * Errors that callers tell apart: -EEXIST the ID is taken, -ENOENT no such container, -EBUSY wrong state for the verb,
+ * -ESRCH the container is not running. */
+#ifndef WHERRY_OCI_CONTAINER_H
+#define WHERRY_OCI_CONTAINER_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "oci/state.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct container_create {
+    const char *root;   /* directory of all states, absolute; made (0700) if missing */
+    const char *id;     /* [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*, at most 1024 bytes */
+    const char *bundle; /* absolute */
+    const char *config; /* path of the config file; NULL: BUNDLE/config.json */
+    const char *pid_file;       /* NULL: none. Written, by rename, when the container exists */
+    const char *console_socket; /* NULL: none; AF_UNIX stream socket that is sent the terminal's master */
+    int console; /* instead of console_socket: a connected socket; -1: none */
+    int stdio[3];       /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
+    unsigned preserve_fds; /* so many of the caller's descriptors from 3 on stay open in the container */
+    bool no_pivot, no_new_keyring;
+    bool clone_parent;  /* the init becomes the child of the caller's parent (CLONE_PARENT), with exit signal 0 */
+    bool cgroups_disabled; /* --cgroup-manager disabled: the caller's own cgroups are kept */
+    const char *libexec; /* directory of engine, compile, system; NULL: found relative to /proc/self/exe */
+    const char *cache;   /* root-owned directory of the filter and artifact caches; NULL: /var/cache/wherry */
+};
+
+/* Creates a container and leaves its init waiting for container_start. On success OUT (in ARENA) is the state as written.
+ * On failure nothing is left: no process, mount, cgroup, file. Reaps the init itself unless clone_parent. */
+int container_create(const struct container_create *request, struct arena *arena, struct state *out, struct err *e);
+
+/* Lets the init of a created container go on to its program. Returns when the program has been executed; if that or a
+ * startContainer hook failed, the error is the init's. Runs poststart hooks. */
+int container_start(const char *root, const char *id, struct err *e);
+
+/* Sends SIGNAL to the init, or with ALL to every process of the container. */
+int container_kill(const char *root, const char *id, int signal, bool all, struct err *e);
+
+/* Removes what is left of a stopped or created container (a created one is killed first); with FORCE also of a running
+ * one, and then a missing one is no error. Runs poststop hooks; their failure is no error. */
+int container_delete(const char *root, const char *id, bool force, struct err *e);
+
+/* Checks ID. Returns 0 or -EINVAL with *E. */
+int container_check_id(const char *id, struct err *e);
+
+#endif

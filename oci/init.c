@@ -1,0 +1,444 @@
+/* The only code that runs in the container's init: one function per step of the plan.
+ *
+ * It runs as the runtime's copy inside new namespaces, first with all rights, and step by step with fewer. Every descriptor
+ * is close-on-exec; what is closed at the end closes even so, whatever the caller leaked into us (CVE-2024-21626). The
+ * process is not dumpable, so that a container whose namespaces it has joined cannot trace it (CVE-2016-9962). */
+#include "oci/init.h"
+#include "base/fd.h"
+#include "oci/caps.h"
+#include "oci/channel.h"
+#include "oci/dev.h"
+#include "oci/hook_stage.h"
+#include "oci/mount_cgroup.h"
+#include "oci/path.h"
+#include "oci/rlimit.h"
+#include "oci/rootfs.h"
+#include "oci/seccomp.h"
+#include "oci/sys.h"
+#include "oci/sysctl.h"
+#include "oci/tty.h"
+#include "oci/user.h"
+#include "oci/wasm_grant.h"
+#include <linux/keyctl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+/* --- namespaces, session ---------------------------------------------------------------------------------------------- */
+
+static int step_session(struct init *in, const struct plan_step *step, struct err *e)
+{
+    char name[64];
+
+    if (setsid() < 0)
+        return err_sys(e, "cannot make a session");
+    if (in->request->no_new_keyring)
+        return 0;
+    snprintf(name, sizeof name, "_ses.%.50s", in->request->id);
+    /* kernels and filters without keyrings are no reason to fail; a keyring of the caller's would be shared */
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS && errno != EPERM)
+        return err_sys(e, "cannot make a session keyring");
+    return 0;
+}
+
+static int step_oom_score(struct init *in, const struct plan_step *step, struct err *e)
+{
+    char text[16];
+    int len = snprintf(text, sizeof text, "%d", (int)in->plan->config->process.oom_score_adj.value);
+    cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || fd_write_all(fd, text, (size_t)len) < 0)
+        return err_sys(e, "cannot set process.oomScoreAdj to %s", text);
+    return 0;
+}
+
+static int join(const struct plan_join *join, struct err *e)
+{
+    cleanup_fd int fd = open(join->path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(e, "cannot open the %s namespace '%s'", config_namespace_name(join->type), join->path);
+    if (sys.setns(fd, config_namespace_flag(join->type)) < 0)
+        return err_sys(e, "cannot join the %s namespace '%s'", config_namespace_name(join->type), join->path);
+    return 0;
+}
+
+static int step_join(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return join(&step->join, e);
+}
+
+/* A cgroup namespace is rooted where its maker is at that moment, and clone would take the parent's place for it. */
+static int step_cgroup_namespace(struct init *in, const struct plan_step *step, struct err *e)
+{
+    struct message answer;
+    int ret = in->in_cgroup ? 0 : channel_ask(in->channel, MESSAGE_CGROUP, &answer, e);
+
+    if (ret < 0)
+        return ret;
+    if (step->join.path != NULL)
+        return join(&step->join, e);
+    return sys.unshare(CLONE_NEWCGROUP) < 0 ? err_sys(e, "cannot make a cgroup namespace") : 0;
+}
+
+/* --- the mount tree ----------------------------------------------------------------------------------------------------- */
+
+static int step_root(struct init *in, const struct plan_step *step, struct err *e)
+{
+    in->root = rootfs_prepare(in->plan->rootfs, step->propagation, e);
+    return in->root < 0 ? in->root : 0;
+}
+
+static int step_mount(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return mount_apply(in->root, step->mount, e);
+}
+
+static int step_cgroup_mount(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return mount_cgroup(in->root, step->mount, in->plan->config->namespaces[NAMESPACE_CGROUP].set, in->cgroup, e);
+}
+
+static int step_device(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return dev_make(in->root, step->device, e);
+}
+
+static int step_device_links(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return dev_make_links(in->root, e);
+}
+
+static int step_console(struct init *in, const struct plan_step *step, struct err *e)
+{
+    const struct config_process *process = &in->plan->config->process;
+    int slave = -1, ret;
+    cleanup_fd int master =
+        tty_open(in->root, process->console_height, process->console_width, process->user.uid, &slave, e);
+
+    if (master < 0)
+        return master;
+    ret = tty_send(in->console, master, e);
+    return ret < 0 ? ret : tty_become(slave, e);
+}
+
+static int step_sysctl(struct init *in, const struct plan_step *step, struct err *e)
+{
+    cleanup_fd int proc = path_private_proc(e);
+    return proc < 0 ? proc : sysctl_apply(proc, &in->plan->config->sysctl, e);
+}
+
+/* process.cwd is made if it is missing, as runc does; on a read-only file system the later chdir says what is wrong. */
+static int step_make_directory(struct init *in, const struct plan_step *step, struct err *e)
+{
+    cleanup_fd int fd = path_open(in->root, in->plan->config->process.cwd, O_PATH);
+
+    if (fd < 0)
+        fd = path_make(in->root, in->plan->config->process.cwd, PATH_MAKE_DIRECTORY, PATH_FOLLOW_LINKS, e);
+    return 0;
+}
+
+static int step_mask(struct init *in, const struct plan_step *step, struct err *e)
+{
+    const struct strings *paths = &in->plan->config->masked_paths;
+    return rootfs_mask(in->root, (const char *const *)paths->data, paths->count, e);
+}
+
+static int step_readonly_paths(struct init *in, const struct plan_step *step, struct err *e)
+{
+    const struct strings *paths = &in->plan->config->readonly_paths;
+    return rootfs_make_readonly(in->root, (const char *const *)paths->data, paths->count, e);
+}
+
+static int step_root_readonly(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return rootfs_readonly(in->root, e);
+}
+
+static int step_pivot(struct init *in, const struct plan_step *step, struct err *e)
+{
+    int ret = rootfs_pivot(in->root, e);
+    fd_close(&in->root);
+    return ret;
+}
+
+static int step_move_root(struct init *in, const struct plan_step *step, struct err *e)
+{
+    int ret = rootfs_move(in->root, e);
+    fd_close(&in->root);
+    return ret;
+}
+
+static int step_propagate(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return rootfs_propagate(step->propagation, e);
+}
+
+static int step_hostname(struct init *in, const struct plan_step *step, struct err *e)
+{
+    const char *name = in->plan->config->hostname;
+    return sys.sethostname(name, strlen(name)) < 0 ? err_sys(e, "cannot set the host name '%s'", name) : 0;
+}
+
+static int step_domainname(struct init *in, const struct plan_step *step, struct err *e)
+{
+    const char *name = in->plan->config->domainname;
+    return sys.setdomainname(name, strlen(name)) < 0 ? err_sys(e, "cannot set the domain name '%s'", name) : 0;
+}
+
+/* --- hooks ---------------------------------------------------------------------------------------------------------------- */
+
+/* The state holds our pid as the host sees it, which only the parent knows. */
+static int ask_state(struct init *in, struct err *e)
+{
+    struct message answer;
+    int ret;
+
+    if (in->state >= 0)
+        return 0;
+    ret = channel_ask(in->channel, MESSAGE_STATE, &answer, e);
+    if (ret == 0 && answer.fds[0] < 0)
+        return err_set(e, EPROTO, "the container's state is missing");
+    in->state = ret == 0 ? answer.fds[0] : -1;
+    return ret;
+}
+
+static int step_runtime_hooks(struct init *in, const struct plan_step *step, struct err *e)
+{
+    struct message answer;
+    return channel_ask(in->channel, MESSAGE_HOOKS, &answer, e);
+}
+
+static int step_container_hooks(struct init *in, const struct plan_step *step, struct err *e)
+{
+    int ret = ask_state(in, e);
+    return ret < 0 ? ret : hook_stage_run(&in->plan->config->hooks[HOOK_CREATE_CONTAINER], "createContainer", in->state, e);
+}
+
+static int step_start_hooks(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return hook_stage_run(&in->plan->config->hooks[HOOK_START_CONTAINER], "startContainer", in->state, e);
+}
+
+/* --- the process ------------------------------------------------------------------------------------------------------------ */
+
+static int step_rlimit(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return rlimit_set(step->rlimit->resource, step->rlimit->soft, step->rlimit->hard, e);
+}
+
+static int step_bounding(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return caps_limit(in->plan->config->process.capabilities.bounding, e);
+}
+
+/* A process that opens /dev/stdout again by name needs to own the pipe behind it. Devices and files are the host's. */
+static void give_stdio(uid_t uid)
+{
+    struct stat st;
+
+    for (int fd = 0; fd < 3; fd++)
+        if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) && st.st_uid != uid)
+            (void)!fchown(fd, uid, (gid_t)-1);
+}
+
+static int step_user(struct init *in, const struct plan_step *step, struct err *e)
+{
+    const struct config_user *user = &in->plan->config->process.user;
+    int ret = caps_keep(true, e);
+
+    umask(user->umask.set ? (mode_t)user->umask.value : 0022);
+    give_stdio(user->uid);
+    if (ret == 0)
+        ret = user_become(user->uid, user->gid, user->additional_gids, user->additional_gid_count, true, e);
+    return ret == 0 ? caps_keep(false, e) : ret;
+}
+
+/* CVE-2024-21626: a working directory that is reached through a leaked descriptor lies outside the root, and getcwd then
+ * says "(unreachable)". */
+static int step_working_directory(struct init *in, const struct plan_step *step, struct err *e)
+{
+    const char *cwd = in->plan->config->process.cwd;
+    char path[PATH_MAX];
+
+    if (chdir(cwd) < 0)
+        return err_sys(e, "cannot enter process.cwd '%s'", cwd);
+    if (syscall(SYS_getcwd, path, sizeof path) < 0 || path[0] != '/')
+        return err_set(e, EPERM, "process.cwd '%s' lies outside the container", cwd);
+    return 0;
+}
+
+/* The module goes up to the parent, which has the cache; what comes back is an artifact and the engine to run it. */
+static int prepare_wasm(struct init *in, struct err *e)
+{
+    struct message message = {.kind = MESSAGE_MODULE, .fds = {in->workload.module, -1}};
+    struct grant grant;
+    int ret = wasm_grant_make(in->plan, &in->arena, &grant, e);
+
+    if (ret < 0)
+        return ret;
+    snprintf(message.path, sizeof message.path, "%s", in->workload.path);
+    ret = channel_send(in->channel, &message, e);
+    if (ret == 0)
+        ret = channel_receive(in->channel, &message, e);
+    if (ret == 0)
+        return err_set(e, EPIPE, "the process that was creating the container is gone");
+    if (ret < 0)
+        return ret;
+    if (message.kind == MESSAGE_ERROR) {
+        *e = message.error;
+        return -e->code;
+    }
+    fd_close(&in->workload.module);
+    in->workload.artifact = message.fds[0];
+    in->workload.engine = message.fds[1];
+    ret = workload_wasm_prepare(&grant, &in->workload, e);
+    if (ret == 0)
+        ret = workload_move_fd(&in->start_fifo, e);
+    return ret == 0 ? workload_move_fd(&in->result_fifo, e) : ret;
+}
+
+static int step_workload(struct init *in, const struct plan_step *step, struct err *e)
+{
+    int ret = workload_find(in->plan->config, &in->workload, e);
+
+    if (ret == 0 && in->workload.decision.is_wasm)
+        ret = prepare_wasm(in, e);
+    if (ret == 0 && in->plan->config->hooks[HOOK_START_CONTAINER].count != 0)
+        ret = ask_state(in, e);
+    return ret;
+}
+
+static int step_seccomp(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return seccomp_load(in->filter, in->plan->config->seccomp.flags, e);
+}
+
+static int step_capabilities(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return caps_apply(&in->plan->config->process.capabilities, e);
+}
+
+static int step_no_new_privileges(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return sys.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? err_sys(e, "cannot set no_new_privs") : 0;
+}
+
+/* After READY nothing of the creating process is needed any more. The FIFO is open for writing here too, so that the read
+ * waits for the byte of `start` and never sees an end. */
+static int step_wait(struct init *in, const struct plan_step *step, struct err *e)
+{
+    struct message ready = {.kind = MESSAGE_READY, .fds = {-1, -1}};
+    char byte;
+    ssize_t n;
+    int ret = channel_send(in->channel, &ready, e);
+
+    if (ret < 0)
+        return ret;
+    fd_close(&in->channel);
+    in->ready = true;
+    do
+        n = read(in->start_fifo, &byte, 1);
+    while (n < 0 && errno == EINTR);
+    return n == 1 ? 0 : err_sys(e, "cannot wait for start");
+}
+
+static int step_execute(struct init *in, const struct plan_step *step, struct err *e)
+{
+    unsigned first = in->workload.decision.is_wasm ? 3 : 3 + in->request->preserve_fds;
+
+    if (sys.close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL)
+        return err_sys(e, "cannot mark the descriptors close-on-exec");
+    return in->workload.decision.is_wasm ? workload_wasm_exec(in->plan->config, &in->workload, e)
+                                         : workload_exec(in->plan->config, &in->workload, e);
+}
+
+/* --- the run through the plan ------------------------------------------------------------------------------------------------- */
+
+static int (*const steps[])(struct init *, const struct plan_step *, struct err *) = {
+    [PLAN_SESSION] = step_session,
+    [PLAN_JOIN] = step_join,
+    [PLAN_ROOT] = step_root,
+    [PLAN_MOUNT] = step_mount,
+    [PLAN_CGROUP_NAMESPACE] = step_cgroup_namespace,
+    [PLAN_CGROUP_MOUNT] = step_cgroup_mount,
+    [PLAN_DEVICE] = step_device,
+    [PLAN_DEVICE_LINKS] = step_device_links,
+    [PLAN_CONSOLE] = step_console,
+    [PLAN_RUNTIME_HOOKS] = step_runtime_hooks,
+    [PLAN_CONTAINER_HOOKS] = step_container_hooks,
+    [PLAN_SYSCTL] = step_sysctl,
+    [PLAN_MAKE_DIRECTORY] = step_make_directory,
+    [PLAN_MASK] = step_mask,
+    [PLAN_READONLY_PATHS] = step_readonly_paths,
+    [PLAN_ROOT_READONLY] = step_root_readonly,
+    [PLAN_PIVOT] = step_pivot,
+    [PLAN_MOVE_ROOT] = step_move_root,
+    [PLAN_PROPAGATE] = step_propagate,
+    [PLAN_HOSTNAME] = step_hostname,
+    [PLAN_DOMAINNAME] = step_domainname,
+    [PLAN_OOM_SCORE] = step_oom_score,
+    [PLAN_RLIMIT] = step_rlimit,
+    [PLAN_BOUNDING] = step_bounding,
+    [PLAN_USER] = step_user,
+    [PLAN_WORKING_DIRECTORY] = step_working_directory,
+    [PLAN_WORKLOAD] = step_workload,
+    [PLAN_SECCOMP] = step_seccomp,
+    [PLAN_CAPABILITIES] = step_capabilities,
+    [PLAN_NO_NEW_PRIVILEGES] = step_no_new_privileges,
+    [PLAN_WAIT] = step_wait,
+    [PLAN_START_HOOKS] = step_start_hooks,
+    [PLAN_EXECUTE] = step_execute,
+};
+
+/* Signals as a fresh process has them: what the caller blocks or ignores is not the container's business. */
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int signal = 1; signal < NSIG; signal++)
+        if (signal != SIGKILL && signal != SIGSTOP)
+            (void)!sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int take_stdio(const struct container_create *request, struct err *e)
+{
+    for (int i = 0; i < 3; i++)
+        if (request->stdio[i] >= 0 && dup2(request->stdio[i], i) < 0)
+            return err_sys(e, "cannot take descriptor %d as standard stream %d", request->stdio[i], i);
+    return 0;
+}
+
+_Noreturn static void give_up(struct init *in, const struct err *e)
+{
+    struct message message = {.kind = MESSAGE_ERROR, .fds = {-1, -1}, .error = *e};
+
+    if (in->ready)
+        (void)!write(in->result_fifo, e, sizeof *e); /* below PIPE_BUF: whole or not at all */
+    else
+        (void)!channel_send(in->channel, &message, NULL);
+    _exit(1);
+}
+
+void init_run(struct init *in)
+{
+    struct err e = {0};
+    int ret;
+
+    reset_signals();
+    ret = sys.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? err_sys(&e, "cannot make the init undumpable") : 0;
+    if (ret == 0)
+        ret = take_stdio(in->request, &e);
+    umask(0); /* mount points and devices get the modes that the config says */
+    for (uint32_t i = 0; ret == 0 && i < in->plan->step_count; i++)
+        ret = steps[in->plan->steps[i].kind](in, &in->plan->steps[i], &e);
+    give_up(in, &e);
+}

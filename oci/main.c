@@ -1,0 +1,186 @@
+/* The `wherry` program: global options, one table of verbs, and what all verbs share. */
+#include "base/fd.h"
+#include "oci/cmd.h"
+#include "oci/version.h"
+#include "wherry/tool.h"
+#include <sys/stat.h>
+
+static const struct verb {
+    const char *name;
+    int (*run)(struct cmd *cmd, int argc, char **argv);
+    const char *help;
+} verbs[] = {
+    {"create", cmd_create, "make a container that waits for start"},
+    {"start", cmd_start, "let a created container run its program"},
+    {"run", cmd_run, "create, start, and wait unless --detach"},
+    {"state", cmd_state, "print a container's state as JSON"},
+    {"list", cmd_list, "list containers"},
+    {"kill", cmd_kill, "send a signal to a container"},
+    {"delete", cmd_delete, "remove what a stopped container left"},
+    {"spec", cmd_spec, "write a config.json to begin with"},
+    {"features", cmd_features, "print what this runtime can do as JSON"},
+    {"plan", cmd_plan, "print what create would do, and what a Wasm module would be granted"},
+};
+
+static const struct tool {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} tools[] = {
+    {"wasm", tool_wasm, "run, compile or inspect a Wasm module without a container"},
+};
+
+/* Verbs of runc and crun that are not there yet. */
+static const char *const missing_verbs[] = {"exec",   "ps",         "pause",   "resume", "update",
+                                            "events", "checkpoint", "restore", "mounts"};
+
+static void print_help(const struct option_spec *options)
+{
+    printf("wherry: OCI container runtime with a WebAssembly engine of its own\n\n"
+           "usage: wherry [global options] VERB [options] [arguments]\n\nverbs:\n");
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        printf("   %-9s %s\n", verbs[i].name, verbs[i].help);
+    for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++)
+        printf("   %-9s %s\n", tools[i].name, tools[i].help);
+    printf("\nglobal options:\n");
+    options_help(options);
+}
+
+/* Lines as runc's, which managers take apart: "NAME version V", "spec: V". */
+static void print_version(void)
+{
+    printf("wherry version " WHERRY_VERSION "\nspec: " WHERRY_SPEC_VERSION "\n");
+}
+
+int cmd_fail(struct cmd *cmd, int status)
+{
+    if (cmd->log.fd >= 0)
+        log_write(&cmd->log, LOG_ERROR, "%s", cmd->err.text);
+    fprintf(stderr, "wherry: %s\n", cmd->err.text);
+    return status;
+}
+
+int cmd_options(struct cmd *cmd, int argc, char **argv, const struct option_spec *specs, const char *usage, int words_min,
+                int words_max, int *status)
+{
+    int words;
+
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            printf("usage: wherry %s\n", usage);
+            options_help(specs);
+            *status = 0;
+            return -1;
+        }
+    words = options_read(argc, argv, specs, false, &cmd->err);
+    *status = 1;
+    if (words >= words_min && words <= words_max)
+        return words;
+    if (words >= 0)
+        err_set(&cmd->err, EINVAL, "%s: %s; usage: wherry %s", cmd->name,
+                words < words_min ? "an argument is missing" : "too many arguments", usage);
+    cmd_fail(cmd, 1);
+    return -1;
+}
+
+const char *cmd_absolute(struct cmd *cmd, const char *path)
+{
+    char here[PATH_MAX];
+
+    if (path == NULL || path[0] == '/' || getcwd(here, sizeof here) == NULL)
+        return path;
+    return arena_printf(&cmd->arena, "%s/%s", here, path);
+}
+
+static const char *default_root(struct cmd *cmd)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+    if (geteuid() != 0 && runtime != NULL && runtime[0] == '/')
+        return arena_printf(&cmd->arena, "%s/wherry", runtime);
+    return "/run/wherry";
+}
+
+static int dispatch(struct cmd *cmd, int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(verbs[i].name, argv[0]) == 0)
+            return verbs[i].run(cmd, argc, argv);
+    for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++)
+        if (strcmp(tools[i].name, argv[0]) == 0)
+            return tools[i].run(argc, argv);
+    for (size_t i = 0; i < sizeof missing_verbs / sizeof missing_verbs[0]; i++)
+        if (strcmp(missing_verbs[i], argv[0]) == 0) {
+            err_set(&cmd->err, ENOTSUP, "the verb '%s' is not supported yet", argv[0]);
+            return cmd_fail(cmd, 1);
+        }
+    err_set(&cmd->err, EINVAL, "no such verb: '%s' (wherry --help lists them)", argv[0]);
+    return cmd_fail(cmd, 1);
+}
+
+static int read_cgroup_manager(struct cmd *cmd, const char *manager)
+{
+    if (strcmp(manager, "systemd") == 0)
+        cmd->systemd_cgroup = true;
+    else if (strcmp(manager, "disabled") == 0)
+        cmd->cgroups_disabled = true;
+    else if (strcmp(manager, "cgroupfs") != 0)
+        return err_set(&cmd->err, EINVAL, "--cgroup-manager is cgroupfs, systemd or disabled, not '%s'", manager);
+    return 0;
+}
+
+/* Descriptors 0, 1 and 2 must be open: what is opened in their place would become a container's stream. */
+static void open_standard_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    if (fd >= 0)
+        close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    struct cmd cmd = {.log.fd = -1, .log.level = LOG_WARNING};
+    const char *log_path = NULL, *log_format = "text", *manager = "cgroupfs", *root = NULL;
+    bool debug = false, version = false, help = false;
+    const struct option_spec options[] = {
+        {"root", 0, OPTION_TEXT, &root, "directory of the containers' states (default /run/wherry)"},
+        {"log", 0, OPTION_TEXT, &log_path, "file that errors and warnings are appended to"},
+        {"log-format", 0, OPTION_TEXT, &log_format, "text or json"},
+        {"log-level", 0, OPTION_IGNORED_TEXT, NULL, NULL},
+        {"debug", 0, OPTION_FLAG, &debug, "log more"},
+        {"systemd-cgroup", 's', OPTION_FLAG, &cmd.systemd_cgroup, NULL},
+        {"cgroup-manager", 0, OPTION_TEXT, &manager, "cgroupfs or disabled"},
+        {"rootless", 0, OPTION_IGNORED_TEXT, NULL, NULL},
+        {"criu", 0, OPTION_IGNORED_TEXT, NULL, NULL},
+        {"version", 'v', OPTION_FLAG, &version, "print the version"},
+        {"help", 'h', OPTION_FLAG, &help, "print this"},
+        {0},
+    };
+    int words, ret;
+
+    open_standard_streams();
+    words = options_read(argc, argv, options, true, &cmd.err);
+    ret = words < 0 ? words : log_open(&cmd.log, log_path, log_format, &cmd.err);
+    if (ret == 0)
+        ret = read_cgroup_manager(&cmd, manager);
+    if (ret < 0)
+        return cmd_fail(&cmd, 1);
+    cmd.log.level = debug ? LOG_DEBUG : LOG_WARNING;
+    cmd.root = root != NULL ? cmd_absolute(&cmd, root) : default_root(&cmd);
+    if (version) {
+        print_version();
+        return 0;
+    }
+    if (help || words == 0) {
+        print_help(options);
+        return help ? 0 : 1;
+    }
+    cmd.name = argv[1];
+    ret = dispatch(&cmd, words, argv + 1);
+    arena_free(&cmd.arena);
+    return ret;
+}

@@ -1,0 +1,330 @@
+/* See plan.h. */
+#include "oci/plan.h"
+#include "base/vec.h"
+#include "oci/sys.h"
+
+struct planner {
+    const struct config *config;
+    const struct plan_options *options;
+    struct arena *arena;
+    struct plan *plan;
+    struct err *e;
+    VEC(struct plan_step) steps;
+    VEC(struct mount_entry *) cgroup_mounts; /* not yet among the steps */
+    bool in_cgroup_namespace;
+};
+
+const char *plan_step_name(enum plan_step_kind kind)
+{
+    static const char *const names[] = {
+#define PLAN_STEP_TEXT(name, text) [PLAN_##name] = text,
+        PLAN_STEPS(PLAN_STEP_TEXT)
+#undef PLAN_STEP_TEXT
+    };
+    return names[kind];
+}
+
+static void add(struct planner *p, enum plan_step_kind kind)
+{
+    vec_push(&p->steps, (struct plan_step){.kind = kind});
+}
+
+static void add_if(struct planner *p, bool wanted, enum plan_step_kind kind)
+{
+    if (wanted)
+        add(p, kind);
+}
+
+/* --- what is not there yet ----------------------------------------------------------------------------------------- */
+
+static bool has_id_map(const struct config *c)
+{
+    for (uint32_t i = 0; i < c->mount_count; i++)
+        if (c->mounts[i].uid_mappings.count != 0 || c->mounts[i].gid_mappings.count != 0)
+            return true;
+    return false;
+}
+
+/* Refused by name, never ignored; docs/DEVIATIONS.md carries the list. */
+static int refuse_unsupported(const struct config *c, struct err *e)
+{
+    const struct {
+        bool used;
+        const char *path;
+    } features[] = {
+        {c->namespaces[NAMESPACE_USER].set, "linux.namespaces: a user namespace"},
+        {c->namespaces[NAMESPACE_TIME].set, "linux.namespaces: a time namespace"},
+        {!c->namespaces[NAMESPACE_MOUNT].set, "linux.namespaces: a container without a mount namespace"},
+        {c->namespaces[NAMESPACE_MOUNT].path != NULL, "linux.namespaces: joining a mount namespace"},
+        {has_id_map(c), "mounts: an id-mapped mount (uidMappings, gidMappings)"},
+        {c->net_device_count != 0, "linux.netDevices"},
+        {c->intel_rdt.set, "linux.intelRdt"},
+        {c->memory_policy.set, "linux.memoryPolicy"},
+        {c->personality_set, "linux.personality"},
+        {c->mount_label != NULL && c->mount_label[0] != 0, "linux.mountLabel"},
+        {c->seccomp.listener_path != NULL, "linux.seccomp.listenerPath"},
+        {c->process.apparmor_profile != NULL && c->process.apparmor_profile[0] != 0, "process.apparmorProfile"},
+        {c->process.selinux_label != NULL && c->process.selinux_label[0] != 0, "process.selinuxLabel"},
+        {c->process.scheduler.set, "process.scheduler"},
+        {c->process.io_priority.set, "process.ioPriority"},
+    };
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
+        if (features[i].used)
+            return err_set(e, ENOTSUP, "config.json: %s is not supported yet", features[i].path);
+    return 0;
+}
+
+/* --- sections ------------------------------------------------------------------------------------------------------ */
+
+static void plan_namespaces(struct planner *p)
+{
+    struct plan *plan = p->plan;
+
+    for (int type = 0; type < NAMESPACE_COUNT; type++) {
+        const struct config_namespace *ns = &p->config->namespaces[type];
+        if (!ns->set || type == NAMESPACE_CGROUP)
+            continue;
+        if (ns->path == NULL)
+            plan->clone_flags |= config_namespace_flag(type);
+        else if (type == NAMESPACE_PID)
+            plan->pid_namespace = ns->path;
+        else
+            vec_push(&p->steps, (struct plan_step){.kind = PLAN_JOIN, .join = {type, ns->path}});
+    }
+    plan->network = !p->config->namespaces[NAMESPACE_NETWORK].set         ? PLAN_NETWORK_HOST
+                    : p->config->namespaces[NAMESPACE_NETWORK].path == NULL ? PLAN_NETWORK_OWN
+                                                                            : PLAN_NETWORK_JOINED;
+}
+
+static bool is_cgroup(const struct config_mount *m)
+{
+    return m->type != NULL && (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0);
+}
+
+static bool is_bind(const struct config_mount *m, const struct mount_options *o)
+{
+    return (o->flags & MS_BIND) != 0 || (m->type != NULL && strcmp(m->type, "bind") == 0);
+}
+
+/* Mount INDEX of the config for mount_apply; NULL with the error. */
+static struct mount_entry *read_mount(struct planner *p, uint32_t index)
+{
+    const struct config_mount *m = &p->config->mounts[index];
+    struct mount_options *options = arena_new(p->arena, struct mount_options);
+    struct mount_entry *entry = arena_new(p->arena, struct mount_entry);
+
+    if (mount_options_read((const char *const *)m->options.data, m->options.count, p->arena, options, p->e) < 0) {
+        err_prefix(p->e, "config.json: mounts[%u].options", index);
+        return NULL;
+    }
+    *entry = (struct mount_entry){
+        .destination = m->destination, .type = m->type, .source = m->source, .tree = -1, .options = options};
+    if (options->id_map || options->id_map_tree) {
+        err_set(p->e, ENOTSUP, "config.json: mounts[%u].options: an id-mapped mount is not supported yet", index);
+        return NULL;
+    }
+    if ((options->flags & MS_REMOUNT) != 0)
+        return entry;
+    if (is_bind(m, options) && (m->source == NULL || m->source[0] == 0)) {
+        err_set(p->e, EINVAL, "config.json: mounts[%u].source: a bind mount needs it", index);
+        return NULL;
+    }
+    if (!is_bind(m, options) && (m->type == NULL || m->type[0] == 0)) {
+        err_set(p->e, EINVAL, "config.json: mounts[%u].type: it is required unless the options say 'bind'", index);
+        return NULL;
+    }
+    if (is_bind(m, options) && m->source[0] != '/')
+        entry->source = arena_printf(p->arena, "%s/%s", p->options->bundle, m->source);
+    return entry;
+}
+
+/* Makes or joins the cgroup namespace, once, and mounts what had to wait for it. */
+static void plan_cgroups(struct planner *p)
+{
+    const struct config_namespace *ns = &p->config->namespaces[NAMESPACE_CGROUP];
+
+    if (ns->set && !p->in_cgroup_namespace)
+        vec_push(&p->steps, (struct plan_step){.kind = PLAN_CGROUP_NAMESPACE, .join = {NAMESPACE_CGROUP, ns->path}});
+    p->in_cgroup_namespace = true;
+    for (size_t i = 0; i < p->cgroup_mounts.len; i++)
+        vec_push(&p->steps, (struct plan_step){.kind = PLAN_CGROUP_MOUNT, .mount = p->cgroup_mounts.data[i]});
+    p->cgroup_mounts.len = 0;
+}
+
+static bool lies_below(const char *path, const char *directory)
+{
+    size_t len = strlen(directory);
+    return strncmp(path, directory, len) == 0 && (path[len] == '/' || path[len] == 0);
+}
+
+static bool lies_on_cgroup_mount(const struct planner *p, const char *path)
+{
+    for (size_t i = 0; i < p->cgroup_mounts.len; i++)
+        if (lies_below(path, p->cgroup_mounts.data[i]->destination))
+            return true;
+    return false;
+}
+
+/* Mounts in the order of the config, except that those of cgroups come last: their namespace must be made after the process
+ * is in its cgroups, and on v1 that is a wait of milliseconds, which the other mounts fill. They stay in their place if
+ * something is to be mounted on them. */
+static int plan_mounts(struct planner *p)
+{
+    for (uint32_t i = 0; i < p->config->mount_count; i++) {
+        struct mount_entry *entry = read_mount(p, i);
+        if (entry == NULL)
+            return -p->e->code;
+        if (is_cgroup(&p->config->mounts[i])) {
+            vec_push(&p->cgroup_mounts, entry);
+            continue;
+        }
+        if (lies_on_cgroup_mount(p, entry->destination))
+            plan_cgroups(p);
+        vec_push(&p->steps, (struct plan_step){.kind = PLAN_MOUNT, .mount = entry});
+    }
+    return 0;
+}
+
+/* /dev asked to be read-only has to be written first. */
+static void plan_dev_readonly(struct planner *p)
+{
+    struct mount_options *options = arena_new(p->arena, struct mount_options);
+    struct mount_entry *entry = arena_new(p->arena, struct mount_entry);
+
+    *options = (struct mount_options){.flags = MS_REMOUNT | MS_BIND | MS_RDONLY, .data = ""};
+    *entry = (struct mount_entry){.destination = "/dev", .tree = -1, .options = options};
+    vec_push(&p->steps, (struct plan_step){.kind = PLAN_MOUNT, .mount = entry});
+}
+
+/* Takes MS_RDONLY off the mount on /dev; true if it was there. A bind mount of the host's /dev is left alone. */
+static bool take_dev_readonly(struct planner *p)
+{
+    bool taken = false;
+
+    for (size_t i = 0; i < p->steps.len; i++) {
+        const struct mount_entry *m = p->steps.data[i].mount;
+        struct mount_entry *copy;
+        struct mount_options *options;
+        if (p->steps.data[i].kind != PLAN_MOUNT || strcmp(m->destination, "/dev") != 0 || m->type == NULL ||
+            strcmp(m->type, "tmpfs") != 0 || (m->options->flags & MS_RDONLY) == 0)
+            continue;
+        copy = arena_new(p->arena, struct mount_entry);
+        options = arena_new(p->arena, struct mount_options);
+        *options = *m->options;
+        options->flags &= ~(unsigned long)MS_RDONLY;
+        *copy = *m;
+        copy->options = options;
+        p->steps.data[i].mount = copy;
+        taken = true;
+    }
+    return taken;
+}
+
+/* A bind mount of a whole /dev brings its devices along; making more in it would change the host. */
+static bool has_bound_dev(const struct planner *p)
+{
+    for (size_t i = 0; i < p->steps.len; i++)
+        if (p->steps.data[i].kind == PLAN_MOUNT && strcmp(p->steps.data[i].mount->destination, "/dev") == 0 &&
+            (p->steps.data[i].mount->options->flags & MS_BIND) != 0)
+            return true;
+    return false;
+}
+
+static void plan_devices(struct planner *p)
+{
+    const struct device *device;
+    bool readonly;
+
+    if (has_bound_dev(p))
+        return;
+    readonly = take_dev_readonly(p);
+    for (size_t i = 0; (device = dev_default(i)) != NULL; i++)
+        vec_push(&p->steps, (struct plan_step){.kind = PLAN_DEVICE, .device = device});
+    for (uint32_t i = 0; i < p->config->device_count; i++)
+        vec_push(&p->steps, (struct plan_step){.kind = PLAN_DEVICE, .device = &p->config->devices[i]});
+    add(p, PLAN_DEVICE_LINKS);
+    add_if(p, p->config->process.terminal, PLAN_CONSOLE);
+    if (readonly)
+        plan_dev_readonly(p);
+}
+
+static int plan_root(struct planner *p)
+{
+    unsigned long propagation =
+        p->config->rootfs_propagation != NULL ? mount_propagation(p->config->rootfs_propagation) : 0;
+    int ret;
+
+    vec_push(&p->steps, (struct plan_step){.kind = PLAN_ROOT, .propagation = propagation});
+    ret = plan_mounts(p);
+    if (ret < 0)
+        return ret;
+    plan_devices(p);
+    plan_cgroups(p);
+    add_if(p, p->config->hooks[HOOK_PRESTART].count + p->config->hooks[HOOK_CREATE_RUNTIME].count != 0, PLAN_RUNTIME_HOOKS);
+    add_if(p, p->config->hooks[HOOK_CREATE_CONTAINER].count != 0, PLAN_CONTAINER_HOOKS);
+    add_if(p, p->config->sysctl.count != 0, PLAN_SYSCTL);
+    add(p, PLAN_MAKE_DIRECTORY);
+    /* before the change of root: the host's /proc and /dev can be trusted, the container's cannot */
+    add_if(p, p->config->masked_paths.count != 0, PLAN_MASK);
+    add_if(p, p->config->readonly_paths.count != 0, PLAN_READONLY_PATHS);
+    add_if(p, p->config->root_readonly, PLAN_ROOT_READONLY);
+    add(p, p->options->no_pivot ? PLAN_MOVE_ROOT : PLAN_PIVOT);
+    if (propagation != 0)
+        vec_push(&p->steps, (struct plan_step){.kind = PLAN_PROPAGATE, .propagation = propagation});
+    return 0;
+}
+
+/* From here on rights are only given up. Without no_new_privs loading a filter needs CAP_SYS_ADMIN, so it comes before the
+ * capabilities are dropped; with it as late as possible, so that it need not allow what the init still does. */
+static void plan_process(struct planner *p)
+{
+    const struct config_process *process = &p->config->process;
+    bool late = p->config->seccomp.set && process->no_new_privileges;
+
+    add_if(p, p->config->hostname != NULL && p->config->hostname[0] != 0, PLAN_HOSTNAME);
+    add_if(p, p->config->domainname != NULL && p->config->domainname[0] != 0, PLAN_DOMAINNAME);
+    for (uint32_t i = 0; i < process->rlimit_count; i++)
+        vec_push(&p->steps, (struct plan_step){.kind = PLAN_RLIMIT, .rlimit = &process->rlimits[i]});
+    add(p, PLAN_BOUNDING);
+    add(p, PLAN_USER);
+    add(p, PLAN_WORKING_DIRECTORY);
+    add(p, PLAN_WORKLOAD);
+    add_if(p, p->config->seccomp.set && !late, PLAN_SECCOMP);
+    add(p, PLAN_CAPABILITIES);
+    add_if(p, process->no_new_privileges, PLAN_NO_NEW_PRIVILEGES);
+    add(p, PLAN_WAIT);
+    add_if(p, p->config->hooks[HOOK_START_CONTAINER].count != 0, PLAN_START_HOOKS);
+    add_if(p, late, PLAN_SECCOMP);
+    add(p, PLAN_EXECUTE);
+}
+
+int plan_make(const struct config *config, const struct plan_options *options, struct arena *arena, struct plan *out,
+              struct err *e)
+{
+    struct planner p = {.config = config, .options = options, .arena = arena, .plan = out, .e = e};
+    int ret;
+
+    memset(out, 0, sizeof *out);
+    if (!config->process.set)
+        return err_set(e, EINVAL, "config.json: process: it is required to create a container");
+    ret = refuse_unsupported(config, e);
+    if (ret < 0)
+        return ret;
+    out->config = config;
+    out->bundle = options->bundle;
+    out->rootfs = config->root_path[0] == '/' ? config->root_path
+                                              : arena_printf(arena, "%s/%s", options->bundle, config->root_path);
+    add(&p, PLAN_SESSION);
+    add_if(&p, config->process.oom_score_adj.set, PLAN_OOM_SCORE); /* needs the host's /proc */
+    plan_namespaces(&p);
+    ret = plan_root(&p);
+    if (ret == 0) {
+        plan_process(&p);
+        out->step_count = (uint32_t)p.steps.len;
+        out->steps = arena_array(arena, struct plan_step, p.steps.len);
+        memcpy(out->steps, p.steps.data, p.steps.len * sizeof *p.steps.data);
+    }
+    vec_done(&p.steps);
+    vec_done(&p.cgroup_mounts);
+    return ret;
+}

@@ -1,0 +1,209 @@
+/* See process.h. */
+#include "oci/process.h"
+#include "base/fd.h"
+#include "oci/channel.h"
+#include "oci/hook_stage.h"
+#include "oci/sys.h"
+#include "oci/wasm_grant.h"
+#include "wherry/cache.h"
+#include "wherry/engine.h"
+#include "wherry/worker.h"
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+
+/* --- clone ---------------------------------------------------------------------------------------------------------- */
+
+/* Kernels before 5.3 have no clone3, those before 5.7 no CLONE_INTO_CGROUP. */
+static pid_t clone_init(struct init *init, int cgroup_fd)
+{
+    struct clone_args args = {
+        .flags = (unsigned)init->plan->clone_flags | (init->request->clone_parent ? CLONE_PARENT : 0),
+        .exit_signal = init->request->clone_parent ? 0 : SIGCHLD,
+    };
+    long pid;
+
+    if (cgroup_fd >= 0) {
+        struct clone_args into = args;
+        into.flags |= CLONE_INTO_CGROUP;
+        into.cgroup = (uint64_t)cgroup_fd;
+        init->in_cgroup = true;
+        pid = sys.clone3(&into, sizeof into);
+        if (pid >= 0 || (errno != ENOSYS && errno != E2BIG && errno != EINVAL))
+            return (pid_t)pid;
+    }
+    init->in_cgroup = init->request->cgroups_disabled;
+    pid = sys.clone3(&args, sizeof args);
+    if (pid < 0 && errno == ENOSYS)
+        pid = syscall(SYS_clone, (unsigned long)args.flags | args.exit_signal, 0, 0, 0, 0);
+    return (pid_t)pid;
+}
+
+/* A pid namespace is joined for children only, so the caller's own setting is put back at once. */
+static int enter_pid_namespace(const char *path, int *own, struct err *e)
+{
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    *own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || *own < 0)
+        return err_sys(e, "cannot open the pid namespace '%s'", path);
+    return sys.setns(fd, CLONE_NEWPID) < 0 ? err_sys(e, "cannot join the pid namespace '%s'", path) : 0;
+}
+
+static int clone_in_namespaces(struct init *init, int cgroup_fd, pid_t *pid, struct err *e)
+{
+    cleanup_fd int own = -1;
+    int ret = init->plan->pid_namespace != NULL ? enter_pid_namespace(init->plan->pid_namespace, &own, e) : 0;
+
+    if (ret < 0)
+        return ret;
+    *pid = clone_init(init, cgroup_fd);
+    if (*pid == 0)
+        init_run(init);
+    if (*pid < 0)
+        ret = err_sys(e, "cannot clone the container's init with its namespaces");
+    if (own >= 0 && sys.setns(own, CLONE_NEWPID) < 0 && ret == 0)
+        ret = err_sys(e, "cannot return to the own pid namespace");
+    return ret;
+}
+
+/* --- answers to the init ---------------------------------------------------------------------------------------------- */
+
+static int answer(int channel, int fd, int second, struct err *e)
+{
+    struct message go = {.kind = MESSAGE_GO, .fds = {fd, second}};
+    return channel_send(channel, &go, e);
+}
+
+static int answer_state(int channel, const struct state *state, struct err *e)
+{
+    cleanup_fd int fd = hook_stage_open_state(state, STATE_CREATED, e);
+    return fd < 0 ? fd : answer(channel, fd, -1, e);
+}
+
+static int answer_hooks(int channel, const struct plan *plan, const struct state *state, struct err *e)
+{
+    cleanup_fd int fd = hook_stage_open_state(state, STATE_CREATED, e);
+    int ret = fd < 0 ? fd : hook_stage_run(&plan->config->hooks[HOOK_PRESTART], "prestart", fd, e);
+
+    if (ret == 0)
+        ret = hook_stage_run(&plan->config->hooks[HOOK_CREATE_RUNTIME], "createRuntime", fd, e);
+    return ret == 0 ? answer(channel, -1, -1, e) : ret;
+}
+
+/* The engine's file through a read-only mount of its own: a guest that is root in there could otherwise open
+ * /proc/self/exe for writing (CVE-2019-5736). Kernels before 5.12 cannot; there the rights of the file must do. */
+static int open_engine(const char *libexec, struct err *e)
+{
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+    char path[PATH_MAX];
+    int ret = libexec_find(libexec, "engine", path, sizeof path, e);
+
+    if (ret < 0)
+        return ret;
+    cleanup_fd int fd = (int)sys.open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (fd >= 0 && sys.mount_setattr(fd, "", AT_EMPTY_PATH, &attr) == 0)
+        return fd_take(&fd);
+    fd_close(&fd);
+    fd = open(path, O_PATH | O_CLOEXEC);
+    return fd < 0 ? err_sys(e, "cannot open the engine '%s'", path) : fd_take(&fd);
+}
+
+static int answer_module(struct init *init, struct message *message, struct err *e)
+{
+    const struct cache_settings settings = {.directory = init->request->cache, .libexec = init->request->libexec};
+    cleanup_fd int module = message->fds[0];
+    cleanup_fd int artifact = -1, engine = -1;
+    struct grant grant;
+    int ret = wasm_grant_make(init->plan, &init->arena, &grant, e);
+
+    if (module < 0)
+        return err_set(e, EPROTO, "the module is missing");
+    if (ret == 0)
+        ret = cache_open_artifact(module, NULL, &settings, &artifact, NULL, e);
+    if (ret == 0)
+        ret = engine_artifact_check_imports(artifact, &grant, e);
+    if (ret < 0)
+        return err_prefix(e, "exec: \"%s\"", message->path);
+    engine = open_engine(init->request->libexec, e);
+    return engine < 0 ? engine : answer(init->channel, artifact, engine, e);
+}
+
+/* Serves the init until it is ready. */
+static int serve(struct init *init, struct state *state, struct err *e)
+{
+    for (;;) {
+        struct message message;
+        int ret = channel_receive(init->channel, &message, e);
+        if (ret == 0)
+            return err_set(e, ESHUTDOWN, "the container's init ended while it was being prepared");
+        if (ret < 0)
+            return ret;
+        switch (message.kind) {
+        case MESSAGE_READY: return 0;
+        case MESSAGE_ERROR: *e = message.error; return -e->code;
+        case MESSAGE_CGROUP: ret = answer(init->channel, -1, -1, e); break; /* attached before we began to serve */
+        case MESSAGE_STATE: ret = answer_state(init->channel, state, e); break;
+        case MESSAGE_HOOKS: ret = answer_hooks(init->channel, init->plan, state, e); break;
+        case MESSAGE_MODULE: ret = answer_module(init, &message, e); break;
+        default: ret = err_set(e, EPROTO, "the container's init sent a message that makes no sense"); break;
+        }
+        if (ret < 0)
+            return ret;
+    }
+}
+
+/* --- as a whole --------------------------------------------------------------------------------------------------------- */
+
+int process_kill(const struct container_create *request, pid_t pid)
+{
+    int status = 0;
+
+    kill(pid, SIGKILL);
+    if (!request->clone_parent)
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    return status;
+}
+
+/* Says what became of an init that ended by itself. */
+static void explain(int status, struct err *e)
+{
+    if (e->code == ESHUTDOWN && WIFSIGNALED(status))
+        err_set(e, ESHUTDOWN, "the container's init was killed by signal %d while it was being prepared%s", WTERMSIG(status),
+                WTERMSIG(status) == SIGKILL ? " (is the memory limit too low?)" : "");
+}
+
+int process_create(struct init *init, struct state *state, struct err *e)
+{
+    int ends[2], cgroup_fd, ret = channel_open(ends, e);
+    bool zombie;
+    pid_t pid = -1;
+
+    if (ret < 0)
+        return ret;
+    cleanup_fd int own = ends[0];
+    cleanup_fd int other = ends[1];
+    cleanup_fd int closing_cgroup = cgroup_fd = init->request->cgroups_disabled ? -1 : cgroup_clone_fd(init->cgroup);
+    init->channel = other;
+    ret = clone_in_namespaces(init, cgroup_fd, &pid, e);
+    fd_close(&other);
+    init->channel = own;
+    if (pid < 0)
+        return ret;
+    state->pid = pid;
+    state->start_time = state_start_time(pid, &zombie);
+    if (ret == 0 && !init->in_cgroup) /* the init mounts meanwhile */
+        ret = cgroup_attach(init->cgroup, pid, e);
+    if (ret == 0)
+        ret = state_write(init->request->root, state, e);
+    if (ret == 0)
+        ret = serve(init, state, e);
+    if (ret < 0)
+        explain(process_kill(init->request, pid), e);
+    return ret;
+}

@@ -1,0 +1,17 @@
+/* Making the process that becomes a container's init, and carrying out the parent's part of its preparation. */
+#ifndef WHERRY_OCI_PROCESS_H
+#define WHERRY_OCI_PROCESS_H
+
+#include "oci/init.h"
+#include "oci/state.h"
+
+/* Clones the init with the plan's namespaces (and into its cgroup where the kernel can) and lets it carry out the plan, up
+ * to the wait for start; meanwhile attaches it to its cgroups, writes the first state file, runs the runtime's hooks and
+ * finds artifacts. STATE has everything but pid and start_time, which are filled in. On failure the init is dead and, if it
+ * is our child, reaped. */
+int process_create(struct init *init, struct state *state, struct err *e);
+
+/* Kills the init and, if it is our child, reaps it. Returns its wait status, 0 if it is not ours. */
+int process_kill(const struct container_create *request, pid_t pid);
+
+#endif

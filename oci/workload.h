@@ -1,0 +1,38 @@
+/* What a container's init becomes: a program, or wherry's engine with a module. Used by init.c, in the finished mount tree
+ * and as the container's user. */
+#ifndef WHERRY_OCI_WORKLOAD_H
+#define WHERRY_OCI_WORKLOAD_H
+
+#include "oci/plan.h"
+#include "oci/wasm_detect.h"
+#include "wherry/grant.h"
+#include <limits.h>
+
+struct workload {
+    struct wasm_decision decision;
+    char path[PATH_MAX];    /* of the entry point, in the container */
+    int module;             /* the entry point opened for reading; -1: not Wasm, or handed on */
+    int artifact, engine;   /* of a Wasm workload: what the creating process sent */
+    int block;              /* its settings in the flat form, with descriptor numbers in it */
+    struct grant_path *paths; /* opened; COUNT of them */
+    uint32_t path_count;
+};
+
+/* Finds process.args[0] as execvp would (PATH is the config's), and decides what it is. Errors have runc's words, which
+ * managers look for: "executable file not found in $PATH", "no such file or directory", "permission denied". */
+int workload_find(const struct config *config, struct workload *out, struct err *e);
+
+/* Replaces the process by the program. Returns only on failure. */
+int workload_exec(const struct config *config, const struct workload *workload, struct err *e);
+
+/* Opens what GRANT (from wasm_grant_make) names and encodes it. Descriptors are moved above those the engine expects. */
+int workload_wasm_prepare(const struct grant *grant, struct workload *workload, struct err *e);
+
+/* Replaces the process by the engine. Every descriptor but 0, 1, 2 and the engine's must be close-on-exec. Returns only on
+ * failure. */
+int workload_wasm_exec(const struct config *config, const struct workload *workload, struct err *e);
+
+/* Moves *FD above the numbers that the engine expects for itself, close-on-exec. Returns 0 or a negative errno. */
+int workload_move_fd(int *fd, struct err *e);
+
+#endif
