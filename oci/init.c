@@ -19,6 +19,7 @@
 #include "oci/tty.h"
 #include "oci/user.h"
 #include "oci/wasm_grant.h"
+#include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <sched.h>
@@ -315,9 +316,25 @@ static int step_workload(struct init *in, const struct plan_step *step, struct e
     return ret;
 }
 
+/* The change of user emptied the effective set; what is still permitted may be used until the capabilities are set. */
+static int raise_effective(struct err *e)
+{
+    struct sys_cap_header header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct sys_cap_data data[2] = {{0}};
+
+    if (sys.capget(&header, data) < 0)
+        return err_sys(e, "cannot read the own capabilities");
+    for (int i = 0; i < 2; i++)
+        data[i].effective = data[i].permitted;
+    return sys.capset(&header, data) < 0 ? err_sys(e, "cannot raise the permitted capabilities") : 0;
+}
+
 static int step_seccomp(struct init *in, const struct plan_step *step, struct err *e)
 {
-    return seccomp_load(in->filter, in->plan->config->seccomp.flags, e);
+    const struct config_process *process = &in->plan->config->process;
+    int ret = process->user.uid != 0 && !process->no_new_privileges ? raise_effective(e) : 0;
+
+    return ret < 0 ? ret : seccomp_load(in->filter, in->plan->config->seccomp.flags, e);
 }
 
 static int step_capabilities(struct init *in, const struct plan_step *step, struct err *e)
