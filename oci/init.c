@@ -451,6 +451,7 @@ void init_run(struct init *in)
     int ret;
 
     reset_signals();
+    fd_close(&in->parent_channel);
     ret = sys.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? err_sys(&e, "cannot make the init undumpable") : 0;
     if (ret == 0)
         ret = take_stdio(in->request, &e);

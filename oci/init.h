@@ -14,6 +14,7 @@ struct init {
     const struct cgroup *cgroup;
     const struct buf *filter;       /* compiled seccomp filter; empty: none */
     int channel;                    /* this side's end */
+    int parent_channel;             /* the other: closed first, so that the parent's death is seen */
     int start_fifo, result_fifo;    /* opened for reading and writing */
     int console;                    /* connected socket for the terminal's master; -1: none */
     bool in_cgroup;                 /* cloned into it: no need to wait for the attach */

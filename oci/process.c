@@ -115,6 +115,7 @@ static int open_engine(const char *libexec, struct err *e)
 
 static int answer_module(struct init *init, struct message *message, struct err *e)
 {
+    const struct engine_options options = {0};
     const struct cache_settings settings = {.directory = init->request->cache, .libexec = init->request->libexec};
     cleanup_fd int module = message->fds[0];
     cleanup_fd int artifact = -1, engine = -1;
@@ -124,7 +125,7 @@ static int answer_module(struct init *init, struct message *message, struct err 
     if (module < 0)
         return err_set(e, EPROTO, "the module is missing");
     if (ret == 0)
-        ret = cache_open_artifact(module, NULL, &settings, &artifact, NULL, e);
+        ret = cache_open_artifact(module, &options, &settings, &artifact, NULL, e);
     if (ret == 0)
         ret = engine_artifact_check_imports(artifact, &grant, e);
     if (ret < 0)
@@ -190,6 +191,7 @@ int process_create(struct init *init, struct state *state, struct err *e)
     cleanup_fd int other = ends[1];
     cleanup_fd int closing_cgroup = cgroup_fd = init->request->cgroups_disabled ? -1 : cgroup_clone_fd(init->cgroup);
     init->channel = other;
+    init->parent_channel = own;
     ret = clone_in_namespaces(init, cgroup_fd, &pid, e);
     fd_close(&other);
     init->channel = own;

@@ -145,6 +145,7 @@ still() {
 }
 still "an id twice" 'already exists' create good
 rt start "$id" > /dev/null 2>&1 < /dev/null
+before=$(left) # the init has become its program
 still "start twice" 'running' rt start "$id"
 still "delete of a running container" 'running' rt delete "$id"
 rt kill "$id" KILL > /dev/null 2>&1
