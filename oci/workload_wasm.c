@@ -5,20 +5,21 @@
 #include "oci/sys.h"
 #include "oci/wasm_grant.h"
 #include "oci/workload.h"
+#include "wherry/engine.h"
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-/* Where the engine expects what it is given (engine/main_engine.c). */
-enum { ENGINE_BLOCK_FD = 3, ENGINE_ARTIFACT_FD = 4, ENGINE_FIRST_FREE_FD = 5 };
+/* The first number behind those at which the engine expects what it is given. */
+enum { FIRST_FREE_FD = (ENGINE_GRANT_FD > ENGINE_ARTIFACT_FD ? ENGINE_GRANT_FD : ENGINE_ARTIFACT_FD) + 1 };
 
 int workload_move_fd(int *fd, struct err *e)
 {
     int moved;
 
-    if (*fd < 0 || *fd >= ENGINE_FIRST_FREE_FD)
+    if (*fd < 0 || *fd >= FIRST_FREE_FD)
         return 0;
-    moved = fcntl(*fd, F_DUPFD_CLOEXEC, ENGINE_FIRST_FREE_FD);
+    moved = fcntl(*fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
     if (moved < 0)
         return err_sys(e, "cannot move a descriptor out of the engine's way");
     close(*fd);
@@ -94,7 +95,7 @@ int workload_wasm_exec(const struct config *config, const struct workload *workl
     for (uint32_t i = 0; i < workload->path_count; i++)
         if (workload->paths[i].fd >= 0 && fcntl(workload->paths[i].fd, F_SETFD, 0) < 0)
             return err_sys(e, "cannot pass a descriptor to the engine");
-    if (dup2(workload->block, ENGINE_BLOCK_FD) < 0 || dup2(workload->artifact, ENGINE_ARTIFACT_FD) < 0)
+    if (dup2(workload->block, ENGINE_GRANT_FD) < 0 || dup2(workload->artifact, ENGINE_ARTIFACT_FD) < 0)
         return err_sys(e, "cannot pass a descriptor to the engine");
     sys.execveat(workload->engine, "", config->process.args.data, nothing, AT_EMPTY_PATH);
     return err_sys(e, "cannot execute the engine for '%s'", workload->path);
