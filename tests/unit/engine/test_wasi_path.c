@@ -393,6 +393,93 @@ static void odd_paths(void **state)
     assert_int_equal(guest_call("path_create_directory", (unsigned)ROOT, TEXT("a/..")), WASI_EXIST);
 }
 
+/* --- the walk against the kernel --------------------------------------------------------------------------------------- */
+
+/* A path of up to 7 components from those of the tree, some of them links of every kind; the same for the same SEED. */
+static void random_path(unsigned *seed, char *out, size_t size)
+{
+    static const char *const names[] = {
+        "a",       "b",      "file",       "..",           ".",        "etc", "passwd",  "to-b", "loop",
+        "missing", "loop-a", "to-b-slash", "over-the-top", "absolute", "",    "dangling"};
+    size_t used = 0;
+
+    for (int left = 1 + rand_r(seed) % 7; left > 0; left--)
+        used += (size_t)snprintf(out + used, size - used, "%s%s", used != 0 ? "/" : "",
+                                 names[(size_t)rand_r(seed) % (sizeof names / sizeof *names)]);
+    if (rand_r(seed) % 4 == 0)
+        snprintf(out + used, size - used, "/");
+}
+
+/* What PATH is: an inode's number, or a negative errno. */
+static long long identity(const struct fsroot *root, const struct fs_directory *base, const char *path, int flags)
+{
+    struct fs_opened opened;
+    int ret = fsroot_open(root, base, path, O_PATH | flags, &opened);
+
+    if (ret < 0)
+        return ret;
+    close(opened.fd);
+    free(opened.guest_path);
+    return (long long)opened.st.st_ino;
+}
+
+/* A volume without places below: the kernel resolves it in one call. The walk must come to the same end, success or error.
+ * (What the kernel refuses as a loop or as leaving the volume is the walk's to answer either way.) */
+static void walk_agrees_with_the_kernel(void **state)
+{
+    struct grant_path only = {GRANT_DIRECTORY, "/volume", NULL, paths[0].fd, true};
+    struct grant alone = {.paths = &only, .path_count = 1};
+    struct fsroot kernel, hand;
+    unsigned seed = 1, found = 0;
+
+    fsroot_init(&kernel, &alone);
+    fsroot_init(&hand, &alone);
+    hand.has_openat2 = false;
+    if (!kernel.has_openat2)
+        skip();
+    for (int i = 0; i < 20000; i++) {
+        struct fs_directory by_kernel = {&kernel.places[0], only.fd, "/volume"},
+                            by_hand = {&hand.places[0], only.fd, "/volume"};
+        int flags = i % 2 == 0 ? O_NOFOLLOW : 0;
+        char path[256];
+        long long a, b;
+        random_path(&seed, path, sizeof path);
+        a = identity(&kernel, &by_kernel, path, flags);
+        b = identity(&hand, &by_hand, path, flags);
+        if (a != b)
+            fail_msg("%s%s: the kernel's way gives %lld, the walk %lld", path, flags != 0 ? " (nofollow)" : "", a, b);
+        found += a > 0;
+    }
+    assert_in_range(found, 1000, 19000); /* the paths are neither all good nor all bad */
+    fsroot_done(&kernel);
+    fsroot_done(&hand);
+}
+
+/* Whatever the guest asks for with hops between places: nothing outside the granted trees is ever reached. */
+static void random_paths_stay_inside(void **state)
+{
+    static const char *const bases[] = {"/", "/data", "/ro"};
+    struct stat outside;
+
+    assert_int_equal(stat(tree, &outside), 0);
+    tree_link("../../../../../../../../../../tmp", "root/a/far-out");
+    for (unsigned seed = 1, i = 0; i < 6000; i++) {
+        char path[256], full[300];
+        unsigned base = i % 3;
+        struct fs_directory directory = {fsroot_place_at(&guest_context->root, base == 0 ? "" : bases[base]),
+                                         paths[base].fd, base == 0 ? "" : bases[base]};
+        struct fs_opened opened;
+        random_path(&seed, path, sizeof path);
+        snprintf(full, sizeof full, "%s/%s", i % 5 == 0 ? "data/.." : i % 5 == 1 ? "a/far-out" : ".", path);
+        if (fsroot_open(&guest_context->root, &directory, full, O_PATH, &opened) < 0)
+            continue;
+        if (opened.st.st_ino == outside.st_ino && opened.st.st_dev == outside.st_dev)
+            fail_msg("%s from %s is the directory around the grants", full, bases[base]);
+        close(opened.fd);
+        free(opened.guest_path);
+    }
+}
+
 #define BOTH_WAYS(test)                                                                                                \
     {#test, test, setup, teardown, NULL},                                                                              \
     {                                                                                                                  \
@@ -415,6 +502,8 @@ int main(void)
         BOTH_WAYS(trailing_slashes),
         BOTH_WAYS(last_links),
         BOTH_WAYS(odd_paths),
+        cmocka_unit_test_setup_teardown(walk_agrees_with_the_kernel, setup, teardown),
+        BOTH_WAYS(random_paths_stay_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
