@@ -127,8 +127,7 @@ struct module {
     struct element_segment *elements;
     struct data_segment *datas;
     struct custom_section *customs;
-    struct name
-        *func_names; /* from the name section, one per function, empty where there is none; NULL without a section */
+    struct name *func_names; /* from the name section: one per function, or empty; NULL without a section */
 
     uint32_t type_count, func_count, table_count, memory_count, global_count, tag_count;
     uint32_t imported_func_count, imported_table_count, imported_memory_count, imported_global_count,
@@ -144,7 +143,9 @@ struct module {
  * names the feature that is switched off or not built yet). */
 int module_decode(struct module *m, const void *bytes, size_t len, uint32_t features, struct err *err);
 
-/* Checks a decoded module against the specification's validation rules, bodies included. Same errors as module_decode. */
+/* Checks a decoded module against the specification's validation rules, bodies included. In the types of declarations
+ * it replaces type indexes by canonical ones (struct type_def); bodies still hold what the module says. Same errors as
+ * module_decode. */
 int module_validate(struct module *m, uint32_t features, struct err *err);
 
 void module_free(struct module *m);
