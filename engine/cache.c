@@ -28,7 +28,7 @@ struct entry {
     char name[65];
     uint8_t key[DIGEST_BYTES]; /* of the module's bytes */
     struct engine_options options;
-    bool for_container;
+    bool kept_private;
 };
 
 /* --- the directory -------------------------------------------------------------------------------------------------- */
@@ -111,7 +111,7 @@ static int open_on_clone(const struct entry *e)
 /* The entry's artifact if it is there and fits; else -1. */
 static int open_entry(const struct entry *e)
 {
-    cleanup_fd int fd = e->for_container ? open_on_clone(e) : -1;
+    cleanup_fd int fd = e->kept_private ? -1 : open_on_clone(e);
 
     if (fd < 0)
         fd = openat(e->directory_fd, e->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -214,7 +214,7 @@ static bool cannot_write(int status)
 int cache_open_artifact(int module_fd, const struct engine_options *options, const struct cache_settings *settings,
                         int *artifact_fd, bool *was_cached, struct err *err)
 {
-    struct entry e = {.directory_fd = -1, .options = engine_options_resolved(options), .for_container = settings->for_container};
+    struct entry e = {.directory_fd = -1, .options = engine_options_resolved(options), .kept_private = settings->kept_private};
     uint64_t size_bytes;
     bool ignored;
     int status = digest_file(module_fd, -1, e.key, &size_bytes);

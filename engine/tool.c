@@ -206,6 +206,7 @@ static int run(int argc, char **argv)
         return usage("no module given", "");
     if ((module_fd = open_module(o.rest[0], &err)) < 0)
         return complain(&err);
+    o.cache.kept_private = true;
     status = cache_open_artifact(module_fd, &o.engine, &o.cache, &artifact_fd, NULL, &err);
     close(module_fd);
     if (status != 0) {

@@ -203,7 +203,6 @@ static void test_cannot_be_reopened_for_writing(void **state)
 
     if (geteuid() != 0)
         skip();
-    settings.for_container = true;
     for (int round = 0; round < 2; round++) {
         fd = open_artifact(module_a, sizeof module_a, NULL);
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -213,7 +212,6 @@ static void test_cannot_be_reopened_for_writing(void **state)
         assert_int_equal(errno, EROFS);
         close(fd);
     }
-    settings.for_container = false;
 }
 
 static void test_worker_missing(void **state)
