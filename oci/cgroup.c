@@ -5,7 +5,6 @@
 #include "oci/cgroup_backend.h"
 #include "oci/cgroup_file.h"
 #include "oci/path.h"
-#include <assert.h>
 #include <dirent.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -121,6 +120,8 @@ static int set_all(const struct cgroup *c, const struct config_resources *r, boo
 
 int cgroup_set(const struct cgroup *c, const struct config_resources *r, struct err *e)
 {
+    if (c->count == 0)
+        return err_set(e, ENOTSUP, "the container has no cgroup of its own");
     return set_all(c, r, r->device_count != 0, e);
 }
 
@@ -280,7 +281,8 @@ int cgroup_pids(const struct cgroup *c, pid_t *pids, unsigned max, struct err *e
     struct pid_list list = {.pids = pids, .max = max};
     int fd, ret;
 
-    assert(c->count > 0);
+    if (c->count == 0)
+        return 0;
     fd = open(h->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return 0;
@@ -455,8 +457,6 @@ int cgroup_decode(const char *text, size_t len, struct arena *arena, struct cgro
         *colon = 0;
         c.hierarchies[c.count++] = (struct cgroup_hierarchy){.controllers = line, .directory = colon + 1};
     }
-    if (c.count == 0)
-        return err_set(e, EINVAL, "the list of cgroups is empty");
     c.unified = c.count == 1 && c.hierarchies[0].controllers[0] == 0;
     *out = c;
     return 0;
@@ -465,6 +465,8 @@ int cgroup_decode(const char *text, size_t len, struct arena *arena, struct cgro
 int cgroup_read_stats(const struct cgroup *c, struct cgroup_stats *out, struct err *e)
 {
     memset(out, 0, sizeof *out);
+    if (c->count == 0)
+        return err_set(e, ENOTSUP, "the container has no cgroup of its own");
     if (access(c->hierarchies[0].directory, F_OK) < 0)
         return err_sys(e, "cannot read the cgroup %s", c->hierarchies[0].directory);
     if (c->unified)

@@ -4,6 +4,9 @@
  * create, kept in the state file as (controllers, directory) pairs, and rebuilt from there by every later command, so a
  * caller that has moved to another cgroup meanwhile cannot mislead it. Nothing here runs in the container's init.
  *
+ * A container without cgroups of its own (--cgroup-manager disabled) has a struct cgroup with a count of 0: it has no
+ * processes that we know of, is never frozen, and takes no limits.
+ *
  * A directory that is a mount point is never removed: the kernel would detach that mount in every namespace. */
 #ifndef WHERRY_OCI_CGROUP_H
 #define WHERRY_OCI_CGROUP_H

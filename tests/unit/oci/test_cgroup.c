@@ -50,7 +50,13 @@ static void encodes_and_decodes(void **state)
     assert_string_equal(back.hierarchies[1].directory, "/m/x");
     assert_int_equal(cgroup_decode("cpu:/a/../b\n", 12, &arena, &back, &e), -EINVAL);
     assert_int_equal(cgroup_decode("cpu:a\n", 6, &arena, &back, &e), -EINVAL);
-    assert_int_equal(cgroup_decode("", 0, &arena, &back, &e), -EINVAL);
+    assert_int_equal(cgroup_decode("", 0, &arena, &back, &e), 0); /* --cgroup-manager disabled */
+    struct config_resources r = {.pids_limit = {true, 1}};
+    assert_int_equal(cgroup_set(&back, &r, &e), -ENOTSUP);
+    assert_int_equal(cgroup_pids(&back, NULL, 0, &e), 0);
+    assert_int_equal(cgroup_kill(&back, SIGKILL, &e), 0);
+    assert_int_equal(cgroup_remove(&back, &e), 0);
+    assert_false(cgroup_is_frozen(&back));
     buf_done(&text);
     arena_free(&arena);
     (void)state;
