@@ -8,6 +8,7 @@
 #include "oci/log.h"
 #include "oci/options.h"
 #include <limits.h>
+#include <signal.h>
 
 struct cmd {
     const char *name; /* the verb */
@@ -26,6 +27,12 @@ int cmd_state(struct cmd *cmd, int argc, char **argv);
 int cmd_list(struct cmd *cmd, int argc, char **argv);
 int cmd_kill(struct cmd *cmd, int argc, char **argv);
 int cmd_delete(struct cmd *cmd, int argc, char **argv);
+int cmd_exec(struct cmd *cmd, int argc, char **argv);
+int cmd_pause(struct cmd *cmd, int argc, char **argv);
+int cmd_resume(struct cmd *cmd, int argc, char **argv);
+int cmd_ps(struct cmd *cmd, int argc, char **argv);
+int cmd_update(struct cmd *cmd, int argc, char **argv);
+int cmd_events(struct cmd *cmd, int argc, char **argv);
 int cmd_spec(struct cmd *cmd, int argc, char **argv);
 int cmd_features(struct cmd *cmd, int argc, char **argv);
 int cmd_plan(struct cmd *cmd, int argc, char **argv);
@@ -40,6 +47,12 @@ int cmd_options(struct cmd *cmd, int argc, char **argv, const struct option_spec
 
 /* PATH made absolute by the working directory, in the arena. NULL stays NULL. */
 const char *cmd_absolute(struct cmd *cmd, const char *path);
+
+/* Blocks every signal, so that none is lost before cmd_wait takes them; *SIGNALS is what cmd_wait wants. */
+void cmd_block_signals(sigset_t *signals);
+
+/* Passes signals on to PID until it ends; returns its exit status, 128 + N for a signal. */
+int cmd_wait(pid_t pid, const sigset_t *signals);
 
 /* What create and run have in common. */
 struct cmd_create_options {

@@ -2,50 +2,20 @@
 #include "oci/cmd.h"
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
-
-/* Reaps what has ended; true once PID has. As subreaper we also get what the container's own processes left. */
-static bool reap(pid_t pid, int *status)
-{
-    int one;
-    pid_t ended;
-
-    while ((ended = waitpid(-1, &one, WNOHANG)) > 0)
-        if (ended == pid) {
-            *status = WIFSIGNALED(one) ? 128 + WTERMSIG(one) : WEXITSTATUS(one);
-            return true;
-        }
-    return false;
-}
-
-/* Passes signals on until PID ends; returns its exit status. Signals are blocked and taken one by one, so none is lost. */
-static int wait_foreground(pid_t pid, const sigset_t *signals)
-{
-    int status = 255;
-
-    while (!reap(pid, &status)) {
-        siginfo_t info;
-        int signal = sigwaitinfo(signals, &info);
-        if (signal > 0 && signal != SIGCHLD && signal != SIGPIPE)
-            kill(pid, signal);
-    }
-    return status;
-}
 
 static int run_foreground(struct cmd *cmd, const struct cmd_create_options *o, const struct state *state)
 {
     sigset_t signals;
     int status;
 
-    sigfillset(&signals);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
+    cmd_block_signals(&signals);
     if (container_start(cmd->root, state->id, &cmd->err) < 0) {
         struct err cause = cmd->err;
         container_delete(cmd->root, state->id, true, &cmd->err);
         cmd->err = cause;
         return cmd_fail(cmd, 255);
     }
-    status = wait_foreground(state->pid, &signals);
+    status = cmd_wait(state->pid, &signals);
     if (!o->keep && container_delete(cmd->root, state->id, true, &cmd->err) < 0)
         return cmd_fail(cmd, 255);
     return status;

@@ -151,7 +151,7 @@ int config_parse_resources(const char *text, size_t len, struct arena *arena, st
     return r.failed ? -EINVAL : 0;
 }
 
-int config_read(const char *path, struct arena *arena, struct config *out, struct err *e)
+int config_read(const char *path, struct arena *arena, struct config *out, struct buf *kept, struct err *e)
 {
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* NONBLOCK: a FIFO in its place must not hang us */
     struct buf text = {0};
@@ -163,7 +163,10 @@ int config_read(const char *path, struct arena *arena, struct config *out, struc
         ret = err_sys(e, "cannot read '%s'", path);
     else
         ret = config_parse((const char *)text.data, text.len, arena, out, e);
-    buf_done(&text);
+    if (kept != NULL)
+        *kept = text;
+    else
+        buf_done(&text);
     return ret;
 }
 

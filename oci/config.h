@@ -9,6 +9,7 @@
 #define WHERRY_OCI_CONFIG_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "oci/caps.h"
 #include "oci/dev.h"
@@ -287,8 +288,9 @@ struct config {
  * *E: "linux.namespaces[2].type: ...". */
 int config_parse(const char *text, size_t len, struct arena *arena, struct config *out, struct err *e);
 
-/* Reads and parses the file PATH (at most 16 MiB). Returns 0 or a negative errno with *E. */
-int config_read(const char *path, struct arena *arena, struct config *out, struct err *e);
+/* Reads and parses the file PATH (at most 16 MiB). TEXT, if not NULL, gets its bytes, to be kept. Returns 0 or a negative
+ * errno with *E. */
+int config_read(const char *path, struct arena *arena, struct config *out, struct buf *text, struct err *e);
 
 /* The same for a process object alone (exec --process), and for a resources object (update). */
 int config_parse_process(const char *text, size_t len, struct arena *arena, struct config_process *out, struct err *e);

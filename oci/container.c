@@ -2,6 +2,7 @@
 #include "oci/container.h"
 #include "base/fd.h"
 #include "oci/hook_stage.h"
+#include "oci/lsm.h"
 #include "oci/process.h"
 #include "oci/seccomp.h"
 #include "oci/sys.h"
@@ -75,7 +76,7 @@ static int make_state_directory(const struct container_create *request, struct e
 }
 
 /* By rename, so that whoever watches for the file never reads half a number. */
-static int write_pid_file(const char *path, pid_t pid, struct err *e)
+int container_write_pid_file(const char *path, pid_t pid, struct err *e)
 {
     const char *slash = strrchr(path, '/');
     int directory_len = slash != NULL ? (int)(slash - path + 1) : 0;
@@ -156,7 +157,7 @@ static int create_process(struct init *init, struct state *out, struct err *e)
     int ret = process_create(init, out, e);
 
     if (ret == 0 && init->request->pid_file != NULL) {
-        ret = write_pid_file(init->request->pid_file, out->pid, e);
+        ret = container_write_pid_file(init->request->pid_file, out->pid, e);
         if (ret < 0)
             process_kill(init->request, out->pid);
     }
@@ -166,14 +167,16 @@ static int create_process(struct init *init, struct state *out, struct err *e)
 }
 
 /* What it has made in the state directory is removed by the caller on failure. */
-static int create_in_directory(const struct container_create *request, const struct plan *plan, struct arena *arena,
-                               struct state *out, struct err *e)
+static int create_in_directory(const struct container_create *request, const struct plan *plan, const struct buf *text,
+                               struct arena *arena, struct state *out, struct err *e)
 {
     cleanup_fd int start = -1, result = -1, console = -1;
     struct buf filter = {0};
     struct init init = {.request = request, .plan = plan, .cgroup = &out->cgroup, .filter = &filter, .root = -1, .state = -1};
-    int ret = make_fifo(request, "start", &start, e);
+    int ret = state_keep_config(request->root, request->id, text, e);
 
+    if (ret == 0)
+        ret = make_fifo(request, "start", &start, e);
     if (ret == 0)
         ret = make_fifo(request, "result", &result, e);
     if (ret == 0 && plan->config->seccomp.set)
@@ -192,7 +195,8 @@ static int create_in_directory(const struct container_create *request, const str
     return ret;
 }
 
-int container_create(const struct container_create *request, struct arena *arena, struct state *out, struct err *e)
+static int create_from_text(const struct container_create *request, struct arena *arena, struct buf *text, struct state *out,
+                            struct err *e)
 {
     struct config *config = arena_new(arena, struct config);
     struct plan *plan = arena_new(arena, struct plan);
@@ -203,11 +207,13 @@ int container_create(const struct container_create *request, struct arena *arena
 
     memset(out, 0, sizeof *out);
     if (ret == 0)
-        ret = config_read(path, arena, config, e);
+        ret = config_read(path, arena, config, text, e);
     if (ret == 0)
         ret = plan_make(config, &options, arena, plan, e);
     if (ret == 0)
         ret = sysctl_check(config, e);
+    if (ret == 0)
+        ret = lsm_check(config->process.selinux_label, config->process.apparmor_profile, e);
     if (ret == 0)
         ret = check_console(request, config, e);
     if (ret == 0)
@@ -217,9 +223,18 @@ int container_create(const struct container_create *request, struct arena *arena
     if (ret < 0)
         return ret;
     fill_state(request, plan, arena, out);
-    ret = create_in_directory(request, plan, arena, out, e);
+    ret = create_in_directory(request, plan, text, arena, out, e);
     if (ret < 0)
         state_remove(request->root, request->id, NULL);
+    return ret;
+}
+
+int container_create(const struct container_create *request, struct arena *arena, struct state *out, struct err *e)
+{
+    struct buf text = {0};
+    int ret = create_from_text(request, arena, &text, out, e);
+
+    buf_done(&text);
     return ret;
 }
 

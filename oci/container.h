@@ -47,6 +47,9 @@ int container_kill(const char *root, const char *id, int signal, bool all, struc
  * one, and then a missing one is no error. Runs poststop hooks; their failure is no error. */
 int container_delete(const char *root, const char *id, bool force, struct err *e);
 
+/* Writes PID to the file PATH, by rename. Returns 0 or a negative errno with *E. */
+int container_write_pid_file(const char *path, pid_t pid, struct err *e);
+
 /* Checks ID. Returns 0 or -EINVAL with *E. */
 int container_check_id(const char *id, struct err *e);
 

@@ -9,10 +9,12 @@
 #include "oci/channel.h"
 #include "oci/dev.h"
 #include "oci/hook_stage.h"
+#include "oci/lsm.h"
 #include "oci/mount_cgroup.h"
 #include "oci/path.h"
 #include "oci/rlimit.h"
 #include "oci/rootfs.h"
+#include "oci/sched.h"
 #include "oci/seccomp.h"
 #include "oci/sys.h"
 #include "oci/sysctl.h"
@@ -70,6 +72,23 @@ static int join(const struct plan_join *join, struct err *e)
     return 0;
 }
 
+/* For a further process: the container's namespaces, all at once. That of users first, for the rights in it, and that of
+ * mounts last, after which the root and the working directory are the container's. The one of pids is the parent's affair. */
+static int step_enter(struct init *in, const struct plan_step *step, struct err *e)
+{
+    static const enum config_namespace_type order[] = {NAMESPACE_USER,    NAMESPACE_IPC,    NAMESPACE_UTS,  NAMESPACE_NETWORK,
+                                                       NAMESPACE_CGROUP, NAMESPACE_TIME, NAMESPACE_MOUNT};
+    struct message answer;
+    int ret = in->in_cgroup ? 0 : channel_ask(in->channel, MESSAGE_CGROUP, &answer, e);
+
+    for (size_t i = 0; ret == 0 && i < sizeof order / sizeof order[0]; i++) {
+        int fd = in->namespaces[order[i]];
+        if (fd >= 0 && sys.setns(fd, config_namespace_flag(order[i])) < 0)
+            ret = err_sys(e, "cannot enter the container's %s namespace", config_namespace_name(order[i]));
+    }
+    return ret;
+}
+
 static int step_join(struct init *in, const struct plan_step *step, struct err *e)
 {
     return join(&step->join, e);
@@ -116,17 +135,31 @@ static int step_device_links(struct init *in, const struct plan_step *step, stru
     return dev_make_links(in->root, e);
 }
 
-static int step_console(struct init *in, const struct plan_step *step, struct err *e)
+/* A new terminal for the process; the container's first one is its console too. */
+static int open_terminal(struct init *in, int root, bool console, struct err *e)
 {
     const struct config_process *process = &in->plan->config->process;
     int slave = -1, ret;
     cleanup_fd int master =
-        tty_open(in->root, process->console_height, process->console_width, process->user.uid, &slave, e);
+        tty_open(root, process->console_height, process->console_width, process->user.uid, &slave, e);
 
     if (master < 0)
         return master;
-    ret = tty_send(in->console, master, e);
+    ret = console ? tty_bind_console(root, slave, e) : 0;
+    if (ret == 0)
+        ret = tty_send(in->console, master, e);
     return ret < 0 ? ret : tty_become(slave, e);
+}
+
+static int step_console(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return open_terminal(in, in->root, true, e);
+}
+
+static int step_terminal(struct init *in, const struct plan_step *step, struct err *e)
+{
+    cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return root < 0 ? err_sys(e, "cannot open the container's root") : open_terminal(in, root, false, e);
 }
 
 static int step_sysctl(struct init *in, const struct plan_step *step, struct err *e)
@@ -228,6 +261,29 @@ static int step_start_hooks(struct init *in, const struct plan_step *step, struc
 }
 
 /* --- the process ------------------------------------------------------------------------------------------------------------ */
+
+static int step_personality(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return sched_set_personality(in->plan->config->personality, e);
+}
+
+static int step_scheduler(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return sched_set_policy(&in->plan->config->process.scheduler, e);
+}
+
+static int step_io_priority(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return sched_set_io_priority(&in->plan->config->process.io_priority, e);
+}
+
+static int step_labels(struct init *in, const struct plan_step *step, struct err *e)
+{
+    const struct config_process *process = &in->plan->config->process;
+    cleanup_fd int proc = path_private_proc(e);
+
+    return proc < 0 ? proc : lsm_set(proc, process->selinux_label, process->apparmor_profile, e);
+}
 
 static int step_rlimit(struct init *in, const struct plan_step *step, struct err *e)
 {
@@ -380,6 +436,8 @@ static int step_execute(struct init *in, const struct plan_step *step, struct er
 
 static int (*const steps[])(struct init *, const struct plan_step *, struct err *) = {
     [PLAN_SESSION] = step_session,
+    [PLAN_ENTER] = step_enter,
+    [PLAN_TERMINAL] = step_terminal,
     [PLAN_JOIN] = step_join,
     [PLAN_ROOT] = step_root,
     [PLAN_MOUNT] = step_mount,
@@ -401,6 +459,10 @@ static int (*const steps[])(struct init *, const struct plan_step *, struct err 
     [PLAN_HOSTNAME] = step_hostname,
     [PLAN_DOMAINNAME] = step_domainname,
     [PLAN_OOM_SCORE] = step_oom_score,
+    [PLAN_PERSONALITY] = step_personality,
+    [PLAN_SCHEDULER] = step_scheduler,
+    [PLAN_IO_PRIORITY] = step_io_priority,
+    [PLAN_LABELS] = step_labels,
     [PLAN_RLIMIT] = step_rlimit,
     [PLAN_BOUNDING] = step_bounding,
     [PLAN_USER] = step_user,

@@ -17,6 +17,7 @@ struct init {
     int parent_channel;             /* the other: closed first, so that the parent's death is seen */
     int start_fifo, result_fifo;    /* opened for reading and writing */
     int console;                    /* connected socket for the terminal's master; -1: none */
+    const int *namespaces;          /* NAMESPACE_COUNT descriptors to enter, -1: none; for ENTER, else NULL */
     bool in_cgroup;                 /* cloned into it: no need to wait for the attach */
     /* while the plan is carried out: */
     int root;                       /* O_PATH of the container's root until it is entered; -1 */

@@ -17,6 +17,12 @@ static const struct verb {
     {"list", cmd_list, "list containers"},
     {"kill", cmd_kill, "send a signal to a container"},
     {"delete", cmd_delete, "remove what a stopped container left"},
+    {"exec", cmd_exec, "run a further program in a container"},
+    {"ps", cmd_ps, "list the processes of a container"},
+    {"pause", cmd_pause, "freeze the processes of a container"},
+    {"resume", cmd_resume, "thaw them"},
+    {"update", cmd_update, "change a container's limits"},
+    {"events", cmd_events, "print a container's figures and out-of-memory kills as JSON"},
     {"spec", cmd_spec, "write a config.json to begin with"},
     {"features", cmd_features, "print what this runtime can do as JSON"},
     {"plan", cmd_plan, "print what create would do, and what a Wasm module would be granted"},
@@ -31,8 +37,7 @@ static const struct tool {
 };
 
 /* Verbs of runc and crun that are not there yet. */
-static const char *const missing_verbs[] = {"exec",   "ps",         "pause",   "resume", "update",
-                                            "events", "checkpoint", "restore", "mounts"};
+static const char *const missing_verbs[] = {"checkpoint", "restore", "mounts"};
 
 static void print_help(const struct option_spec *options)
 {

@@ -37,6 +37,16 @@ static int set_number(const struct option_spec *spec, const char *value, struct 
     return 0;
 }
 
+static int add_text(const struct option_spec *spec, const char *value, struct err *e)
+{
+    struct option_texts *texts = spec->value;
+
+    if (texts->count == OPTION_TEXTS_MAX)
+        return err_set(e, E2BIG, "--%s is given more than %d times", spec->name, OPTION_TEXTS_MAX);
+    texts->data[texts->count++] = value;
+    return 0;
+}
+
 static int take(struct parser *p, const struct option_spec *spec, const char *value)
 {
     if (spec->kind == OPTION_REFUSED)
@@ -47,6 +57,8 @@ static int take(struct parser *p, const struct option_spec *spec, const char *va
         return err_set(p->e, EINVAL, "--%s needs a value", spec->name);
     if (value == NULL)
         value = p->argv[++p->at];
+    if (spec->kind == OPTION_TEXTS)
+        return add_text(spec, value, p->e);
     if (spec->kind == OPTION_NUMBER)
         return set_number(spec, value, p->e);
     if (spec->kind == OPTION_TEXT)

@@ -9,10 +9,18 @@
 enum option_kind {
     OPTION_FLAG,    /* bool: set; also "=true", "=false" */
     OPTION_TEXT,    /* const char * */
+    OPTION_TEXTS,   /* struct option_texts: may be given again and again */
     OPTION_NUMBER,  /* unsigned */
     OPTION_IGNORED_FLAG, /* accepted for a caller's sake, without effect here */
     OPTION_IGNORED_TEXT,
     OPTION_REFUSED, /* flag or text that is not there yet: an error with its name */
+};
+
+enum { OPTION_TEXTS_MAX = 1024 };
+
+struct option_texts {
+    const char *data[OPTION_TEXTS_MAX];
+    unsigned count;
 };
 
 struct option_spec {

@@ -11,7 +11,7 @@ struct planner {
     struct err *e;
     VEC(struct plan_step) steps;
     VEC(struct mount_entry *) cgroup_mounts; /* not yet among the steps */
-    bool in_cgroup_namespace;
+    bool in_cgroup_namespace, is_exec;
 };
 
 const char *plan_step_name(enum plan_step_kind kind)
@@ -22,6 +22,11 @@ const char *plan_step_name(enum plan_step_kind kind)
 #undef PLAN_STEP_TEXT
     };
     return names[kind];
+}
+
+static bool is_given(const char *text)
+{
+    return text != NULL && text[0] != 0;
 }
 
 static void add(struct planner *p, enum plan_step_kind kind)
@@ -60,13 +65,8 @@ static int refuse_unsupported(const struct config *c, struct err *e)
         {c->net_device_count != 0, "linux.netDevices"},
         {c->intel_rdt.set, "linux.intelRdt"},
         {c->memory_policy.set, "linux.memoryPolicy"},
-        {c->personality_set, "linux.personality"},
         {c->mount_label != NULL && c->mount_label[0] != 0, "linux.mountLabel"},
         {c->seccomp.listener_path != NULL, "linux.seccomp.listenerPath"},
-        {c->process.apparmor_profile != NULL && c->process.apparmor_profile[0] != 0, "process.apparmorProfile"},
-        {c->process.selinux_label != NULL && c->process.selinux_label[0] != 0, "process.selinuxLabel"},
-        {c->process.scheduler.set, "process.scheduler"},
-        {c->process.io_priority.set, "process.ioPriority"},
     };
     for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
         if (features[i].used)
@@ -75,6 +75,13 @@ static int refuse_unsupported(const struct config *c, struct err *e)
 }
 
 /* --- sections ------------------------------------------------------------------------------------------------------ */
+
+static void plan_network(struct planner *p)
+{
+    const struct config_namespace *ns = &p->config->namespaces[NAMESPACE_NETWORK];
+
+    p->plan->network = !ns->set ? PLAN_NETWORK_HOST : ns->path == NULL ? PLAN_NETWORK_OWN : PLAN_NETWORK_JOINED;
+}
 
 static void plan_namespaces(struct planner *p)
 {
@@ -91,9 +98,7 @@ static void plan_namespaces(struct planner *p)
         else
             vec_push(&p->steps, (struct plan_step){.kind = PLAN_JOIN, .join = {type, ns->path}});
     }
-    plan->network = !p->config->namespaces[NAMESPACE_NETWORK].set         ? PLAN_NETWORK_HOST
-                    : p->config->namespaces[NAMESPACE_NETWORK].path == NULL ? PLAN_NETWORK_OWN
-                                                                            : PLAN_NETWORK_JOINED;
+    plan_network(p);
 }
 
 static bool is_cgroup(const struct config_mount *m)
@@ -281,8 +286,10 @@ static void plan_process(struct planner *p)
     const struct config_process *process = &p->config->process;
     bool late = p->config->seccomp.set && process->no_new_privileges;
 
-    add_if(p, p->config->hostname != NULL && p->config->hostname[0] != 0, PLAN_HOSTNAME);
-    add_if(p, p->config->domainname != NULL && p->config->domainname[0] != 0, PLAN_DOMAINNAME);
+    add_if(p, p->config->personality_set, PLAN_PERSONALITY);
+    add_if(p, process->scheduler.set, PLAN_SCHEDULER);
+    add_if(p, process->io_priority.set, PLAN_IO_PRIORITY);
+    add_if(p, is_given(process->selinux_label) || is_given(process->apparmor_profile), PLAN_LABELS);
     for (uint32_t i = 0; i < process->rlimit_count; i++)
         vec_push(&p->steps, (struct plan_step){.kind = PLAN_RLIMIT, .rlimit = &process->rlimits[i]});
     add(p, PLAN_BOUNDING);
@@ -292,10 +299,19 @@ static void plan_process(struct planner *p)
     add_if(p, p->config->seccomp.set && !late, PLAN_SECCOMP);
     add(p, PLAN_CAPABILITIES);
     add_if(p, process->no_new_privileges, PLAN_NO_NEW_PRIVILEGES);
-    add(p, PLAN_WAIT);
-    add_if(p, p->config->hooks[HOOK_START_CONTAINER].count != 0, PLAN_START_HOOKS);
+    add_if(p, !p->is_exec, PLAN_WAIT);
+    add_if(p, !p->is_exec && p->config->hooks[HOOK_START_CONTAINER].count != 0, PLAN_START_HOOKS);
     add_if(p, late, PLAN_SECCOMP);
     add(p, PLAN_EXECUTE);
+}
+
+static void finish(struct planner *p)
+{
+    p->plan->step_count = (uint32_t)p->steps.len;
+    p->plan->steps = arena_array(p->arena, struct plan_step, p->steps.len);
+    memcpy(p->plan->steps, p->steps.data, p->steps.len * sizeof *p->steps.data);
+    vec_done(&p->steps);
+    vec_done(&p->cgroup_mounts);
 }
 
 int plan_make(const struct config *config, const struct plan_options *options, struct arena *arena, struct plan *out,
@@ -318,13 +334,30 @@ int plan_make(const struct config *config, const struct plan_options *options, s
     add_if(&p, config->process.oom_score_adj.set, PLAN_OOM_SCORE); /* needs the host's /proc */
     plan_namespaces(&p);
     ret = plan_root(&p);
-    if (ret == 0) {
+    add_if(&p, is_given(config->hostname), PLAN_HOSTNAME);
+    add_if(&p, is_given(config->domainname), PLAN_DOMAINNAME);
+    if (ret == 0)
         plan_process(&p);
-        out->step_count = (uint32_t)p.steps.len;
-        out->steps = arena_array(arena, struct plan_step, p.steps.len);
-        memcpy(out->steps, p.steps.data, p.steps.len * sizeof *p.steps.data);
-    }
-    vec_done(&p.steps);
-    vec_done(&p.cgroup_mounts);
+    finish(&p);
     return ret;
+}
+
+int plan_exec(const struct config *config, const char *bundle, struct arena *arena, struct plan *out, struct err *e)
+{
+    struct planner p = {.config = config, .arena = arena, .plan = out, .e = e, .is_exec = true};
+
+    memset(out, 0, sizeof *out);
+    if (!config->process.set || config->process.args.count == 0)
+        return err_set(e, EINVAL, "process.args: there must be a program to execute");
+    out->config = config;
+    out->bundle = bundle;
+    out->rootfs = config->root_path[0] == '/' ? config->root_path : arena_printf(arena, "%s/%s", bundle, config->root_path);
+    add(&p, PLAN_SESSION);
+    add_if(&p, config->process.oom_score_adj.set, PLAN_OOM_SCORE);
+    plan_network(&p);
+    add(&p, PLAN_ENTER);
+    add_if(&p, config->process.terminal, PLAN_TERMINAL);
+    plan_process(&p);
+    finish(&p);
+    return 0;
 }

@@ -16,6 +16,8 @@
 /* name, what it is called in `wherry plan`; in the order in which they are carried out */
 #define PLAN_STEPS(X)                                                                                                  \
     X(SESSION, "session")                                                                                              \
+    X(ENTER, "enter")                                                                                                  \
+    X(TERMINAL, "terminal")                                                                                            \
     X(JOIN, "join")                                                                                                    \
     X(ROOT, "root")                                                                                                    \
     X(MOUNT, "mount")                                                                                                  \
@@ -37,6 +39,10 @@
     X(HOSTNAME, "hostname")                                                                                            \
     X(DOMAINNAME, "domainname")                                                                                        \
     X(OOM_SCORE, "oom-score")                                                                                          \
+    X(PERSONALITY, "personality")                                                                                      \
+    X(SCHEDULER, "scheduler")                                                                                          \
+    X(IO_PRIORITY, "io-priority")                                                                                      \
+    X(LABELS, "labels")                                                                                                \
     X(RLIMIT, "rlimit")                                                                                                \
     X(BOUNDING, "bounding")                                                                                            \
     X(USER, "user")                                                                                                    \
@@ -92,6 +98,9 @@ struct plan_options {
  * what is not there yet, in *E. */
 int plan_make(const struct config *config, const struct plan_options *options, struct arena *arena, struct plan *out,
               struct err *e);
+
+/* The same for a further process of a container that runs: CONFIG is the container's with another process in it. */
+int plan_exec(const struct config *config, const char *bundle, struct arena *arena, struct plan *out, struct err *e);
 
 /* One line a step, as text for people and golden files. */
 void plan_print(const struct plan *plan, struct buf *out);

@@ -43,24 +43,31 @@ static pid_t clone_init(struct init *init, int cgroup_fd)
     return (pid_t)pid;
 }
 
-/* A pid namespace is joined for children only, so the caller's own setting is put back at once. */
-static int enter_pid_namespace(const char *path, int *own, struct err *e)
+/* The pid namespace that the init is to be born in, in *FD; -1: the caller's or a new one. */
+static int open_pid_namespace(const struct init *init, int *fd, struct err *e)
 {
-    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const char *path = init->plan->pid_namespace;
+    bool entered = init->namespaces != NULL && init->namespaces[NAMESPACE_PID] >= 0;
 
-    *own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || *own < 0)
-        return err_sys(e, "cannot open the pid namespace '%s'", path);
-    return sys.setns(fd, CLONE_NEWPID) < 0 ? err_sys(e, "cannot join the pid namespace '%s'", path) : 0;
+    *fd = -1;
+    if (!entered && path == NULL)
+        return 0;
+    *fd = entered ? fcntl(init->namespaces[NAMESPACE_PID], F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
+    return *fd < 0 ? err_sys(e, "cannot open the pid namespace '%s'", entered ? "of the container" : path) : 0;
 }
 
 static int clone_in_namespaces(struct init *init, int cgroup_fd, pid_t *pid, struct err *e)
 {
-    cleanup_fd int own = -1;
-    int ret = init->plan->pid_namespace != NULL ? enter_pid_namespace(init->plan->pid_namespace, &own, e) : 0;
+    cleanup_fd int theirs = -1, own = -1;
+    int ret = open_pid_namespace(init, &theirs, e);
 
     if (ret < 0)
         return ret;
+    if (theirs >= 0) { /* joined for children only, so the caller's own setting is put back at once */
+        own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+        if (own < 0 || sys.setns(theirs, CLONE_NEWPID) < 0)
+            return err_sys(e, "cannot join the pid namespace");
+    }
     *pid = clone_init(init, cgroup_fd);
     if (*pid == 0)
         init_run(init);
@@ -140,8 +147,10 @@ static int serve(struct init *init, struct state *state, struct err *e)
     for (;;) {
         struct message message;
         int ret = channel_receive(init->channel, &message, e);
-        if (ret == 0)
-            return err_set(e, ESHUTDOWN, "the container's init ended while it was being prepared");
+        if (ret == 0) /* its end is closed on exec, which is what a further process ends with */
+            return init->namespaces != NULL
+                       ? 0
+                       : err_set(e, ESHUTDOWN, "the container's init ended while it was being prepared");
         if (ret < 0)
             return ret;
         switch (message.kind) {
@@ -179,22 +188,30 @@ static void explain(int status, struct err *e)
                 WTERMSIG(status) == SIGKILL ? " (is the memory limit too low?)" : "");
 }
 
-int process_create(struct init *init, struct state *state, struct err *e)
+/* Clones the init and lets go of its end of the channel. The rest of the way is the caller's. */
+static int begin(struct init *init, int *channel, pid_t *pid, struct err *e)
 {
-    int ends[2], cgroup_fd, ret = channel_open(ends, e);
-    bool zombie;
-    pid_t pid = -1;
+    int ends[2], ret = channel_open(ends, e);
 
     if (ret < 0)
         return ret;
-    cleanup_fd int own = ends[0];
+    *channel = ends[0];
     cleanup_fd int other = ends[1];
-    cleanup_fd int closing_cgroup = cgroup_fd = init->request->cgroups_disabled ? -1 : cgroup_clone_fd(init->cgroup);
+    cleanup_fd int cgroup_fd = init->request->cgroups_disabled ? -1 : cgroup_clone_fd(init->cgroup);
     init->channel = other;
-    init->parent_channel = own;
-    ret = clone_in_namespaces(init, cgroup_fd, &pid, e);
-    fd_close(&other);
-    init->channel = own;
+    init->parent_channel = *channel;
+    ret = clone_in_namespaces(init, cgroup_fd, pid, e);
+    init->channel = *channel;
+    return ret;
+}
+
+int process_create(struct init *init, struct state *state, struct err *e)
+{
+    cleanup_fd int channel = -1;
+    bool zombie;
+    pid_t pid = -1;
+    int ret = begin(init, &channel, &pid, e);
+
     if (pid < 0)
         return ret;
     state->pid = pid;
@@ -207,5 +224,24 @@ int process_create(struct init *init, struct state *state, struct err *e)
         ret = serve(init, state, e);
     if (ret < 0)
         explain(process_kill(init->request, pid), e);
+    return ret;
+}
+
+int process_exec(struct init *init, pid_t *pid, struct err *e)
+{
+    cleanup_fd int channel = -1;
+    pid_t started = -1;
+    int ret = begin(init, &channel, &started, e);
+
+    if (started < 0)
+        return ret;
+    if (ret == 0 && !init->in_cgroup)
+        ret = cgroup_attach(init->cgroup, started, e);
+    if (ret == 0)
+        ret = serve(init, NULL, e);
+    if (ret < 0)
+        process_kill(init->request, started);
+    else
+        *pid = started;
     return ret;
 }

@@ -215,9 +215,18 @@ int state_read(const char *root, const char *id, struct arena *arena, struct sta
     return 0;
 }
 
+int state_keep_config(const char *root, const char *id, const struct buf *text, struct err *e)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/%s/" STATE_CONFIG, root, id);
+    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd < 0 || fd_write_all(fd, text->data, text->len) < 0 ? err_sys(e, "cannot write '%s'", path) : 0;
+}
+
 int state_remove(const char *root, const char *id, struct err *e)
 {
-    static const char *const files[] = {"/state.json", "/.state.json", "/start", "/result", ""};
+    static const char *const files[] = {"/state.json", "/.state.json", "/" STATE_CONFIG, "/start", "/result", ""};
     char path[PATH_MAX];
 
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {

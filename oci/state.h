@@ -1,6 +1,7 @@
 /* The state of a container: one directory ROOT/ID with one small file, written at create and only replaced as a whole.
  *
  *     ROOT/ID/state.json   what struct state holds
+ *     ROOT/ID/config.json  the config as it was at create: the bundle may change until an exec needs it
  *     ROOT/ID/start        FIFO on which the init waits; `start` removes it, so it is there exactly while status is created
  *     ROOT/ID/result       FIFO on which the init reports to `start` what failed after that
  *
@@ -17,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#define STATE_CONFIG "config.json"
 
 enum state_status { STATE_CREATING, STATE_CREATED, STATE_RUNNING, STATE_PAUSED, STATE_STOPPED };
 
@@ -39,6 +42,9 @@ int state_read(const char *root, const char *id, struct arena *arena, struct sta
 
 /* Replaces ROOT/ID/state.json. The directory must exist. */
 int state_write(const char *root, const struct state *state, struct err *e);
+
+/* Writes ROOT/ID/config.json. */
+int state_keep_config(const char *root, const char *id, const struct buf *text, struct err *e);
 
 /* Removes ROOT/ID and the files in it. What is gone already is no error. */
 int state_remove(const char *root, const char *id, struct err *e);

@@ -52,7 +52,7 @@ static int open_pair(int root, int *slave, struct err *e)
     return fd_take(&multiplexer);
 }
 
-static int bind_console(int root, int slave, struct err *e)
+int tty_bind_console(int root, int slave, struct err *e)
 {
     cleanup_fd int target = path_make(root, "/dev/console", PATH_MAKE_FILE, PATH_FOLLOW_LINKS, e);
 
@@ -73,9 +73,6 @@ int tty_open(int root, unsigned height, unsigned width, uid_t uid, int *slave, s
         return err_sys(e, "cannot set the size of the terminal");
     if (fchown(container, uid, (gid_t)-1) < 0)
         return err_sys(e, "cannot set the owner of the terminal");
-    int ret = bind_console(root, container, e);
-    if (ret < 0)
-        return ret;
     *slave = fd_take(&container);
     return fd_take(&master);
 }

@@ -11,9 +11,11 @@
 int tty_connect(const char *path, struct err *e);
 
 /* Opens a terminal in the devpts mounted at /dev/pts below ROOT, of HEIGHT x WIDTH characters unless they are 0, owned by
- * UID, and binds it to /dev/console. Needs the host's /proc: before pivot_root. Returns the master; *SLAVE gets the
- * container's end. A negative errno with *E on failure. */
+ * UID. Returns the master; *SLAVE gets the container's end. A negative errno with *E on failure. */
 int tty_open(int root, unsigned height, unsigned width, uid_t uid, int *slave, struct err *e);
+
+/* Binds SLAVE to /dev/console below ROOT. Needs the host's /proc: before pivot_root. 0 or a negative errno with *E. */
+int tty_bind_console(int root, int slave, struct err *e);
 
 /* Sends MASTER over SOCKET, as runc does: one message with the text "/dev/ptmx" and the descriptor. */
 int tty_send(int socket, int master, struct err *e);

@@ -1,0 +1,37 @@
+/* Staying until a program in a container ends, as if one were that program: for run and exec. */
+#include "oci/cmd.h"
+#include <sys/wait.h>
+
+void cmd_block_signals(sigset_t *signals)
+{
+    sigfillset(signals);
+    sigprocmask(SIG_BLOCK, signals, NULL);
+}
+
+/* Reaps what has ended; true once PID has. As subreaper we also get what the container's own processes left. */
+static bool reap(pid_t pid, int *status)
+{
+    int one;
+    pid_t ended;
+
+    while ((ended = waitpid(-1, &one, WNOHANG)) > 0)
+        if (ended == pid) {
+            *status = WIFSIGNALED(one) ? 128 + WTERMSIG(one) : WEXITSTATUS(one);
+            return true;
+        }
+    return false;
+}
+
+/* Passes signals on until PID ends; returns its exit status. Signals are blocked and taken one by one, so none is lost. */
+int cmd_wait(pid_t pid, const sigset_t *signals)
+{
+    int status = 255;
+
+    while (!reap(pid, &status)) {
+        siginfo_t info;
+        int signal = sigwaitinfo(signals, &info);
+        if (signal > 0 && signal != SIGCHLD && signal != SIGPIPE)
+            kill(pid, signal);
+    }
+    return status;
+}

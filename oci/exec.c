@@ -1,0 +1,154 @@
+/* See exec.h. The init of create is used as it is: an exec is a plan with other steps (plan_exec), carried out by init.c. */
+#include "oci/exec.h"
+#include "base/fd.h"
+#include "oci/container.h"
+#include "oci/lsm.h"
+#include "oci/process.h"
+#include "oci/seccomp.h"
+#include "oci/tty.h"
+#include <limits.h>
+#include <sys/stat.h>
+
+static int read_config(const char *root, const char *id, struct arena *arena, struct config *out, struct err *e)
+{
+    return config_read(arena_printf(arena, "%s/%s/" STATE_CONFIG, root, id), arena, out, NULL, e);
+}
+
+static int check_status(const struct container_exec *request, const struct state *state, struct err *e)
+{
+    enum state_status status = state_status(request->root, state);
+
+    if (status == STATE_STOPPED)
+        return err_set(e, ESRCH, "cannot exec in a stopped container: container not running");
+    if (cgroup_is_frozen(&state->cgroup) && !request->ignore_paused)
+        return err_set(e, EBUSY, "cannot exec in a paused container (use --ignore-paused to override)");
+    return 0;
+}
+
+/* Opens the namespaces of the init that are not ours; one that we share needs no joining, and for the user namespace joining
+ * one's own is an error. The pidfd makes sure that they are the init's and not those of a later process of that number. */
+static int open_namespaces(const struct state *state, int fds[NAMESPACE_COUNT], struct err *e)
+{
+    static const char *const names[NAMESPACE_COUNT] = {
+        [NAMESPACE_PID] = "pid",   [NAMESPACE_MOUNT] = "mnt",     [NAMESPACE_NETWORK] = "net", [NAMESPACE_IPC] = "ipc", [NAMESPACE_UTS] = "uts",
+        [NAMESPACE_USER] = "user", [NAMESPACE_CGROUP] = "cgroup", [NAMESPACE_TIME] = "time",
+    };
+    cleanup_fd int pidfd = -1;
+
+    for (int type = 0; type < NAMESPACE_COUNT; type++) {
+        char theirs[64], ours[64];
+        struct stat their_stat, our_stat;
+        snprintf(theirs, sizeof theirs, "/proc/%d/ns/%s", (int)state->pid, names[type]);
+        snprintf(ours, sizeof ours, "/proc/self/ns/%s", names[type]);
+        if (stat(ours, &our_stat) < 0)
+            continue; /* this kernel has no such namespaces */
+        if (stat(theirs, &their_stat) < 0)
+            return err_sys(e, "cannot look at the container's %s namespace", names[type]);
+        if (our_stat.st_ino == their_stat.st_ino && our_stat.st_dev == their_stat.st_dev)
+            continue;
+        fds[type] = open(theirs, O_RDONLY | O_CLOEXEC);
+        if (fds[type] < 0)
+            return err_sys(e, "cannot open the container's %s namespace", names[type]);
+    }
+    pidfd = state_open_pid(state);
+    return pidfd < 0 && pidfd != -ENOSYS ? err_set(e, ESRCH, "container not running") : 0;
+}
+
+static int connect_console(const struct container_exec *request, int *console, struct err *e)
+{
+    bool given = request->console_socket != NULL || request->console >= 0;
+
+    if (request->process->terminal != given)
+        return given ? err_set(e, EINVAL, "--console-socket is of use only with process.terminal")
+                     : err_set(e, EINVAL, "process.terminal: a terminal needs --console-socket");
+    if (!given)
+        return 0;
+    if (request->console < 0)
+        *console = tty_connect(request->console_socket, e);
+    else if ((*console = fcntl(request->console, F_DUPFD_CLOEXEC, 3)) < 0)
+        return err_sys(e, "cannot use the console socket");
+    return *console < 0 ? *console : 0;
+}
+
+static void as_create(const struct container_exec *request, const struct state *state, struct container_create *out)
+{
+    *out = (struct container_create){
+        .root = request->root,
+        .id = request->id,
+        .bundle = state->bundle,
+        .console = -1,
+        .stdio = {request->stdio[0], request->stdio[1], request->stdio[2]},
+        .preserve_fds = request->preserve_fds,
+        .clone_parent = request->clone_parent,
+        .cgroups_disabled = state->cgroup.count == 0,
+        .libexec = request->libexec,
+        .cache = request->cache,
+    };
+}
+
+static int exec_in(const struct container_exec *request, const struct config *config, const struct state *state,
+                   struct arena *arena, int namespaces[NAMESPACE_COUNT], pid_t *pid, struct err *e)
+{
+    struct container_create create;
+    struct plan plan;
+    struct buf filter = {0};
+    int console = -1, ret = plan_exec(config, state->bundle, arena, &plan, e);
+
+    as_create(request, state, &create);
+    if (ret == 0 && config->seccomp.set)
+        ret = seccomp_prepare(&config->seccomp, request->libexec, request->cache, &filter, e);
+    if (ret == 0)
+        ret = connect_console(request, &console, e);
+    struct init init = {.request = &create, .plan = &plan, .cgroup = &state->cgroup, .filter = &filter, .root = -1, .state = -1,
+                        .start_fifo = -1, .result_fifo = -1, .console = console, .namespaces = namespaces};
+    if (ret == 0)
+        ret = process_exec(&init, pid, e);
+    fd_close(&console);
+    arena_free(&init.arena);
+    buf_done(&filter);
+    return ret;
+}
+
+int container_exec(const struct container_exec *request, pid_t *pid, struct err *e)
+{
+    struct arena arena = {0};
+    struct config config;
+    struct state state;
+    int namespaces[NAMESPACE_COUNT];
+    int ret = state_read(request->root, request->id, &arena, &state, e);
+
+    for (int i = 0; i < NAMESPACE_COUNT; i++)
+        namespaces[i] = -1;
+    if (ret == 0)
+        ret = check_status(request, &state, e);
+    if (ret == 0)
+        ret = read_config(request->root, request->id, &arena, &config, e);
+    if (ret == 0) {
+        config.process = *request->process;
+        ret = open_namespaces(&state, namespaces, e);
+    }
+    if (ret == 0)
+        ret = exec_in(request, &config, &state, &arena, namespaces, pid, e);
+    if (ret == 0 && request->pid_file != NULL) {
+        ret = container_write_pid_file(request->pid_file, *pid, e);
+        if (ret < 0)
+            process_kill(&(struct container_create){.clone_parent = request->clone_parent}, *pid);
+    }
+    for (int i = 0; i < NAMESPACE_COUNT; i++)
+        fd_close(&namespaces[i]);
+    arena_free(&arena);
+    return ret;
+}
+
+int exec_default_process(const char *root, const char *id, struct arena *arena, struct config_process *out, struct err *e)
+{
+    struct state state;
+    struct config config;
+    int ret = state_read(root, id, arena, &state, e);
+
+    if (ret == 0)
+        ret = read_config(root, id, arena, &config, e);
+    if (ret == 0)
+        *out = config.process;
+    return ret;
+}
