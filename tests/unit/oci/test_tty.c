@@ -41,6 +41,7 @@ static void terminal_body(void *old_kernel)
     int master = tty_open(root, 24, 80, 1000, &slave, &e);
     CHECK_OK(master);
     CHECK(ioctl(slave, TIOCGWINSZ, &size) == 0 && size.ws_row == 24 && size.ws_col == 80);
+    CHECK_OK(tty_bind_console(root, slave, &e));
     CHECK(stat("/mnt/root/dev/console", &console) == 0 && fstat(slave, &slave_stat) == 0);
     CHECK(console.st_rdev == slave_stat.st_rdev && slave_stat.st_uid == 1000);
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);

@@ -1,0 +1,137 @@
+#!/bin/bash
+# The verbs for a container that runs: exec, ps, pause, resume, update, events.
+# RUNTIME=/path/of/another runs it with that one: the reference for what is expected.
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
+runtime=${RUNTIME:-$BUILD/wherry}
+if [ "${EXEC_INSIDE:-}" = "" ]; then
+    why=
+    [ "$(id -u)" = 0 ] || why="needs root"
+    for tool in busybox jq; do command -v $tool > /dev/null || why="$tool is not installed"; done
+    [ -x "$runtime" ] || why="$runtime is not built"
+    if [ -z "$why" ]; then EXEC_INSIDE=1 exec unshare -m --propagation private "$0" "$@"; fi
+fi
+. tests/tap.sh
+[ -z "${why:-}" ] || skip_all "exec and control" "$why"
+
+dir=$BUILD/e2e/exec
+rm -rf "$dir"
+mkdir -p "$dir/state" "$dir/rootfs/bin" "$dir/rootfs/proc" "$dir/rootfs/dev" "$dir/rootfs/sys" "$dir/rootfs/tmp"
+mount -t tmpfs state "$dir/state"
+cp "$(command -v busybox)" "$dir/rootfs/bin/busybox"
+for applet in sh sleep true id cat ls grep tty stty; do ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/$applet"; done
+id=wherry-exec-$$
+rt() { "$runtime" --root "$dir/state/rt" "$@"; }
+exec_() { rt exec "$@" 2>&1 < /dev/null; }
+limit() { cat "/sys/fs/cgroup/$1/$id/$2" 2> /dev/null || cat "/sys/fs/cgroup/$id/$3" 2> /dev/null; }
+tests/bundle "$dir/bundle" "$dir/rootfs" --cgroup "/$id" --env MARK=container --seccomp -- /bin/sleep 1000
+rt run --detach --bundle "$dir/bundle" "$id" > "$dir/out" 2>&1 < /dev/null
+ok "run --detach" $? "$(cat "$dir/out")"
+pid=$(rt state "$id" | jq .pid)
+mv "$dir/bundle/config.json" "$dir/bundle/moved.json" # the bundle may change: exec goes by what create saw
+
+# --- what it is in
+is "exit code" "$(exec_ "$id" sh -c 'exit 7'; echo $?)" 7
+is "a signal is 128 + N" "$(exec_ "$id" sh -c 'kill -9 $$'; echo $?)" 137
+is "standard input and output" "$(echo through | rt exec "$id" cat 2>&1)" through
+is "the container's processes are there" "$(exec_ "$id" cat /proc/1/cmdline | tr '\0' ' ')" "/bin/sleep 1000 "
+is "its root, working directory and environment" "$(exec_ "$id" sh -c 'pwd; ls -d /bin/busybox; echo $MARK')" "/
+/bin/busybox
+container"
+is "its namespaces" "$(exec_ "$id" sh -c 'for n in pid mnt net ipc uts cgroup; do ls -l /proc/self/ns/$n; done' | sed 's/.*-> //')" \
+    "$(for n in pid mnt net ipc uts cgroup; do readlink "/proc/$pid/ns/$n"; done)"
+is "its cgroups" "$(exec_ "$id" cat /proc/self/cgroup)" "$(exec_ "$id" cat /proc/1/cgroup)"
+is "its seccomp filter" "$(exec_ "$id" grep Seccomp: /proc/self/status | tr -d '\t ')" "Seccomp:2"
+is "its capabilities" "$(exec_ "$id" grep Cap /proc/self/status)" "$(grep Cap "/proc/$pid/status")"
+is "nothing inherited is open" "$(exec 9< /etc/passwd; exec_ "$id" sh -c 'ls /proc/self/fd | wc -l')" 4
+
+# --- flags
+is "--user, --cwd, --env" "$(exec_ --user 1000:1001 --cwd /tmp -e A=b --env MARK=changed "$id" sh -c 'id -u; id -g; pwd; echo $A $MARK')" "1000
+1001
+/tmp
+b changed"
+is "--additional-gids" "$(exec_ -u 1000 -g 7 -g 8 "$id" id -G)" "0 7 8"
+# CVE-2022-29162: what exec adds is not inheritable
+is "--cap is not inheritable (CVE-2022-29162)" "$(exec_ --cap CAP_SYS_TIME "$id" grep CapInh /proc/self/status | tr -d '\t ')" "CapInh:0000000000000000"
+like "--cap of no capability" "$(exec_ --cap CAP_NONE "$id" true)" "CAP_NONE"
+# CVE-2026-30892: a user that is no number is nobody
+like "--user with junk behind (CVE-2026-30892)" "$(exec_ --user 1000x "$id" id -u)" "1000x"
+like "a program that is not there" "$(exec_ "$id" nothing; echo "status $?")" 'executable file not found in \$PATH'
+is "and its exit code" "$(exec_ "$id" nothing > /dev/null; echo $?)" 255
+
+# --- a process object
+jq -n '{terminal: false, user: {uid: 5, gid: 6, additionalGids: [9]}, args: ["/bin/sh", "-c", "id -u; id -g; id -G; pwd; exec sleep 1000"],
+    env: ["PATH=/bin"], cwd: "/tmp"}' > "$dir/process.json"
+rt exec --detach --process "$dir/process.json" --pid-file "$dir/pid" "$id" > "$dir/detached" 2>&1 < /dev/null
+ok "exec --detach --process --pid-file" $? "$(cat "$dir/detached")"
+for _ in $(seq 100); do [ "$(wc -l < "$dir/detached")" = 4 ] && break; sleep 0.05; done
+is "it is what the object says" "$(tr '\n' ' ' < "$dir/detached")" "5 6 6 9 /tmp "
+is "the pid file names it" "$(awk '/^Uid/ { print $2 }' "/proc/$(cat "$dir/pid")/status")" 5
+kill -9 "$(cat "$dir/pid")"
+
+# --- a terminal
+if command -v python3 > /dev/null; then
+    jq '.terminal = true | .args = ["/bin/sh", "-c", "tty; stty size"] | .user = {uid: 0, gid: 0} | .consoleSize = {height: 33, width: 99}' \
+        "$dir/process.json" > "$dir/terminal.json"
+    out=$(timeout 20 python3 - "$dir/console" "$runtime" --root "$dir/state/rt" exec --detach --process "$dir/terminal.json" \
+        --console-socket "$dir/console" "$id" 2>&1 << 'PYTHON'
+import array, os, socket, subprocess, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen(1)
+runtime = subprocess.Popen(sys.argv[2:])
+connection = server.accept()[0]
+message, fds, flags, address = socket.recv_fds(connection, 100, 1)
+out = b''
+try:
+    while True:
+        data = os.read(fds[0], 1000)
+        if not data:
+            break
+        out += data
+except OSError:
+    pass
+runtime.wait()
+sys.stdout.write(out.decode().replace('\r', ''))
+PYTHON
+    )
+    is "a terminal of the container's devpts, with its size" "$out" "/dev/pts/0
+33 99"
+else
+    skip "a terminal" "python3 is not installed"
+fi
+like "a terminal needs --console-socket" "$(exec_ --tty "$id" true)" "console-socket"
+
+# --- ps, pause, resume
+is "ps --format json" "$(rt ps --format json "$id")" "[$pid]"
+like "ps" "$(rt ps "$id" 2>&1)" "sleep 1000"
+is "ps with options of ps" "$(rt ps "$id" -o pid,args 2>&1 | tail -n +2 | grep -c .)" "$(ps -o pid,args 2>&1 | grep -c "^ *$pid ")"
+rt pause "$id"
+ok "pause" $?
+is "paused" "$(rt state "$id" | jq -r .status)" paused
+like "exec in a paused container" "$(exec_ "$id" true)" "paused"
+rt resume "$id"
+ok "resume" $?
+is "running again" "$(rt state "$id" | jq -r .status)" running
+like "resume of one that runs" "$(rt resume "$id" 2>&1)" "not paused"
+
+# --- update, events
+rt update --memory 64M --pids-limit 21 "$id"
+ok "update by flags" $?
+is "the memory limit is set" "$(limit memory memory.limit_in_bytes memory.max)" 67108864
+is "and that of pids" "$(limit pids pids.max pids.max)" 21
+echo '{"memory": {"limit": 33554432}, "cpu": {"shares": 512}}' | rt update --resources - "$id"
+ok "update by an object" $?
+is "the new limit is set" "$(limit memory memory.limit_in_bytes memory.max)" 33554432
+like "update with nonsense" "$(rt update --memory much "$id" 2>&1)" "much"
+is "events --stats" "$(rt events --stats "$id" | jq -c '[.type, .id, .data.memory.usage.limit, .data.pids.current > 0]')" "[\"stats\",\"$id\",33554432,true]"
+is "events go on until the container stops" "$(timeout 20 "$runtime" --root "$dir/state/rt" events --interval=1s "$id" > "$dir/events" & sleep 1.5; rt kill "$id" KILL; wait $!; echo $?)" 0
+like "and print figures" "$(cat "$dir/events")" '"type":"stats"'
+like "exec in a stopped container" "$(exec_ "$id" true)" "container not running"
+like "pause of a stopped container" "$(rt pause "$id" 2>&1)" "container not running"
+rt delete "$id"
+ok "delete" $?
+is "nothing is left" "$(ls "$dir/state/rt"; find /sys/fs/cgroup -maxdepth 3 -name "$id*" 2> /dev/null)" ""
+umount "$dir/state"
+finish
