@@ -24,22 +24,3 @@ int descriptor_receive(int socket)
     memcpy(&fd, CMSG_DATA(c), sizeof fd);
     return fd;
 }
-
-int descriptor_send(int socket, int fd)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    char byte = 0;
-    struct iovec iov = {&byte, 1};
-    struct msghdr message = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}

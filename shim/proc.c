@@ -5,6 +5,7 @@
 #include "shim/event.pb-c.h"
 #include "shim/log.h"
 #include "shim/runtime.h"
+#include "shim/shim.h"
 #include <signal.h>
 #include <stddef.h>
 
@@ -95,6 +96,8 @@ struct container *container_new(struct shim *shim, const Task__CreateRequest *re
 
 void container_free(struct container *c)
 {
+    struct shim *shim = c->shim;
+
     for (struct container **at = &c->shim->containers; *at != NULL; at = &(*at)->next)
         if (*at == c) {
             *at = c->next;
@@ -109,6 +112,8 @@ void container_free(struct container *c)
     free(c->root);
     free(c->cgroup);
     free(c);
+    if (shim->shutdown_wanted && shim->containers == NULL)
+        shim_shut_down(shim);
 }
 
 struct process *process_new_exec(struct container *c, const Task__ExecRequest *request)

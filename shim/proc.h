@@ -23,7 +23,8 @@ struct shim {
     struct container *containers;
     const char *namespace;
     bool shutting_down;
-    bool sweep; /* shim_sweep is due */
+    bool sweep;           /* shim_sweep is due */
+    bool shutdown_wanted; /* once the last abandoned container is gone */
     struct source signal_source;
     struct timer patience; /* how long a shutdown waits for the last events */
 };
@@ -65,6 +66,7 @@ struct container {
     void (*stopped)(struct container *c); /* called once the init's exit is announced; may be NULL */
     struct oom_watch oom;
     bool own_pid_namespace, paused, all_killed;
+    bool abandoned; /* its create failed, and what that left is being removed */
 };
 
 struct container *container_find(struct shim *shim, const char *id);

@@ -119,6 +119,7 @@ static void create_abandon(struct container *c, enum ttrpc_code code, const char
     c->init.pending = NULL;
     call_fail(call, code, "%s", why);
     process_close_stdio(&c->init);
+    c->abandoned = true;
     c->init.worker.done = cleanup_done;
     if (!clean && worker_start(&shim->workers, &c->init.worker, no_stdio, -1, runtime_delete, &job) == 0)
         return;
@@ -201,6 +202,10 @@ static void handle_create(void *context, struct call *call, const ProtobufCMessa
     struct err e = {0};
     int error;
 
+    if (shim->shutdown_wanted) {
+        call_fail(call, TTRPC_UNAVAILABLE, "this shim is shutting down");
+        return;
+    }
     if (c != NULL) {
         call_fail(call, TTRPC_ALREADY_EXISTS, "container %s exists already", request->id);
         return;
@@ -595,6 +600,10 @@ static void handle_shutdown(void *context, struct call *call, const ProtobufCMes
 
     (void)message;
     call_reply(call, NULL);
+    for (struct container *c = shim->containers; c != NULL; c = c->next)
+        if (!c->abandoned)
+            return;
+    shim->shutdown_wanted = true;
     if (shim->containers == NULL)
         shim_shut_down(shim);
 }

@@ -1,0 +1,63 @@
+# Sourced by tests that need a containerd of their own: root, state and sockets below $dir, in a private mount namespace
+# with a /run of its own, so that nothing of the machine's is touched. The caller has done
+# `exec unshare -m --propagation private` and set $dir (absolute) and $BUILD.
+#   containerd_programs VERSION   sets $containerd and $ctr_program, or fails with the reason in $why. VERSION is "debian" or a
+#                                 release built beforehand: go install github.com/containerd/containerd/v2/cmd/{containerd,ctr}
+#                                 into ${XDG_CACHE_HOME:-~/.cache}/wherry-tests/containerd-VERSION
+#   containerd_start              starts it and waits until it answers; again after containerd_kill: the same state
+#   containerd_stop, containerd_kill
+#   ctr ARGUMENT...               the client; containers in namespace "test"
+#   image NAME ROOTFS CONFIG      makes and imports an image (tests/image)
+export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1 # 2.x on cgroup v1 says so in every command
+containerd_pid=
+
+containerd_programs() {
+    if [ "$1" = debian ]; then
+        containerd=$(type -P containerd) || why="containerd is not installed"
+        ctr_program=$(type -P ctr) || why="ctr is not installed"
+    else
+        containerd=${XDG_CACHE_HOME:-$HOME/.cache}/wherry-tests/containerd-$1/containerd
+        ctr_program=$(dirname "$containerd")/ctr
+        [ -x "$containerd" ] && [ -x "$ctr_program" ] || why="containerd $1 is not in ${XDG_CACHE_HOME:-~/.cache}/wherry-tests"
+    fi
+    [ -z "${why:-}" ]
+}
+
+containerd_private() {
+    mount -t tmpfs tmpfs /run || return
+    mkdir -p "$dir/root" "$dir/state" /run/test
+    ip link set lo up 2>/dev/null
+    cat > "$dir/config.toml" <<END
+version = 2
+root = "$dir/root"
+state = "/run/containerd-test"
+oom_score = 0
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.opt",
+                    "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper",
+                    "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.blockfile"]
+[grpc]
+  address = "/run/test/containerd.sock"
+[ttrpc]
+  address = "/run/test/containerd.sock.ttrpc"
+END
+}
+
+containerd_start() {
+    "$containerd" -c "$dir/config.toml" -l "${CONTAINERD_LOG_LEVEL:-info}" >> "$dir/containerd.log" 2>&1 < /dev/null &
+    containerd_pid=$!
+    for _ in $(seq 200); do
+        ctr version > /dev/null 2>&1 && return
+        sleep 0.05
+    done
+    tail -20 "$dir/containerd.log"
+    return 1
+}
+
+containerd_stop() { kill "$containerd_pid"; wait "$containerd_pid" 2>/dev/null; }
+containerd_kill() { kill -9 "$containerd_pid"; wait "$containerd_pid" 2>/dev/null; }
+
+ctr() { "$ctr_program" -a /run/test/containerd.sock -n test "$@"; }
+
+image() {
+    tests/image "$dir/image.tar" "$1" "$2" "$3" && ctr images import --all-platforms "$dir/image.tar" > "$dir/import.log" 2>&1
+}
