@@ -330,6 +330,21 @@ struct pids {
     bool out_of_memory;
 };
 
+static void pids_add(struct pids *out, uint32_t pid)
+{
+    if (out->count == out->capacity) {
+        size_t want = out->capacity != 0 ? out->capacity * 2 : 64;
+        uint32_t *grown = realloc(out->data, want * sizeof *grown);
+        if (grown == NULL) {
+            out->out_of_memory = true;
+            return;
+        }
+        out->data = grown;
+        out->capacity = want;
+    }
+    out->data[out->count++] = pid;
+}
+
 static void pids_read(int directory, struct pids *out)
 {
     cleanup_fd int fd = openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC);
@@ -339,19 +354,8 @@ static void pids_read(int directory, struct pids *out)
     if (file == NULL)
         return;
     fd = -1;
-    while (!out->out_of_memory && fscanf(file, "%u", &pid) == 1) {
-        if (out->count == out->capacity) {
-            size_t want = out->capacity != 0 ? out->capacity * 2 : 64;
-            uint32_t *grown = realloc(out->data, want * sizeof *grown);
-            if (grown == NULL) {
-                out->out_of_memory = true;
-                break;
-            }
-            out->data = grown;
-            out->capacity = want;
-        }
-        out->data[out->count++] = pid;
-    }
+    while (!out->out_of_memory && fscanf(file, "%u", &pid) == 1)
+        pids_add(out, pid);
     fclose(file);
 }
 
@@ -422,6 +426,8 @@ void stats_reply_pids(struct call *call, const struct container *c)
     fd = good ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd >= 0)
         pids_walk(fd, &pids, 0);
+    if (pids.count == 0 && c->init.state == PROCESS_STOPPED)
+        pids_add(&pids, (uint32_t)c->init.pid);
     entries = calloc(pids.count + 1, sizeof *entries);
     response.processes = calloc(pids.count + 1, sizeof *response.processes);
     good = !pids.out_of_memory && entries != NULL && response.processes != NULL;

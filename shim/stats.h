@@ -9,7 +9,9 @@ struct container;
  * does not offer is left out. */
 void stats_reply(struct call *call, const struct container *c);
 
-/* Answers CALL with the processes in the cgroup and below; those that are execs of ours carry their id. */
+/* Answers CALL with the processes in the cgroup and below; those that are execs of ours carry their id. A container that
+ * has ended and was not deleted yet answers with its init: containerd 2.x, when it starts anew, takes a shim without any
+ * process for a leaked one and ends it, and the exit status would be lost with it. */
 void stats_reply_pids(struct call *call, const struct container *c);
 
 #endif

@@ -2,6 +2,7 @@
  * gone. So most often there is nothing left to do. */
 #include "shim/verb.h"
 #include "base/fd.h"
+#include "shim/address.h"
 #include "shim/runtime.h"
 #include <sys/stat.h>
 #include <time.h>
@@ -18,6 +19,25 @@ static void read_options(const char *bundle, struct options *out)
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     len = fd >= 0 ? fd_read_full(fd, out->root, sizeof out->root - 1) : -1;
     out->root[len > 0 ? len : 0] = 0;
+}
+
+/* A killed shim leaves its socket, whose address `start` wrote into the bundle; one that answers serves its pod's other
+ * containers. */
+static void remove_socket(const char *bundle)
+{
+    char path[8192], address[ADDRESS_MAX];
+    cleanup_fd int fd = -1, other = -1;
+    ssize_t len;
+
+    snprintf(path, sizeof path, "%s/address", bundle);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    len = fd >= 0 ? fd_read_full(fd, address, sizeof address - 1) : -1;
+    if (len <= 0)
+        return;
+    address[len] = 0;
+    other = address_connect(address);
+    if (other == -ECONNREFUSED)
+        unlink(address_path(address));
 }
 
 static int answer(void)
@@ -53,5 +73,6 @@ int verb_delete(const struct arguments *a)
         fprintf(stderr, "delete %s: %s\n", a->id, report.text);
         return 1;
     }
+    remove_socket(job.bundle);
     return answer();
 }

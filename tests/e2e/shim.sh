@@ -16,9 +16,9 @@ fi
 [ -z "${why:-}" ] || skip_all "shim under containerd" "$why"
 . tests/containerd.sh
 
+# each with a limit, since what hangs here would hang the whole suite
+ctr() { timeout -k 1 30 "$ctr_program" -a /run/test/containerd.sock -n test "$@"; }
 run() { ctr run --rm --runtime "$shim" "$@"; }
-# with a limit, since what hangs here would hang the whole suite
-soon() { timeout -k 1 20 "$@"; }
 
 # expect NAME STATUS PATTERN COMMAND...
 expect() {
@@ -51,7 +51,7 @@ basics() {
     expect "$version: exit code" 7 'from sh' run localhost/busybox:1 c1 sh -c 'echo from sh; exit 7'
     expect "$version: stderr" 0 'to stderr' run localhost/busybox:1 c1 sh -c 'echo to stderr >&2'
     expect "$version: environment" 0 'salt' run --env FLAVOUR=salt localhost/busybox:1 c1 sh -c 'echo $FLAVOUR'
-    expect "$version: more output than a pipe holds" 0 '^1000000$' sh -c "'$ctr_program' -a /run/test/containerd.sock -n test run --rm --runtime '$shim' localhost/busybox:1 c1 dd if=/dev/zero bs=1000 count=1000 2>/dev/null | wc -c"
+    expect "$version: more output than a pipe holds" 0 '^1000000$' eval 'run localhost/busybox:1 c1 dd if=/dev/zero bs=1000 count=1000 2> /dev/null | wc -c'
     expect "$version: no such program" 1 'nowhere' run localhost/busybox:1 c1 /nowhere
     expect "$version: no such program leaves no task" 0 '' ctr task ls -q
 }
@@ -65,7 +65,7 @@ started() {
 }
 status_of() { ctr task ls | awk -v id="$1" '$1 == id { print $3 }'; }
 gone() {
-    soon ctr task kill -s SIGKILL "$1" > /dev/null 2>&1
+    ctr task kill -s SIGKILL "$1" > /dev/null 2>&1
     for _ in $(seq 100); do [ "$(status_of "$1")" = STOPPED ] && break; sleep 0.02; done
     ctr task rm "$1" > /dev/null 2>&1
     ctr c rm "$1" > /dev/null 2>&1
@@ -104,7 +104,7 @@ events() {
 }
 
 streams() {
-    is "$version: stdin and its end" "$({ sleep 0.5; printf hello; } | soon "$ctr_program" -a /run/test/containerd.sock -n test run --rm --runtime "$shim" localhost/busybox:1 c4 wc -c 2>&1)" 5
+    is "$version: stdin and its end" "$({ sleep 0.5; printf hello; } | run localhost/busybox:1 c4 wc -c 2>&1)" 5
     like "$version: a terminal" "$(script -qec "$ctr_program -a /run/test/containerd.sock -n test run --rm -t --runtime $shim localhost/busybox:1 c4 sh -c 'tty; stty size'" /dev/null 2>&1 < /dev/null)" '/dev/'
 }
 
@@ -113,6 +113,77 @@ wasm() {
     case $(basename "$shim") in *wherry*) ;; *) return ;; esac
     expect "$version: wasm: output and arguments" 0 'Hello from C!' run localhost/hello:1 w1
     expect "$version: wasm: exit code" 3 '' run localhost/hello:1 w1 /hello.wasm --exit 3
+}
+
+# twenty containers live through a containerd that is killed and comes back, and their ends while it is away are not lost
+restart() {
+    local i good=0
+    for i in $(seq 20); do
+        ctr run -d --runtime "$shim" localhost/busybox:1 "r$i" sh -c "echo ready; while [ ! -e /go ]; do sleep 0.1; done; exit $i" > "$dir/r$i.log" 2>&1 ||
+            tap_fail "$version: r$i is started" "$(cat "$dir/r$i.log")"
+    done
+    is "$version: twenty containers" "$(ctr task ls | grep -c RUNNING)" 20
+    containerd_kill
+    for i in $(seq 10); do touch "/proc/$(pid_of_container "r$i")/root/go"; done
+    sleep 0.5
+    containerd_start
+    is "$version: after containerd was killed and restarted all are there" "$(ctr task ls -q | wc -l)" 20
+    is "$version: ten of them run" "$(ctr task ls | grep -c RUNNING)" 10
+    for i in $(seq 11 20); do touch "/proc/$(pid_of_container "r$i")/root/go"; done
+    for _ in $(seq 100); do [ "$(ctr task ls | grep -c STOPPED)" = 20 ] && break; sleep 0.05; done
+    for i in $(seq 20); do
+        ctr task rm "r$i" 2>&1 | grep -q "exit code $i\"" && good=$((good + 1))
+        ctr c rm "r$i"
+    done
+    is "$version: each has its own exit code" $good 20
+}
+# the init's pid as the shim's state file has it, which needs no containerd
+pid_of_container() { sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "/run/containerd/wherry/test/$1/state.json" | head -1; }
+
+shim_of() { pgrep -f "$shim -namespace test .*-id $1( |\$)"; }
+
+# what a shim's death leaves is removed by containerd running \`delete\`
+shim_killed() {
+    local pid
+    started k1 sleep 1000
+    pid=$(pid_of_container k1)
+    kill -9 "$(shim_of k1)"
+    for _ in $(seq 100); do [ -z "$(ctr task ls -q)" ] && break; sleep 0.05; done
+    is "$version: shim killed: no task" "$(ctr task ls -q)" ""
+    is "$version: shim killed: the container is ended" "$(tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null)" ""
+    ctr c rm k1
+}
+
+oom() {
+    ctr events > "$dir/oom.log" 2>&1 &
+    local pid=$!
+    sleep 0.2
+    expect "$version: over its memory limit it is killed" 137 '' run --memory-limit 20000000 localhost/busybox:1 o1 \
+        sh -c 'dd if=/dev/zero of=/dev/null bs=200M count=1; exit 137'
+    sleep 0.3
+    kill $pid
+    wait $pid 2>/dev/null
+    is "$version: OOM before exit" "$(grep -o '/tasks/\(oom\|exit\)' "$dir/oom.log" | uniq | tr '\n' ' ')" "/tasks/oom /tasks/exit "
+}
+
+bad_input() {
+    local pid
+    ctr c create --runtime "$shim" localhost/busybox:1 b1 sh > /dev/null 2>&1
+    like "$version: unknown runtime options are refused by name" \
+        "$(printf '\012\007unknown' | "$shim" -namespace test -address x -publish-binary x -id b1 start 2>&1)" 'unknown\|config.json'
+    like "$version: start without a bundle says so" "$(cd "$dir" && "$shim" -namespace test -address x -id b1 start 2>&1 < /dev/null)" 'config.json'
+    like "$version: no verb" "$("$shim" 2>&1)" 'run by containerd'
+    like "$version: -v" "$("$shim" -v)" 'containerd-shim-wherry-v1'
+    like "$version: -info" "$("$shim" -info < /dev/null | tr -d '\000-\037')" 'io.containerd.wherry.v1'
+    ctr c rm b1
+    is "$version: delete of what never was" "$(mkdir -p "$dir/empty"; cd "$dir/empty" && "$shim" -namespace test -address x -id nobody -bundle "$dir/empty" delete > /dev/null 2>&1; echo $?)" 0
+}
+
+cycles() {
+    local pid
+    started p1 sleep 1000
+    gone p1
+    is "$version: the shim ends with its last container" "$(sleep 0.3; shim_of p1)" ""
 }
 
 nothing_left() {
@@ -138,6 +209,9 @@ for version in ${CONTAINERD:-debian 2.3.7}; do
     events
     streams
     wasm
+    case $(basename "$shim") in *wherry*) restart; shim_killed; bad_input ;; esac
+    oom
+    cycles
     nothing_left
     containerd_stop
     umount /run
