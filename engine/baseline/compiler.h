@@ -274,6 +274,8 @@ void call_reference(struct compiler *c, uint32_t type, bool tail);
 /* A builtin's arguments: the constant FIRST, then the top COUNT operands; pushes a result of RESULT unless VT_BOTTOM. */
 void call_builtin(struct compiler *c, enum vm_builtin builtin, uint64_t first, unsigned count, uint8_t result);
 
+/* Pops the address of an access of BYTES and checks it as far as the memory's guard does not. */
+struct masm_address memory_address(struct compiler *c, const struct memarg *arg, unsigned bytes);
 /* Compiles OP if it is a load or a store; false: it is none. */
 bool memory_op(struct compiler *c, enum opcode op);
 void compile_memory_size(struct compiler *c, uint32_t memory);
@@ -295,6 +297,10 @@ void compile_ref_func(struct compiler *c, uint32_t func);
 void compile_ref_is_null(struct compiler *c);
 void compile_ref_as_non_null(struct compiler *c);
 
+/* Pushes the i32 that says whether COND holds, or leaves it in the flags if the next instruction takes them from there. */
+void numeric_push_condition(struct compiler *c, enum masm_cond cond);
+/* Compiles OP if it works on vectors; false: it does not. */
+bool vector_op(struct compiler *c, enum opcode op);
 /* Compiles OP if it is arithmetic, a comparison or a conversion; false: it is none. */
 bool numeric_op(struct compiler *c, enum opcode op);
 

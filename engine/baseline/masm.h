@@ -12,6 +12,7 @@
 
 #include "engine/gen/code.h"
 #include "engine/gen/target.h"
+#include "engine/opcodes.h"
 
 /* A place in the current function. Zeroed: not bound yet, nothing refers to it. */
 struct masm_label {
@@ -160,6 +161,28 @@ void masm_memory_store_const(struct masm *m, enum masm_access access, struct mas
 void masm_add_or_trap(struct masm *m, reg sum, reg a, uint64_t value, enum trap_kind kind);
 /* Compares 64 bits with a 64-bit field in memory, a table's element count for instance. */
 void masm_compare_memory(struct masm *m, reg a, struct masm_address b);
+
+/* --- vectors --------------------------------------------------------------------------------------------------------------- */
+/* An operation is named by its Wasm instruction. T: a further register for the operations that are not direct, none of the
+ * operands and not DST; those that are direct take REG_NONE. */
+bool masm_vector_is_direct(enum opcode op);
+void masm_v128_const(struct masm *m, reg dst, uint64_t low, uint64_t high);
+void masm_vector_unary(struct masm *m, enum opcode op, reg dst, reg a, reg t);
+void masm_vector_binary(struct masm *m, enum opcode op, reg dst, reg a, reg b, reg t);
+void masm_vector_ternary(struct masm *m, enum opcode op, reg dst, reg a, reg b, reg c);
+void masm_vector_shift(struct masm *m, enum opcode op, reg dst, reg a, reg count, reg t);
+void masm_vector_shift_const(struct masm *m, enum opcode op, reg dst, reg a, unsigned count);
+void masm_shuffle(struct masm *m, reg dst, reg a, reg b, const uint8_t lanes[16]);
+void masm_splat(struct masm *m, enum opcode op, reg dst, reg a);
+void masm_extract_lane(struct masm *m, enum opcode op, reg dst, reg a, unsigned lane);
+void masm_replace_lane(struct masm *m, enum opcode op, reg dst, reg a, reg b, unsigned lane);
+void masm_bitmask(struct masm *m, enum opcode op, reg dst, reg a);
+/* any_true and all_true, in the flags; returns the condition that says yes. */
+enum masm_cond masm_vector_test(struct masm *m, enum opcode op, reg a);
+/* These record a trap site. */
+void masm_vector_load(struct masm *m, enum opcode op, reg dst, struct masm_address from);
+void masm_vector_load_lane(struct masm *m, enum opcode op, reg dst, reg a, struct masm_address from, unsigned lane);
+void masm_vector_store_lane(struct masm *m, enum opcode op, reg a, struct masm_address to, unsigned lane);
 
 /* --- calls ---------------------------------------------------------------------------------------------------------------- */
 void masm_adjust_stack(struct masm *m, int32_t bytes); /* negative: makes room, touching every page on the way */

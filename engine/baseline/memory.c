@@ -38,13 +38,13 @@ static reg memory_base(struct compiler *c, uint32_t memory)
 }
 
 /* The access's end, compared with the size of the memory. */
-static struct masm_address checked_address(struct compiler *c, const struct memarg *arg, enum masm_access access)
+static struct masm_address checked_address(struct compiler *c, const struct memarg *arg, unsigned bytes)
 {
     struct operand index = vstack_pop_extended(c);
     reg end = vstack_alloc(c, false), memory = vstack_alloc(c, false);
-    uint64_t add = arg->offset + access_bytes[access];
+    uint64_t add = arg->offset + bytes;
 
-    if (add < access_bytes[access]) { /* beyond 64 bits wherever it starts */
+    if (add < bytes) { /* beyond 64 bits wherever it starts */
         masm_const(&c->m, VT_I64, end, UINT64_MAX);
         add = UINT64_MAX;
     }
@@ -53,7 +53,7 @@ static struct masm_address checked_address(struct compiler *c, const struct mema
     masm_compare_memory(&c->m, end, masm_at(memory, offsetof(struct vm_memory, size_bytes)));
     masm_trap_if(&c->m, COND_GT_U, TRAP_MEMORY_OUT_OF_BOUNDS);
     c->pinned &= ~regset_of(memory);
-    return (struct masm_address){memory_base(c, arg->memory), end, 0, -(int32_t)access_bytes[access]};
+    return (struct masm_address){memory_base(c, arg->memory), end, 0, -(int32_t)bytes};
 }
 
 static struct masm_address constant_address(struct compiler *c, const struct memarg *arg)
@@ -75,14 +75,14 @@ static bool is_guarded(const struct compiler *c, uint32_t memory)
     return !c->options->explicit_bounds_checks && !limits->is64 && limits->page_size_log2 == 16;
 }
 
-static struct masm_address pop_address(struct compiler *c, const struct memarg *arg, enum masm_access access, struct operand *index)
+static struct masm_address pop_address(struct compiler *c, const struct memarg *arg, unsigned bytes, struct operand *index)
 {
     reg sum;
 
     index->reg = REG_NONE;
     index->owned = false;
     if (!is_guarded(c, arg->memory))
-        return checked_address(c, arg, access);
+        return checked_address(c, arg, bytes);
     if (vstack_top_is_const(c))
         return constant_address(c, arg);
     *index = vstack_pop_extended(c);
@@ -94,11 +94,17 @@ static struct masm_address pop_address(struct compiler *c, const struct memarg *
     return (struct masm_address){memory_base(c, arg->memory), sum, 0, 0};
 }
 
+struct masm_address memory_address(struct compiler *c, const struct memarg *arg, unsigned bytes)
+{
+    struct operand index;
+    return pop_address(c, arg, bytes, &index);
+}
+
 static void load(struct compiler *c, enum masm_access access, uint8_t type)
 {
     struct memarg arg = read_memarg(&c->body);
     struct operand index;
-    struct masm_address from = pop_address(c, &arg, access, &index);
+    struct masm_address from = pop_address(c, &arg, access_bytes[access], &index);
     reg dst = vstack_destination(c, type, index.reg != REG_NONE ? &index : NULL, NULL);
 
     masm_memory_load(&c->m, access, type == VT_I64, dst, from);
@@ -114,7 +120,7 @@ static bool store_const(struct compiler *c, enum masm_access access, const struc
     if (as == ACCESS_V128 || (as == ACCESS_64 && !masm_const_fits((int64_t)bits)))
         return false;
     vstack_drop(c);
-    masm_memory_store_const(&c->m, as, pop_address(c, arg, access, &index), (int32_t)bits);
+    masm_memory_store_const(&c->m, as, pop_address(c, arg, access_bytes[access], &index), (int32_t)bits);
     return true;
 }
 
@@ -126,7 +132,7 @@ static void store(struct compiler *c, enum masm_access access)
     if (vstack_top_is_const(c) && store_const(c, access, &arg, vstack_top(c)->bits))
         return;
     value = vstack_pop(c);
-    masm_memory_store(&c->m, access, pop_address(c, &arg, access, &index), value.reg);
+    masm_memory_store(&c->m, access, pop_address(c, &arg, access_bytes[access], &index), value.reg);
 }
 
 #define LOAD(name, as, type_) [OP_##name - OP_I32_LOAD] = {ACCESS_##as, VT_##type_}

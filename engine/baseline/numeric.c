@@ -41,7 +41,7 @@ static bool finish_in_flags(struct compiler *c, enum masm_cond cond)
     return true;
 }
 
-static void finish_compare(struct compiler *c, enum masm_cond cond)
+void numeric_push_condition(struct compiler *c, enum masm_cond cond)
 {
     reg dst;
 
@@ -74,11 +74,11 @@ static void compare(struct compiler *c, bool wide, enum masm_cond cond)
         if (a_is_const)
             vstack_drop(c);
         masm_compare_const(&c->m, wide, o.reg, value);
-        finish_compare(c, a_is_const ? exchanged(cond) : cond);
+        numeric_push_condition(c, a_is_const ? exchanged(cond) : cond);
     } else {
         struct operand y = vstack_pop(c), x = vstack_pop(c);
         masm_compare(&c->m, wide, x.reg, y.reg);
-        finish_compare(c, cond);
+        numeric_push_condition(c, cond);
     }
 }
 
@@ -87,11 +87,11 @@ static void equal_zero(struct compiler *c, bool wide)
     if (vstack_top(c)->kind == VALUE_FLAGS) {
         enum masm_cond cond = vstack_top(c)->cond ^ 1;
         vstack_drop(c);
-        finish_compare(c, cond);
+        numeric_push_condition(c, cond);
         return;
     }
     masm_compare_const(&c->m, wide, vstack_pop(c).reg, 0);
-    finish_compare(c, COND_EQ);
+    numeric_push_condition(c, COND_EQ);
 }
 
 void compile_ref_is_null(struct compiler *c)
@@ -295,7 +295,7 @@ static void float_compare(struct compiler *c, bool wide, enum masm_cond cond)
     struct operand b = vstack_pop(c), a = vstack_pop(c);
 
     masm_float_compare(&c->m, wide, cond, a.reg, b.reg);
-    finish_compare(c, cond);
+    numeric_push_condition(c, cond);
 }
 
 static void float_resize(struct compiler *c, bool to_wide)
