@@ -23,7 +23,7 @@ static int run(struct err *err)
     close(ENGINE_GRANT_FD);
     if ((status = grant_decode(block.data, block.len, &grant, err)) != 0)
         return status;
-    return engine_run(ENGINE_ARTIFACT_FD, &grant, err);
+    return engine_run(ENGINE_ARTIFACT_FD, &grant, true, err);
 }
 
 int main(void)

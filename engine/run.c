@@ -117,7 +117,7 @@ static int say_trap(const struct store *store, enum trap_kind trap)
     return STATUS_TRAP;
 }
 
-int engine_run(int artifact_fd, const struct grant *grant, struct err *err)
+int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct err *err)
 {
     struct instance *instance;
     struct external start;
@@ -129,7 +129,7 @@ int engine_run(int artifact_fd, const struct grant *grant, struct err *err)
     status = prepare(artifact_fd, grant, &instance, &start, err);
     close(artifact_fd);
     be_init(); /* after the context of WASI, which ignores SIGPIPE */
-    if (status == 0)
+    if (status == 0 && confined)
         status = filter_install(instance->artifact->header, err);
     if (status != 0)
         return status;

@@ -20,8 +20,8 @@ enum {
 };
 
 static const char usage_text[] =
-    "usage: wherry wasm run [--compiler=NAME] [--cache=DIR|--no-cache] [--env NAME=VALUE]... [--dir HOST[::GUEST][:ro]]... "
-    "MODULE [ARGUMENT...]\n"
+    "usage: wherry wasm run [--compiler=NAME] [--cache=DIR|--no-cache] [--confined] [--env NAME=VALUE]...\n"
+    "           [--dir HOST[::GUEST][:ro]]... MODULE [ARGUMENT...]\n"
     "       wherry wasm compile [--compiler=NAME] [-o FILE] MODULE\n"
     "       wherry wasm inspect MODULE\n"
     "       wherry wasm validate MODULE...\n";
@@ -49,6 +49,7 @@ struct tool_options {
     struct engine_options engine;
     struct cache_settings cache;
     const char *out;
+    bool confined;
     VEC(const char *) environment;
     VEC(struct grant_path) paths;
     char **rest; /* what follows the options */
@@ -124,6 +125,8 @@ static int parse_one(struct tool_options *o, char **argv, int *at, struct err *e
         o->cache.directory = value;
     } else if (strcmp(argv[*at], "--no-cache") == 0) {
         o->cache.disabled = true;
+    } else if (strcmp(argv[*at], "--confined") == 0) {
+        o->confined = true;
     } else if ((value = option_value(argv, at, "--env", &missing)) != NULL) {
         if (strchr(value, '=') == NULL)
             return err_set(err, EINVAL, "--env %s: NAME=VALUE is wanted", value);
@@ -220,7 +223,7 @@ static int run(int argc, char **argv)
     grant.environment_count = (uint32_t)o.environment.len;
     grant.paths = o.paths.data;
     grant.path_count = (uint32_t)o.paths.len;
-    status = engine_run(artifact_fd, &grant, &err);
+    status = engine_run(artifact_fd, &grant, o.confined, &err);
     return status < 0 ? complain(&err) : status;
 }
 

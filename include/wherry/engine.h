@@ -64,11 +64,12 @@ int engine_artifact_check(int fd, const uint8_t key[32], const struct engine_opt
  * Returns 0, or -ENOENT/-EPERM with module, name and type of the first offender in ERR. */
 int engine_artifact_check_imports(int fd, const struct grant *grant, struct err *err);
 
-/* Maps the artifact in FD (closed by the callee once mapped), makes an instance with GRANT and runs `_start`.
+/* Maps the artifact in FD (closed by the callee once mapped), makes an instance with GRANT and runs `_start`. CONFINED: before
+ * that the process gives up every system call that the module's imports do not need, executable mappings among them.
  * Does not return normally in `engine`: the guest's proc_exit ends the process. Returns the exit status that the process
  * should end with: the guest's, 134 after a trap (reason and backtrace already on stderr), or a negative errno with ERR
  * when it could not be started. */
-int engine_run(int artifact_fd, const struct grant *grant, struct err *err);
+int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct err *err);
 
 /* Where the program libexec/wherry/engine finds what it runs: the grants in their flat form, the artifact. */
 enum { ENGINE_GRANT_FD = 3, ENGINE_ARTIFACT_FD = 4 };
