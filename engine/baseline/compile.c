@@ -122,6 +122,8 @@ static bool compile_instruction(struct compiler *c, enum opcode op)
     case OP_BR: control_br(c, read_u32(r)); return true;
     case OP_BR_IF: control_br_if(c, read_u32(r)); return true;
     case OP_BR_TABLE: control_br_table(c); return true;
+    case OP_BR_ON_NULL: control_br_on_null(c, read_u32(r)); return true;
+    case OP_BR_ON_NON_NULL: control_br_on_non_null(c, read_u32(r)); return true;
     case OP_RETURN: control_return(c); return true;
     case OP_CALL: call_function(c, read_u32(r), false); return true;
     case OP_RETURN_CALL: call_function(c, read_u32(r), true); return true;

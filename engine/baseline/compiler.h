@@ -262,6 +262,8 @@ void control_end(struct compiler *c);
 void control_br(struct compiler *c, uint32_t depth);
 void control_br_if(struct compiler *c, uint32_t depth);
 void control_br_table(struct compiler *c);
+void control_br_on_null(struct compiler *c, uint32_t depth);
+void control_br_on_non_null(struct compiler *c, uint32_t depth);
 void control_return(struct compiler *c);
 /* What follows cannot be reached: it is skipped up to the end or else that makes it reachable again. */
 void control_set_unreachable(struct compiler *c);

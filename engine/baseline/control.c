@@ -311,6 +311,36 @@ void control_br_if(struct compiler *c, uint32_t depth)
     branch_if(c, condition.cond, label_at(c, depth));
 }
 
+/* The operand that V was before it was popped into O. */
+static void push_again(struct compiler *c, const struct value *v, struct operand o)
+{
+    if (v->kind == VALUE_LOCAL)
+        vstack_push_local(c, v->local);
+    else
+        vstack_push_reg(c, v->type, o.reg);
+}
+
+void control_br_on_null(struct compiler *c, uint32_t depth)
+{
+    struct value v = *vstack_top(c);
+    struct operand o = vstack_pop(c);
+
+    masm_compare_const(&c->m, false, o.reg, 0);
+    branch_if(c, COND_EQ, label_at(c, depth));
+    push_again(c, &v, o);
+}
+
+void control_br_on_non_null(struct compiler *c, uint32_t depth)
+{
+    struct value v = *vstack_top(c);
+    struct operand o = vstack_pop(c);
+
+    masm_compare_const(&c->m, false, o.reg, 0);
+    push_again(c, &v, o);
+    branch_if(c, COND_NE, label_at(c, depth));
+    vstack_drop(c);
+}
+
 /* The label of a br_table's target, or of a stub in front of it when something must be moved on the way. */
 static struct masm_label *table_target(struct compiler *c, uint32_t depth)
 {

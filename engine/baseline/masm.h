@@ -135,6 +135,10 @@ bool masm_shift_is_free(const struct masm *m, enum masm_shift op);
 /* The dividend is in target->quotient; the result is in quotient or remainder, the other is lost. B is neither.
  * DIVISOR_SAFE: b is a constant that is neither 0 nor -1. */
 void masm_divide(struct masm *m, enum masm_divide op, bool wide, reg b, bool divisor_safe);
+/* Like a division, with the product's lower half in quotient and its upper half in remainder. */
+void masm_multiply_wide(struct masm *m, bool is_signed, reg b);
+/* 128 bits in two registers each; LOW and HIGH are none of the operands. */
+void masm_add_wide(struct masm *m, bool subtract, reg low, reg high, reg a_low, reg a_high, reg b_low, reg b_high);
 void masm_unary(struct masm *m, enum masm_unary op, bool wide, reg dst, reg a);
 void masm_zero_extend(struct masm *m, reg dst, reg src); /* i32 to i64 */
 

@@ -201,11 +201,11 @@ static void shift(struct compiler *c, enum masm_shift op, bool wide)
     vstack_push_result(c, int_type(wide), dst);
 }
 
-static void divide(struct compiler *c, enum masm_divide op, bool wide)
+/* Pops two operands: the lower into target->quotient, the upper into a register that is neither that nor target->remainder, which
+ * is vacated too. Returns the upper's register. */
+static reg pop_for_pair(struct compiler *c, bool wide)
 {
     reg low = target_native.quotient, high = target_native.remainder;
-    const struct value *divisor = vstack_top(c);
-    bool safe = divisor->kind == VALUE_CONST && const_value(divisor) != 0 && const_value(divisor) != -1;
     struct operand b = vstack_pop(c), a;
 
     if (b.reg == low || b.reg == high) {
@@ -222,8 +222,35 @@ static void divide(struct compiler *c, enum masm_divide op, bool wide)
     vstack_vacate(c, high);
     a = vstack_pop(c);
     masm_move(&c->m, int_type(wide), low, a.reg);
-    masm_divide(&c->m, op, wide, b.reg, safe);
-    vstack_push_reg(c, int_type(wide), op == DIVIDE_DIV_S || op == DIVIDE_DIV_U ? low : high);
+    return b.reg;
+}
+
+static void divide(struct compiler *c, enum masm_divide op, bool wide)
+{
+    bool quotient = op == DIVIDE_DIV_S || op == DIVIDE_DIV_U;
+    const struct value *divisor = vstack_top(c);
+    bool safe = divisor->kind == VALUE_CONST && const_value(divisor) != 0 && const_value(divisor) != -1;
+
+    masm_divide(&c->m, op, wide, pop_for_pair(c, wide), safe);
+    vstack_push_reg(c, int_type(wide), quotient ? target_native.quotient : target_native.remainder);
+}
+
+/* --- 128 bits in two halves ------------------------------------------------------------------------------------------------------ */
+static void multiply_wide(struct compiler *c, bool is_signed)
+{
+    masm_multiply_wide(&c->m, is_signed, pop_for_pair(c, true));
+    vstack_push_reg(c, VT_I64, target_native.quotient);
+    vstack_push_reg(c, VT_I64, target_native.remainder);
+}
+
+static void add_wide(struct compiler *c, bool subtract)
+{
+    struct operand b_high = vstack_pop(c), b_low = vstack_pop(c), a_high = vstack_pop(c), a_low = vstack_pop(c);
+    reg low = vstack_alloc(c, false), high = vstack_alloc(c, false);
+
+    masm_add_wide(&c->m, subtract, low, high, a_low.reg, a_high.reg, b_low.reg, b_high.reg);
+    vstack_push_reg(c, VT_I64, low);
+    vstack_push_reg(c, VT_I64, high);
 }
 
 static void unary(struct compiler *c, enum masm_unary op, bool wide)
@@ -348,7 +375,8 @@ static void reinterpret(struct compiler *c, bool wide, uint8_t type)
 /* --- the table -------------------------------------------------------------------------------------------------------------------- */
 enum numeric_kind {
     NUMERIC_NONE, NUMERIC_COMPARE, NUMERIC_EQZ, NUMERIC_ALU, NUMERIC_SHIFT, NUMERIC_DIVIDE, NUMERIC_UNARY, NUMERIC_WRAP, NUMERIC_EXTEND,
-    NUMERIC_FLOAT, NUMERIC_FLOAT_UNARY, NUMERIC_FLOAT_COMPARE, NUMERIC_FLOAT_RESIZE, NUMERIC_FROM_INT, NUMERIC_TO_INT, NUMERIC_REINTERPRET,
+    NUMERIC_FLOAT, NUMERIC_FLOAT_UNARY, NUMERIC_FLOAT_COMPARE, NUMERIC_FLOAT_RESIZE, NUMERIC_FROM_INT, NUMERIC_TO_INT, NUMERIC_REINTERPRET, NUMERIC_ADD_WIDE,
+    NUMERIC_MULTIPLY_WIDE,
 };
 
 enum { INT_WIDE = 1, IS_SIGNED = 2, SATURATE = 4 }; /* flags of the conversions, in `op` */
@@ -392,6 +420,9 @@ static const struct numeric {
     CONVERT(I64_TRUNC_SAT_F64_S, TO_INT, SATURATE | INT_WIDE | IS_SIGNED, true), CONVERT(I64_TRUNC_SAT_F64_U, TO_INT, SATURATE | INT_WIDE, true),
     CONVERT(I32_REINTERPRET_F32, REINTERPRET, VT_I32, false), CONVERT(I64_REINTERPRET_F64, REINTERPRET, VT_I64, true),
     CONVERT(F32_REINTERPRET_I32, REINTERPRET, VT_F32, false), CONVERT(F64_REINTERPRET_I64, REINTERPRET, VT_F64, true),
+
+    CONVERT(I64_ADD128, ADD_WIDE, false, true), CONVERT(I64_SUB128, ADD_WIDE, true, true),
+    CONVERT(I64_MUL_WIDE_S, MULTIPLY_WIDE, true, true), CONVERT(I64_MUL_WIDE_U, MULTIPLY_WIDE, false, true),
 };
 
 bool numeric_op(struct compiler *c, enum opcode op)
@@ -415,6 +446,8 @@ bool numeric_op(struct compiler *c, enum opcode op)
     case NUMERIC_FROM_INT: from_int(c, n->wide, (n->op & INT_WIDE) != 0, (n->op & IS_SIGNED) != 0); break;
     case NUMERIC_TO_INT: to_int(c, n->wide, (n->op & INT_WIDE) != 0, (n->op & IS_SIGNED) != 0, (n->op & SATURATE) != 0); break;
     case NUMERIC_REINTERPRET: reinterpret(c, n->wide, n->op); break;
+    case NUMERIC_ADD_WIDE: add_wide(c, n->op != 0); break;
+    case NUMERIC_MULTIPLY_WIDE: multiply_wide(c, n->op != 0); break;
     }
     return true;
 }

@@ -650,6 +650,21 @@ void masm_divide(struct masm *m, enum masm_divide op, bool wide, reg b, bool div
         x64_bind_short(e, done);
 }
 
+void masm_multiply_wide(struct masm *m, bool is_signed, reg b)
+{
+    x64_rr(enc(m), X64_GROUP3 | X64_W, is_signed ? X64_DIGIT_IMUL : X64_DIGIT_MUL, b);
+}
+
+void masm_add_wide(struct masm *m, bool subtract, reg low, reg high, reg a_low, reg a_high, reg b_low, reg b_high)
+{
+    struct x64_enc *e = enc(m);
+
+    x64_rr(e, X64_MOV | X64_W, low, a_low);
+    x64_rr(e, (subtract ? X64_SUB : X64_ADD) | X64_W, low, b_low);
+    x64_rr(e, X64_MOV | X64_W, high, a_high);
+    x64_rr(e, (subtract ? X64_SBB : X64_ADC) | X64_W, high, b_high);
+}
+
 /* The base level has bsr and bsf, which leave their destination undefined for zero. */
 static void scan_bits(struct masm *m, enum masm_unary op, uint32_t width, reg dst, reg a)
 {
