@@ -45,6 +45,7 @@ struct process {
     unsigned exit_status;
     struct timespec exited_at;
     bool exited; /* reaped; STOPPED follows once the exit may be announced */
+    bool failed; /* an exec that could not be started: it can only be deleted */
     struct stdio stdio;
     int console_fd;      /* our end of the socket that brings the terminal's master; -1 */
     int copy_in, copy_out; /* what the terminal will copy from and to; -1 */

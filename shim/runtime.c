@@ -2,6 +2,8 @@
 #include "shim/runtime.h"
 #include "base/fd.h"
 #include "oci/container.h"
+#include "oci/control.h"
+#include "oci/exec.h"
 #include "oci/mount_options.h"
 #include "oci/sys.h"
 #include <limits.h>
@@ -154,6 +156,59 @@ void runtime_kill_all(const void *argument, int console_fd, struct worker_report
     int error = container_kill(job->root, job->id, job->signal, true, &e);
 
     (void)console_fd;
+    if (error != 0)
+        report_error(report, error, &e);
+}
+
+void runtime_exec(const void *argument, int console_fd, struct worker_report *report)
+{
+    const struct runtime_job *job = argument;
+    struct arena arena = {0};
+    struct config_process process;
+    struct container_exec request = {.root = job->root, .id = job->id, .process = &process, .console = console_fd,
+                                     .stdio = {-1, -1, -1}, .clone_parent = true};
+    struct err e = {0};
+    int error = config_parse_process((const char *)job->body->data, job->body->len, &arena, &process, &e);
+
+    if (error == 0)
+        error = container_exec(&request, &report->pid, &e);
+    if (error != 0)
+        report_error(report, error, &e);
+}
+
+void runtime_pause(const void *argument, int console_fd, struct worker_report *report)
+{
+    const struct runtime_job *job = argument;
+    struct err e = {0};
+    int error = control_pause(job->root, job->id, &e);
+
+    (void)console_fd;
+    if (error != 0)
+        report_error(report, error, &e);
+}
+
+void runtime_resume(const void *argument, int console_fd, struct worker_report *report)
+{
+    const struct runtime_job *job = argument;
+    struct err e = {0};
+    int error = control_resume(job->root, job->id, &e);
+
+    (void)console_fd;
+    if (error != 0)
+        report_error(report, error, &e);
+}
+
+void runtime_update(const void *argument, int console_fd, struct worker_report *report)
+{
+    const struct runtime_job *job = argument;
+    struct arena arena = {0};
+    struct config_resources resources;
+    struct err e = {0};
+    int error = config_parse_resources((const char *)job->body->data, job->body->len, &arena, &resources, &e);
+
+    (void)console_fd;
+    if (error == 0)
+        error = control_update(job->root, job->id, &resources, &e);
     if (error != 0)
         report_error(report, error, &e);
 }

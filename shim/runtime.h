@@ -33,6 +33,12 @@ void runtime_create(const void *job, int console_fd, struct worker_report *repor
 void runtime_start(const void *job, int console_fd, struct worker_report *report);
 /* Kills every process of the container with job->signal. */
 void runtime_kill_all(const void *job, int console_fd, struct worker_report *report);
+/* Starts a further process, job->body, in the container; the report carries its pid. */
+void runtime_exec(const void *job, int console_fd, struct worker_report *report);
+void runtime_pause(const void *job, int console_fd, struct worker_report *report);
+void runtime_resume(const void *job, int console_fd, struct worker_report *report);
+/* Sets the limits in job->body. */
+void runtime_update(const void *job, int console_fd, struct worker_report *report);
 /* Removes what is left of a container, whatever its state, and unmounts its root file system. What is gone is no error. */
 void runtime_delete(const void *job, int console_fd, struct worker_report *report);
 

@@ -266,6 +266,8 @@ static void start_done(struct worker *worker, const struct worker_report *report
     container_settle(c);
 }
 
+static void start_exec(struct process *p, struct call *call);
+
 static void handle_start(void *context, struct call *call, const ProtobufCMessage *message)
 {
     const Task__ProcessRequest *request = (const Task__ProcessRequest *)message;
@@ -275,9 +277,13 @@ static void handle_start(void *context, struct call *call, const ProtobufCMessag
 
     if (p == NULL || !need_idle(call, request->id, p->busy))
         return;
-    if (p->state != PROCESS_CREATED || p->exited) {
+    if (p->state != PROCESS_CREATED || p->exited || p->failed) {
         call_fail(call, TTRPC_FAILED_PRECONDITION, "container %s: a process that %s cannot be started", request->id,
                   p->state == PROCESS_RUNNING ? "runs" : "has ended");
+        return;
+    }
+    if (p != &p->container->init) {
+        start_exec(p, call);
         return;
     }
     job = job_of(p->container);
@@ -465,6 +471,36 @@ static void run_simple(struct container *c, struct call *call, const char *what,
     c->pending = call;
 }
 
+static void publish_notice(struct container *c, const char *topic, const char *name)
+{
+    Event__TaskNotice notice = EVENT__TASK_NOTICE__INIT;
+
+    notice.container_id = c->id;
+    publisher_put(&c->shim->publisher, topic, name, &notice.base);
+}
+
+static void pause_done(struct worker *worker, const struct worker_report *report)
+{
+    struct container *c = container_of_worker(worker);
+
+    if (report->code == 0) {
+        c->paused = true;
+        publish_notice(c, "/tasks/paused", "TaskPaused");
+    }
+    simple_done(worker, report);
+}
+
+static void resume_done(struct worker *worker, const struct worker_report *report)
+{
+    struct container *c = container_of_worker(worker);
+
+    if (report->code == 0) {
+        c->paused = false;
+        publish_notice(c, "/tasks/resumed", "TaskResumed");
+    }
+    simple_done(worker, report);
+}
+
 static void handle_kill(void *context, struct call *call, const ProtobufCMessage *message)
 {
     const Task__KillRequest *request = (const Task__KillRequest *)message;
@@ -484,7 +520,10 @@ static void handle_kill(void *context, struct call *call, const ProtobufCMessage
         return;
     }
     error = loop_child_signal(&p->child, (int)request->signal);
-    if (error == 0)
+    if (error == 0 && request->signal == SIGKILL && p->container->paused) {
+        struct runtime_job job = job_of(p->container); /* on v1 what is frozen dies only once it is thawed */
+        run_simple(p->container, call, "resume", &job, runtime_resume, resume_done);
+    } else if (error == 0)
         call_reply(call, NULL);
     else if (error == -ESRCH)
         call_fail(call, TTRPC_NOT_FOUND, "container %s: the process %s", request->id,
@@ -493,14 +532,92 @@ static void handle_kill(void *context, struct call *call, const ProtobufCMessage
         call_fail(call, TTRPC_UNKNOWN, "container %s: signal %u: %s", request->id, request->signal, strerror(-error));
 }
 
+/* --- Exec ------------------------------------------------------------------------------------------------------------ */
+
+/* Only notes the process; Start makes it. */
 static void handle_exec(void *context, struct call *call, const ProtobufCMessage *message)
 {
     const Task__ExecRequest *request = (const Task__ExecRequest *)message;
     struct container *c = need_container(context, call, request->id);
+    Event__TaskExecAdded event = EVENT__TASK_EXEC_ADDED__INIT;
 
     if (c == NULL)
         return;
-    call_fail(call, TTRPC_UNIMPLEMENTED, "container %s: exec is not possible yet: the runtime has no such verb", c->id);
+    if (request->exec_id[0] == 0 || request->spec == NULL) {
+        call_fail(call, TTRPC_INVALID_ARGUMENT, "container %s: exec needs an id and a process", c->id);
+    } else if (process_find(c, request->exec_id) != NULL) {
+        call_fail(call, TTRPC_ALREADY_EXISTS, "container %s has a process %s already", c->id, request->exec_id);
+    } else if (c->init.exited || c->paused) {
+        call_fail(call, TTRPC_FAILED_PRECONDITION, "container %s: nothing can be executed in a container that %s", c->id,
+                  c->paused ? "is paused" : "has ended");
+    } else if (process_new_exec(c, request) == NULL) {
+        fail_memory(call);
+    } else {
+        event.container_id = c->id;
+        event.exec_id = request->exec_id;
+        publisher_put(&c->shim->publisher, "/tasks/exec-added", "TaskExecAdded", &event.base);
+        call_reply(call, NULL);
+    }
+}
+
+static void exec_done(struct worker *worker, const struct worker_report *report)
+{
+    struct process *p = process_of_worker(worker);
+    struct container *c = p->container;
+    Event__TaskExecStarted event = EVENT__TASK_EXEC_STARTED__INIT;
+    struct call *call = p->pending;
+    int error = 0;
+
+    p->busy = NULL;
+    p->pending = NULL;
+    if (report->code == 0) {
+        error = process_watch(p, report->pid);
+        if (error == 0)
+            error = process_open_terminal(p);
+    } else if (report->code == ECHILD) {
+        shim_sweep(c->shim);
+    }
+    if (report->code != 0 || error != 0) {
+        log_line(LOG_ERROR, c->id, "exec %s failed: %s", p->id, error != 0 ? strerror(-error) : report->text);
+        if (error != 0)
+            kill(report->pid, SIGKILL);
+        call_fail(call, error != 0 ? TTRPC_UNKNOWN : code_of(report->code), "%s",
+                  error != 0 ? strerror(-error) : report->text);
+        process_close_stdio(p);
+        p->failed = p->child.pid == 0;
+        container_settle(c);
+        return;
+    }
+    p->state = PROCESS_RUNNING;
+    event.container_id = c->id;
+    event.exec_id = p->id;
+    event.pid = (uint32_t)p->pid;
+    publisher_put(&c->shim->publisher, "/tasks/exec-started", "TaskExecStarted", &event.base);
+    reply_pid(call, p->pid);
+    container_settle(c);
+}
+
+static void start_exec(struct process *p, struct call *call)
+{
+    struct runtime_job job = job_of(p->container);
+    struct err e = {0};
+    int error;
+
+    if (p->container->init.exited) {
+        call_fail(call, TTRPC_FAILED_PRECONDITION, "container %s has ended", p->container->id);
+        return;
+    }
+    job.body = &p->spec;
+    job.exec_id = p->id;
+    job.stdio = &p->stdio;
+    p->worker.done = exec_done;
+    error = start_with_stdio(p, runtime_exec, &job, &e);
+    if (error != 0) {
+        call_fail(call, code_of(-error), "%s", e.text);
+        return;
+    }
+    p->busy = "start";
+    p->pending = call;
 }
 
 /* --- streams --------------------------------------------------------------------------------------------------------- */
@@ -565,33 +682,58 @@ static void handle_connect(void *context, struct call *call, const ProtobufCMess
 
 /* --- the rest -------------------------------------------------------------------------------------------------------- */
 
-static void refuse(struct call *call, const char *id, const char *what)
-{
-    call_fail(call, TTRPC_UNIMPLEMENTED, "container %s: %s is not possible yet: the runtime has no such verb", id, what);
-}
-
 static void handle_pause(void *context, struct call *call, const ProtobufCMessage *message)
 {
-    (void)context;
-    refuse(call, ((const Task__ContainerRequest *)message)->id, "pause");
+    struct container *c = need_container(context, call, ((const Task__ContainerRequest *)message)->id);
+    struct runtime_job job;
+
+    if (c == NULL)
+        return;
+    if (process_status(&c->init) != TASK__STATE__RUNNING) {
+        call_fail(call, TTRPC_FAILED_PRECONDITION, "container %s cannot be paused: it does not run", c->id);
+        return;
+    }
+    job = job_of(c);
+    run_simple(c, call, "pause", &job, runtime_pause, pause_done);
 }
 
 static void handle_resume(void *context, struct call *call, const ProtobufCMessage *message)
 {
-    (void)context;
-    refuse(call, ((const Task__ContainerRequest *)message)->id, "resume");
+    struct container *c = need_container(context, call, ((const Task__ContainerRequest *)message)->id);
+    struct runtime_job job;
+
+    if (c == NULL)
+        return;
+    if (!c->paused) {
+        call_fail(call, TTRPC_FAILED_PRECONDITION, "container %s cannot be resumed: it is not paused", c->id);
+        return;
+    }
+    job = job_of(c);
+    run_simple(c, call, "resume", &job, runtime_resume, resume_done);
 }
 
 static void handle_update(void *context, struct call *call, const ProtobufCMessage *message)
 {
-    (void)context;
-    refuse(call, ((const Task__UpdateRequest *)message)->id, "update");
+    const Task__UpdateRequest *request = (const Task__UpdateRequest *)message;
+    struct container *c = need_container(context, call, request->id);
+    struct runtime_job job;
+
+    if (c == NULL)
+        return;
+    if (request->resources == NULL) {
+        call_fail(call, TTRPC_INVALID_ARGUMENT, "container %s: update needs resources", c->id);
+        return;
+    }
+    job = job_of(c);
+    job.body = &request->resources->value;
+    run_simple(c, call, "update", &job, runtime_update, simple_done);
 }
 
 static void handle_checkpoint(void *context, struct call *call, const ProtobufCMessage *message)
 {
     (void)context;
-    refuse(call, ((const Task__CheckpointRequest *)message)->id, "checkpoint");
+    call_fail(call, TTRPC_UNIMPLEMENTED, "container %s: checkpoint is not possible yet: the runtime has no such verb",
+              ((const Task__CheckpointRequest *)message)->id);
 }
 
 static void handle_shutdown(void *context, struct call *call, const ProtobufCMessage *message)

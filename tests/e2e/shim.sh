@@ -103,6 +103,34 @@ events() {
         "/tasks/create /tasks/start /tasks/exit /tasks/delete "
 }
 
+execs() {
+    local pid
+    started e1 sleep 1000
+    expect "$version: exec" 5 'in there' ctr task exec --exec-id x1 e1 sh -c 'echo in there; exit 5'
+    like "$version: exec is in the pid namespace" "$(ctr task exec --exec-id x1 e1 ps 2>&1)" ' 1 .*sleep 1000'
+    is "$version: exec: stdin and its end" "$({ sleep 0.5; printf hello; } | ctr task exec --exec-id x1 e1 wc -c 2>&1)" 5
+    like "$version: exec with a terminal" "$(script -qec "$ctr_program -a /run/test/containerd.sock -n test task exec -t --exec-id x1 e1 tty" /dev/null 2>&1 < /dev/null)" '/dev/pts'
+    expect "$version: exec of what is not there" 1 'nowhere' ctr task exec --exec-id x1 e1 /nowhere
+    ctr task pause e1
+    is "$version: paused" "$(status_of e1)" PAUSED
+    expect "$version: no exec in a paused container" 1 'paused' ctr task exec --exec-id x1 e1 true
+    ctr task resume e1
+    is "$version: resumed" "$(status_of e1)" RUNNING
+    expect "$version: and exec works again" 0 '' ctr task exec --exec-id x1 e1 true
+    ctr task exec --exec-id x2 e1 sleep 500 &
+    pid=$!
+    for _ in $(seq 100); do ctr task ps e1 | grep -q x2 && break; sleep 0.05; done
+    like "$version: task ps knows the exec" "$(ctr task ps e1)" 'x2'
+    ctr task kill -s SIGKILL e1
+    wait $pid
+    is "$version: the container's end ends the exec" $? 137
+    gone e1
+    started e2 sleep 1000
+    ctr task pause e2
+    gone e2
+    is "$version: a paused container can be killed" "$(ctr task ls -q)" ""
+}
+
 streams() {
     is "$version: stdin and its end" "$({ sleep 0.5; printf hello; } | run localhost/busybox:1 c4 wc -c 2>&1)" 5
     like "$version: a terminal" "$(script -qec "$ctr_program -a /run/test/containerd.sock -n test run --rm -t --runtime $shim localhost/busybox:1 c4 sh -c 'tty; stty size'" /dev/null 2>&1 < /dev/null)" '/dev/'
@@ -207,6 +235,7 @@ for version in ${CONTAINERD:-debian 2.3.7}; do
     basics
     life
     events
+    execs
     streams
     wasm
     case $(basename "$shim") in *wherry*) restart; shim_killed; bad_input ;; esac
