@@ -19,6 +19,13 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c
 	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lcrypto -lm
 -include $(UNIT_BIN:=.d)
 
+# the client with which the end-to-end tests drive the shim without a containerd
+SHIM_CLIENT := $(BUILD)/tests/e2e/shim_client
+$(SHIM_CLIENT): tests/e2e/shim_client.c $(BUILD)/libshim.a
+	@mkdir -p $(@D)
+	$(call say,CC)$(TEST_LINK) -lprotobuf-c -lnettle
+-include $(SHIM_CLIENT:=.d)
+
 # the front test: the specification's suite through decoder and validator, nothing run
 SPEC_FRONT := $(BUILD)/tests/spec/front
 $(SPEC_FRONT): tests/spec/front.c $(BUILD)/libengine.a
@@ -59,11 +66,11 @@ check-fast: all $(UNIT_BIN) $(GOLDEN_BIN)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests $(SHIM_CLIENT) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
-check-e2e: all guests
+check-e2e: all guests $(SHIM_CLIENT)
 	@$(RUN) $(E2E)
 
 ## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)

@@ -1,0 +1,249 @@
+/* The other end of the shim's socket for tests: one call with its answer printed, or many cycles at once.
+ *
+ *     shim_client ADDRESS call METHOD [FIELD=VALUE]...   prints FIELD=VALUE per line; status 1 and "error CODE TEXT" on failure
+ *     shim_client ADDRESS cycles COUNT CLIENTS BUNDLE...  CLIENTS processes, each create/start/kill/wait/delete COUNT times,
+ *                                                        the nth with the nth BUNDLE
+ *     shim_client ADDRESS raw                            sends standard input, then waits for the end of the connection
+ * Fields are strings, numbers or booleans of the request; resources, spec and options are JSON whose Any the client makes. */
+#include "shim/address.h"
+#include "shim/task.pb-c.h"
+#include "shim/ttrpc.h"
+#include "base/fd.h"
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum { TIMEOUT_MS = 20000 };
+
+static const struct call_type {
+    const char *method;
+    const ProtobufCMessageDescriptor *request, *response;
+} types[] = {
+    {"Create", &task__create_request__descriptor, &task__pid_response__descriptor},
+    {"Start", &task__process_request__descriptor, &task__pid_response__descriptor},
+    {"Delete", &task__process_request__descriptor, &task__delete_response__descriptor},
+    {"Exec", &task__exec_request__descriptor, &rpc__empty__descriptor},
+    {"State", &task__process_request__descriptor, &task__state_response__descriptor},
+    {"Wait", &task__process_request__descriptor, &task__wait_response__descriptor},
+    {"Kill", &task__kill_request__descriptor, &rpc__empty__descriptor},
+    {"ResizePty", &task__resize_pty_request__descriptor, &rpc__empty__descriptor},
+    {"CloseIO", &task__close_iorequest__descriptor, &rpc__empty__descriptor},
+    {"Pids", &task__container_request__descriptor, &task__pids_response__descriptor},
+    {"Stats", &task__container_request__descriptor, &task__stats_response__descriptor},
+    {"Connect", &task__container_request__descriptor, &task__connect_response__descriptor},
+    {"Pause", &task__container_request__descriptor, &rpc__empty__descriptor},
+    {"Resume", &task__container_request__descriptor, &rpc__empty__descriptor},
+    {"Update", &task__update_request__descriptor, &rpc__empty__descriptor},
+    {"Checkpoint", &task__checkpoint_request__descriptor, &rpc__empty__descriptor},
+    {"Shutdown", &task__shutdown_request__descriptor, &rpc__empty__descriptor},
+};
+
+_Noreturn static void die(const char *what)
+{
+    fprintf(stderr, "shim_client: %s\n", what);
+    exit(2);
+}
+
+static const struct call_type *type_find(const char *method)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].method, method) == 0)
+            return &types[i];
+    return NULL;
+}
+
+static int dial(const char *address)
+{
+    int fd = address_connect(address);
+    if (fd < 0)
+        die("nobody answers at the address");
+    fcntl(fd, F_SETFL, 0);
+    return fd;
+}
+
+/* Sends one request and returns its response; NULL when the connection ended or twenty seconds went by. */
+static Rpc__Response *exchange(int fd, const char *method, const ProtobufCMessage *request)
+{
+    static uint32_t stream = 1;
+    struct bytes out = {0}, in = {0};
+    struct ttrpc_frame frame;
+    Rpc__Response *response = NULL;
+
+    stream += 2;
+    if (!ttrpc_put_request(&out, stream, "containerd.task.v2.Task", method, request))
+        die("the request cannot be made");
+    if (send(fd, out.data, out.len, MSG_NOSIGNAL) != (ssize_t)out.len)
+        die("the request cannot be sent");
+    bytes_done(&out);
+    while (response == NULL) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        ssize_t n;
+        if (poll(&p, 1, TIMEOUT_MS) <= 0 || !bytes_reserve(&in, 4096))
+            break;
+        n = recv(fd, in.data + in.len, in.capacity - in.len, 0);
+        if (n <= 0)
+            break;
+        in.len += (size_t)n;
+        if (ttrpc_parse(in.data, in.len, &frame) == TTRPC_FRAME)
+            response = rpc__response__unpack(NULL, frame.len, frame.payload);
+    }
+    bytes_done(&in);
+    return response;
+}
+
+static void set_any(ProtobufCMessage **member, const char *json)
+{
+    Rpc__Any *any = calloc(1, sizeof *any);
+
+    rpc__any__init(any);
+    any->type_url = (char *)"types.containerd.io/opencontainers/runtime-spec/1/X";
+    any->value.data = (uint8_t *)json;
+    any->value.len = strlen(json);
+    *member = &any->base;
+}
+
+static void set_field(ProtobufCMessage *message, char *assignment)
+{
+    char *value = strchr(assignment, '=');
+    const ProtobufCFieldDescriptor *field;
+    void *member;
+
+    if (value == NULL)
+        die("a field needs a value");
+    *value++ = 0;
+    field = protobuf_c_message_descriptor_get_field_by_name(message->descriptor, assignment);
+    if (field == NULL)
+        die("no such field");
+    member = (char *)message + field->offset;
+    switch (field->type) {
+    case PROTOBUF_C_TYPE_STRING: *(char **)member = value; break;
+    case PROTOBUF_C_TYPE_UINT32: *(uint32_t *)member = (uint32_t)atoi(value); break;
+    case PROTOBUF_C_TYPE_BOOL: *(protobuf_c_boolean *)member = strcmp(value, "true") == 0; break;
+    case PROTOBUF_C_TYPE_MESSAGE: set_any(member, value); break;
+    default: die("a field of this type cannot be set");
+    }
+}
+
+static void print_message(const ProtobufCMessage *message)
+{
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        const void *member = (const char *)message + field->offset;
+        if (field->label == PROTOBUF_C_LABEL_REPEATED)
+            printf("%s=%zu\n", field->name, *(const size_t *)((const char *)message + field->quantifier_offset));
+        else if (field->type == PROTOBUF_C_TYPE_STRING)
+            printf("%s=%s\n", field->name, *(const char *const *)member);
+        else if (field->type == PROTOBUF_C_TYPE_UINT32 || field->type == PROTOBUF_C_TYPE_ENUM)
+            printf("%s=%u\n", field->name, *(const uint32_t *)member);
+    }
+}
+
+static int answer_print(const struct call_type *type, const Rpc__Response *response)
+{
+    ProtobufCMessage *message;
+
+    if (response == NULL) {
+        printf("error: no answer\n");
+        return 1;
+    }
+    if (response->status != NULL && response->status->code != 0) {
+        printf("error %d %s\n", response->status->code, response->status->message);
+        return 1;
+    }
+    message = protobuf_c_message_unpack(type->response, NULL, response->payload.len, response->payload.data);
+    if (message == NULL)
+        die("the response cannot be read");
+    print_message(message);
+    return 0;
+}
+
+static int call(const char *address, char **words)
+{
+    const struct call_type *type = type_find(words[0]);
+    struct call_type unknown = {.method = words[0], .request = &rpc__empty__descriptor, .response = &rpc__empty__descriptor};
+    ProtobufCMessage *request;
+
+    if (type == NULL)
+        type = &unknown;
+    request = calloc(1, type->request->sizeof_message);
+    protobuf_c_message_init(type->request, request);
+    for (char **word = words + 1; *word != NULL; word++)
+        set_field(request, *word);
+    return answer_print(type, exchange(dial(address), type->method, request));
+}
+
+static void must(int fd, const char *method, const ProtobufCMessage *request, const char *id)
+{
+    Rpc__Response *response = exchange(fd, method, request);
+
+    if (response == NULL || response->status != NULL) {
+        printf("%s of %s: %s\n", method, id, response != NULL ? response->status->message : "no answer");
+        exit(1);
+    }
+    rpc__response__free_unpacked(response, NULL);
+}
+
+static void cycle(int fd, char *id, char *bundle)
+{
+    Task__CreateRequest create = TASK__CREATE_REQUEST__INIT;
+    Task__ProcessRequest process = TASK__PROCESS_REQUEST__INIT;
+    Task__KillRequest kill_request = TASK__KILL_REQUEST__INIT;
+
+    create.id = process.id = kill_request.id = id;
+    create.bundle = bundle;
+    kill_request.signal = 9;
+    must(fd, "Create", &create.base, id);
+    must(fd, "Start", &process.base, id);
+    must(fd, "Kill", &kill_request.base, id);
+    must(fd, "Wait", &process.base, id);
+    must(fd, "Delete", &process.base, id);
+}
+
+static int cycles(const char *address, int count, int clients, char **bundles)
+{
+    int status, failed = 0;
+
+    for (int client = 0; client < clients; client++) {
+        if (fork() != 0)
+            continue;
+        int fd = dial(address);
+        char id[32];
+        for (int i = 0; i < count; i++) {
+            snprintf(id, sizeof id, "cycle%d", client);
+            cycle(fd, id, bundles[client]);
+        }
+        exit(0);
+    }
+    while (wait(&status) > 0)
+        failed |= status;
+    return failed != 0;
+}
+
+/* Raw bytes; says how the connection took it. */
+static int raw(const char *address)
+{
+    int fd = dial(address);
+    char buffer[65536];
+    ssize_t n;
+
+    while ((n = read(0, buffer, sizeof buffer)) > 0)
+        if (send(fd, buffer, (size_t)n, MSG_NOSIGNAL) != n)
+            break;
+    shutdown(fd, SHUT_WR);
+    while ((n = recv(fd, buffer, sizeof buffer, 0)) > 0)
+        fwrite(buffer, 1, (size_t)n, stdout);
+    return n != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 4 && strcmp(argv[2], "call") == 0)
+        return call(argv[1], argv + 3);
+    if (argc >= 6 && strcmp(argv[2], "cycles") == 0 && argc - 5 >= atoi(argv[4]))
+        return cycles(argv[1], atoi(argv[3]), atoi(argv[4]), argv + 5);
+    if (argc == 3 && strcmp(argv[2], "raw") == 0)
+        return raw(argv[1]);
+    die("usage: shim_client ADDRESS call METHOD [FIELD=VALUE]... | cycles COUNT CLIENTS BUNDLE... | raw");
+}

@@ -1,0 +1,223 @@
+#!/bin/bash
+# The shim without containerd: what goes wrong is answered with a proper error, soon, and disturbs no other container of
+# the pod; after each fault nothing is left of the container: no process, mount, cgroup, state, socket.
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
+shim=$BUILD/containerd-shim-wherry-v1 client=$BUILD/tests/e2e/shim_client
+if [ "${FAULTS_TEST_INSIDE:-}" = "" ]; then
+    why=
+    [ "$(id -u)" = 0 ] || why="needs root"
+    for tool in busybox jq; do command -v $tool >/dev/null || why="$tool is not installed"; done
+    for program in "$shim" "$client"; do [ -x "$program" ] || why="$program is not built"; done
+    if [ -z "$why" ]; then FAULTS_TEST_INSIDE=1 exec unshare -m --propagation private "$0" "$@"; fi
+fi
+. tests/tap.sh
+[ -z "${why:-}" ] || skip_all "shim: faults" "$why"
+mount -t tmpfs tmpfs /run
+dir=$BUILD/e2e/shim-faults
+rm -rf "$dir"
+mkdir -p "$dir/rootfs/bin" "$dir/rootfs/proc" "$dir/rootfs/tmp"
+cp "$(type -P busybox)" "$dir/rootfs/bin/busybox"
+for applet in sh sleep dd true echo cat; do ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/$applet"; done
+group=wherry-faults-$$
+
+# bundle ID POD ARGUMENT...
+bundle() {
+    local id=$1 pod=$2
+    shift 2
+    mkdir -p "$dir/$id"
+    tests/bundle "$dir/$id" "$dir/rootfs" --env PATH=/bin --cgroup "/$group/$id" -- "$@"
+    change "$id" '.annotations["io.containerd.runc.v2.group"] = "'"$pod"'" | .linux.namespaces |= map(select(.type != "network"))
+        | .mounts |= map(select(.type != "sysfs" and .type != "cgroup"))'
+}
+change() { jq "$2" "$dir/$1/config.json" > "$dir/$1/new" && mv "$dir/$1/new" "$dir/$1/config.json"; }
+# start ID: runs `start` for it, sets $address
+start() { address=$(cd "$dir/$1" && "$shim" -namespace test -address /none -publish-binary /none -id "$1" start < /dev/null); }
+call() { "$client" "$address" call "$@" 2>&1; }
+create() { local id=$1; shift; call Create id="$id" bundle="$dir/$id" "$@"; }
+shim_pid() { call Connect id=x | sed -n 's/shim_pid=//p'; }
+status() { call State id="$1" | sed -n 's/^status=//p'; }
+pid_of() { call State id="$1" | sed -n 's/^pid=//p'; }
+children() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
+wait_until() { for _ in $(seq 100); do eval "$1" && return; sleep 0.05; done; return 1; }
+
+# left ID: what is there of it, one word each; nothing is the empty string
+left() {
+    local what=
+    [ -e "/run/containerd/wherry/test/$1" ] && what="$what state"
+    [ -n "$(find /sys/fs/cgroup -path "*/$group/$1" -type d 2>/dev/null)" ] && what="$what cgroup"
+    grep -q " $dir/$1/" /proc/self/mountinfo && what="$what mount"
+    grep -lsz "MARK=$1\$" /proc/[0-9]*/environ | grep -q . && what="$what process"
+    echo "${what# }"
+}
+clean() { wait_until "[ -z \"\$(left $1)\" ]"; is "$2: nothing is left" "$(left "$1")" ""; }
+witness() { is "$1: the pod's other container runs on" "$(status witness)" 2; }
+
+bundle witness pod sleep 1000
+start witness
+like "a container of the pod is created" "$(create witness)" 'pid=[1-9]'
+like "and started" "$(call Start id=witness)" 'pid=[1-9]'
+
+# --- what clients send ------------------------------------------------------------------------------------------------
+printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | timeout 10 "$client" "$address" raw > "$dir/raw" 2>&1
+ok "bytes that are no frames end in a closed connection, not a hang" $(($? == 124))
+witness "bytes that are no frames"
+printf '\0\0\0\003\0\0\0\001\001\0\377\377\377' | timeout 10 "$client" "$address" raw > "$dir/raw" 2>&1
+like "a request that is no message is answered" "$(tr -d '\0' < "$dir/raw")" 'not a valid message'
+{ printf '\0\100\0\001\0\0\0\001\001\0'; head -c 4194305 /dev/zero; } | timeout 10 "$client" "$address" raw > "$dir/raw" 2>&1
+like "a message above 4 MiB is answered" "$(tr -d '\0' < "$dir/raw")" 'larger than'
+is "an unknown method" "$(call Frobnicate)" "error 12 method Frobnicate of containerd.task.v2.Task is not served here"
+like "an unknown container" "$(call State id=nobody)" 'error 5'
+like "an unknown exec" "$(call State id=witness exec_id=nobody)" 'error 5'
+like "a signal that is none" "$(call Kill id=witness signal=9999)" 'error 3'
+like "no such id as .." "$(call Create id=.. bundle="$dir/witness")" 'error 3'
+witness "wrong requests"
+
+# --- what is missing --------------------------------------------------------------------------------------------------
+bundle c1 pod sleep 1000
+change c1 '.process.env += ["MARK=c1"]'
+like "no bundle" "$(call Create id=c1 bundle="$dir/nowhere")" 'error .*nowhere'
+clean c1 "no bundle"
+like "no fifo" "$(create c1 stdout="$dir/no-fifo")" 'error .*no-fifo'
+clean c1 "no fifo"
+cp "$dir/c1/config.json" "$dir/c1/good"
+echo '{"ociVersion": ' > "$dir/c1/config.json"
+like "broken config.json" "$(create c1)" 'error .*config'
+mv "$dir/c1/good" "$dir/c1/config.json"
+clean c1 "broken config.json"
+mkdir -p /run/containerd/wherry
+mount -t tmpfs -o size=4k,nr_inodes=3 tmpfs /run/containerd/wherry
+like "a full disk below the states" "$(create c1)" 'error .*No space left'
+umount /run/containerd/wherry
+clean c1 "a full disk"
+witness "what is missing"
+
+# --- states and clients at once ----------------------------------------------------------------------------------------
+for i in 1 2; do create c1 > "$dir/create$i" & done
+wait
+is "two creates at once: one wins" "$(cat "$dir/create1" "$dir/create2" | grep -c pid=)" 1
+like "and the other is told" "$(cat "$dir/create1" "$dir/create2")" 'error 6'
+like "pause before start" "$(call Pause id=c1)" 'error 9'
+for i in 1 2; do call Start id=c1 > "$dir/start$i" & done
+wait
+is "two starts at once: one wins" "$(cat "$dir/start1" "$dir/start2" | grep -c pid=)" 1
+like "delete of a running container" "$(call Delete id=c1)" 'error 9'
+call Wait id=c1 > "$dir/wait" &
+kill -9 "$(pid_of c1)"
+wait $!
+is "the init killed from outside: Wait says 137" "$(cat "$dir/wait")" "exit_status=137"
+like "kill of what has ended" "$(call Kill id=c1 signal=15)" 'error 5'
+for i in 1 2; do call Delete id=c1 > "$dir/delete$i" & done
+wait
+is "two deletes at once: one wins" "$(cat "$dir/delete1" "$dir/delete2" | grep -c exit_status=137)" 1
+clean c1 "two clients"
+create c1 > /dev/null
+is "delete of a created container" "$(call Delete id=c1 | grep exit_status)" "exit_status=137"
+clean c1 "delete of a created container"
+witness "two clients"
+
+# --- streams -----------------------------------------------------------------------------------------------------------
+bundle c1 pod dd if=/dev/zero bs=1M count=1
+change c1 '.process.env += ["MARK=c1"]'
+mkfifo "$dir/never-read"
+create c1 stdout="$dir/never-read" > /dev/null
+call Start id=c1 > /dev/null
+sleep 0.2
+is "a reader that never reads: the container waits" "$(status c1)" 2
+call Kill id=c1 signal=9 > /dev/null
+is "and can be killed" "$(call Wait id=c1)" "exit_status=137"
+like "and deleted" "$(call Delete id=c1)" 'exit_status=137'
+clean c1 "a reader that never reads"
+
+# --- workers -----------------------------------------------------------------------------------------------------------
+bundle c1 pod sleep 1000
+change c1 '.process.env += ["MARK=c1"] | .hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "5"]}]'
+daemon=$(shim_pid)
+before=$(children "$daemon")
+create c1 > "$dir/create" &
+wait_until '[ "$(children "$daemon")" != "$before" ]'
+sleep 0.3
+witness "a slow hook"
+for child in $(children "$daemon"); do # the worker is the one that still is the shim's program, with a child of its own
+    [ "$(readlink "/proc/$child/exe")" = "$shim" ] && [ -n "$(children "$child")" ] && kill -9 "$child"
+done
+wait $!
+like "a killed worker is a failed call" "$(cat "$dir/create")" 'error .*died'
+wait_until '[ "$(children "$daemon" | wc -w)" = 1 ]'
+is "its init is gone" "$(children "$daemon" | wc -w)" 1
+clean c1 "a killed worker"
+witness "a killed worker"
+change c1 'del(.hooks)'
+like "and the id is free again" "$(create c1)" 'pid='
+call Delete id=c1 > /dev/null
+
+# --- the shim killed at each call --------------------------------------------------------------------------------------
+bundle k1 alone sleep 1000
+change k1 '.process.env += ["MARK=k1"]'
+killed_at() {
+    kill -9 "$(shim_pid)"
+    (cd "$dir/k1" && "$shim" -namespace test -address /none -publish-binary /none -id k1 -bundle "$dir/k1" delete > "$dir/deleted" 2>&1)
+    ok "shim killed $1: delete succeeds" $? "$(cat "$dir/deleted")"
+    clean k1 "shim killed $1"
+    [ ! -e "${address#unix://}" ]
+    ok "shim killed $1: no socket" $?
+}
+pod_address=$address
+start k1
+killed_at "before create"
+start k1
+change k1 '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "1"]}]'
+create k1 > /dev/null 2>&1 &
+sleep 0.4
+killed_at "in create"
+change k1 'del(.hooks)'
+start k1
+create k1 > /dev/null
+killed_at "after create"
+start k1
+create k1 > /dev/null
+call Start id=k1 > /dev/null
+call Wait id=k1 > /dev/null 2>&1 &
+killed_at "in wait"
+start k1
+create k1 > /dev/null
+call Start id=k1 > /dev/null
+call Kill id=k1 signal=9 > /dev/null
+killed_at "after kill"
+start k1
+create k1 > /dev/null
+call Start id=k1 > /dev/null
+call Pause id=k1 > /dev/null
+killed_at "after pause"
+wait
+address=$pod_address
+witness "other shims killed"
+
+# --- many --------------------------------------------------------------------------------------------------------------
+private_kib() { awk '/^Private_Dirty/ { print $2 }' "/proc/$daemon/smaps_rollup"; }
+for i in 0 1 2 3 4 5 6 7; do bundle "cycle$i" pod sleep 1000; bundles="${bundles:-} $dir/cycle$i"; done
+"$client" "$address" cycles 5 8 $bundles > "$dir/cycles" 2>&1
+sleep 0.1 # until the shim has seen the clients go
+before_kib=$(private_kib) before_fds=$(ls "/proc/$daemon/fd" | wc -l)
+"$client" "$address" cycles "${CYCLES:-125}" 8 $bundles > "$dir/cycles" 2>&1
+ok "$((${CYCLES:-125} * 8)) cycles over 8 connections" $? "$(cat "$dir/cycles")"
+sleep 0.1
+after_kib=$(private_kib)
+[ "$after_kib" -le $((before_kib + 16)) ]
+ok "the shim's private memory is flat ($before_kib KiB before, $after_kib after)" $?
+is "and its descriptors" "$(ls "/proc/$daemon/fd" | wc -l)" "$before_fds"
+is "and its children" "$(children "$daemon" | wc -w)" 1
+witness "many cycles"
+
+call Kill id=witness signal=9 > /dev/null
+call Wait id=witness > /dev/null
+call Delete id=witness > /dev/null
+call Shutdown id=witness > /dev/null
+wait_until '[ ! -e "${address#unix://}" ]'
+ok "the shim ends and removes its socket" $?
+wait_until '[ ! -e "/proc/$daemon" ]'
+ok "and its process" $?
+find /sys/fs/cgroup -depth -path "*/$group" -type d -exec rmdir {} \; 2>/dev/null
+is "no cgroup" "$(find /sys/fs/cgroup -path "*/$group*" -type d)" ""
+finish
