@@ -18,6 +18,12 @@ struct engine_options engine_options_resolved(const struct engine_options *optio
     return resolved;
 }
 
+bool engine_needs_explicit_checks(uint64_t address_space_bytes)
+{
+    /* one memory with its guard region, the reference space, the stack, and room for a second memory */
+    return address_space_bytes < UINT64_C(24) << 30;
+}
+
 uint32_t engine_cpu_features(void)
 {
     return 0; /* the compilers use x86-64-v2 and nothing beyond it */

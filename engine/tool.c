@@ -11,6 +11,7 @@
 #include "wherry/worker.h"
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 enum {
@@ -196,6 +197,13 @@ static const char *base_name(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+/* Under a limit on the address space there is no room for guard regions: the code must compare. */
+static bool address_space_is_small(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && engine_needs_explicit_checks(limit.rlim_cur);
+}
+
 static int run(int argc, char **argv)
 {
     struct tool_options o = {0};
@@ -210,6 +218,7 @@ static int run(int argc, char **argv)
     if ((module_fd = open_module(o.rest[0], &err)) < 0)
         return complain(&err);
     o.cache.kept_private = true;
+    o.engine.explicit_bounds_checks = address_space_is_small();
     status = cache_open_artifact(module_fd, &o.engine, &o.cache, &artifact_fd, NULL, &err);
     close(module_fd);
     if (status != 0) {

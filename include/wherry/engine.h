@@ -42,6 +42,10 @@ uint32_t engine_default_features(void);
 /* OPTIONS with the defaults filled in: what a cache key and an artifact's header speak of. */
 struct engine_options engine_options_resolved(const struct engine_options *options);
 
+/* Whether a process that may have so much address space (RLIMIT_AS) has no room for guard regions, so that its module is to
+ * be compiled with explicit_bounds_checks. */
+bool engine_needs_explicit_checks(uint64_t address_space_bytes);
+
 /* Features of this CPU, beyond the base level x86-64-v2, that the compilers make use of; part of every cache key. */
 uint32_t engine_cpu_features(void);
 

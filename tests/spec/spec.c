@@ -1,6 +1,6 @@
-/* spec [-c COMPILER] [-k KNOWN-FAILURES] [-v] DIR [NAME...]: runs every .json script below DIR (only those whose name
+/* spec [-b] [-c COMPILER] [-k KNOWN-FAILURES] [-v] DIR [NAME...]: runs every .json script below DIR (only those whose name
  * contains a NAME) in a process of its own, so that a crash costs one file. Per file: passed, failed, left out and why;
- * the last line adds up. A failure listed in KNOWN-FAILURES ("name line") is expected; if it passes, that is a failure. */
+ * the last line adds up. -b: with explicit bounds checks. A failure listed in KNOWN-FAILURES ("name line") is expected; if it passes, that is a failure. */
 #include "tests/spec/spec.h"
 #include "base/fd.h"
 #include <ftw.h>
@@ -284,8 +284,10 @@ int main(int argc, char **argv)
     volatile long *line = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int option;
 
-    while ((option = getopt(argc, argv, "c:k:v")) != -1) {
-        if (option == 'c')
+    while ((option = getopt(argc, argv, "bc:k:v")) != -1) {
+        if (option == 'b')
+            options.explicit_bounds_checks = true;
+        else if (option == 'c')
             options.compiler = compiler_by_name(optarg);
         else if (option == 'k')
             read_known(optarg);
@@ -295,7 +297,7 @@ int main(int argc, char **argv)
             return 2;
     }
     if (optind >= argc || line == MAP_FAILED) {
-        fprintf(stderr, "usage: spec [-c COMPILER] [-k KNOWN-FAILURES] [-v] DIR [NAME...]\n");
+        fprintf(stderr, "usage: spec [-b] [-c COMPILER] [-k KNOWN-FAILURES] [-v] DIR [NAME...]\n");
         return 2;
     }
     root = argv[optind];
