@@ -117,7 +117,7 @@ refused "a truncated module: offset" 'offset' create header
 wasm section '\0asm\1\0\0\0\143\0'
 refused "an unknown section: offset" 'offset' create section
 wasm import '\0asm\1\0\0\0\1\4\1\140\0\0\2\15\1\7nowhere\1f\0\0'
-refused "an unknown import: module and name" 'nowhere.*f' create import
+refused "an unknown import: module and name" '"f" from "nowhere"' create import
 wasm component '\0asm\15\0\1\0'
 refused "a component, by that word" 'component' create component
 wasm threads '\0asm\1\0\0\0\5\4\1\3\1\1'

@@ -161,6 +161,7 @@ for how in unreachable memory divide stack; do
     like "wasm: trap ($how), with a named backtrace" "$out" "$([ $how = stack ] && echo dive || echo sail_into_the_rocks)"
 done
 for signal in TERM INT HUP USR1; do
+    rm -f "$dir/out" # the last one's "waiting" must not be seen
     rt run --bundle "$dir/life-wasm" "$id" > "$dir/out" 2>&1 < /dev/null &
     runner=$!
     for _ in $(seq 100); do grep -q waiting "$dir/out" && break; sleep 0.05; done
