@@ -45,5 +45,7 @@ int engine_artifact_check_imports(int fd, const struct grant *grant, struct err 
     /* Every function of preview 1 is there whatever is granted: without a grant it fails in the guest, with an errno. */
     if (status == 0 && header.unknown_import[0] != 0)
         status = err_set(err, ENOENT, "%.*s", (int)sizeof header.unknown_import, header.unknown_import);
+    if (status == 0 && header.not_a_command[0] != 0)
+        status = err_set(err, ENOEXEC, "%.*s", (int)sizeof header.not_a_command, header.not_a_command);
     return status;
 }

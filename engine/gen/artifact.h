@@ -74,6 +74,7 @@ struct artifact_header {
     uint64_t body_digest; /* of everything after the header page */
     uint64_t host_functions[ARTIFACT_HOST_FUNCTIONS_MAX / 64];
     char unknown_import[ARTIFACT_UNKNOWN_IMPORT_BYTES]; /* a sentence about the first import no host has; else empty */
+    char not_a_command[ARTIFACT_UNKNOWN_IMPORT_BYTES];  /* a sentence about why _start cannot be called; else empty */
     uint32_t start_func;                                /* or MODULE_NONE */
     uint32_t features_used;
     uint64_t module_bytes;

@@ -338,6 +338,24 @@ static void note_imports(const struct module *m, struct artifact_header *header)
     }
 }
 
+/* So that a library is refused when a container is created, not when it is started. */
+static void note_command(const struct module *m, struct artifact_header *header)
+{
+    const char *reason = "the module exports no function _start: it is a library, not a command";
+
+    for (uint32_t i = 0; i < m->export_count; i++) {
+        const struct export_decl *d = &m->exports[i];
+        const struct type_def *t;
+        if (d->kind != EXTERNAL_FUNC || !name_is(d->name, "_start"))
+            continue;
+        t = &m->types[m->funcs[d->index].type];
+        reason = t->param_count + t->result_count == 0
+                     ? ""
+                     : "the module's _start has parameters or results; a command's has none";
+    }
+    snprintf(header->not_a_command, sizeof header->not_a_command, "%s", reason);
+}
+
 /* --- layout --------------------------------------------------------------------------------------------------------- */
 
 static void put_code(struct writer *w, const struct code_object *code)
@@ -400,6 +418,7 @@ int artifact_write(const struct module *m, const struct code_object *code, const
     header.features_used = m->features_used;
     header.module_bytes = m->len;
     note_imports(m, &header);
+    note_command(m, &header);
     put_types(&w);
     put_funcs(&w);
     put_definitions(&w);

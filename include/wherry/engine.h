@@ -64,8 +64,8 @@ int engine_compile(const void *bytes, size_t len, const uint8_t key[32], const s
  * Returns 0, or -ESTALE when it must be made anew, or another negative errno. */
 int engine_artifact_check(int fd, const uint8_t key[32], const struct engine_options *options, struct err *err);
 
-/* Compares the host functions that the artifact in FD imports with what GRANT allows and the engine has.
- * Returns 0, or -ENOENT/-EPERM with module, name and type of the first offender in ERR. */
+/* Compares the host functions that the artifact in FD imports with what GRANT allows and the engine has, and sees to it that
+ * there is a `_start` to run. Returns 0, -ENOENT/-EPERM with module, name and type of the first offender in ERR, or -ENOEXEC. */
 int engine_artifact_check_imports(int fd, const struct grant *grant, struct err *err);
 
 /* Maps the artifact in FD (closed by the callee once mapped), makes an instance with GRANT and runs `_start`. CONFINED: before
