@@ -1,4 +1,5 @@
 /* What compiled code leaves to C (enum vm_builtin). All run on the C stack; one that traps abandons the Wasm frames. */
+#include "engine/rt/copy.h"
 #include "engine/rt/store.h"
 #include <string.h>
 
@@ -40,7 +41,7 @@ static uint64_t builtin_memory_copy(struct vm *vm, uint64_t which, uint64_t to, 
 
     if (!artifact_range_fits(to, count, target->size_bytes) || !artifact_range_fits(from, count, source->size_bytes))
         return check(vm, TRAP_MEMORY_OUT_OF_BOUNDS);
-    memmove(target->base + to, source->base + from, count);
+    copy_bytes(target->base + to, source->base + from, count);
     return 0;
 }
 
