@@ -6,10 +6,10 @@ BENCH_MUSL     := $(MUSL_CC) -std=gnu17 -O2 -Wall -Wextra -Wno-unused-parameter 
 # static musl, like nothing else here links less: see docs/RATIONALE.md for what each libc costs
 $(BUILD)/bench/floor: tests/bench/floor.c | $(BUILD)/musl-include
 	@mkdir -p $(@D)
-	$(call say,CC)$(BENCH_MUSL) -fPIE -static-pie -o $@ $<
+	$(call say,CC)$(BENCH_MUSL) -fPIE $(MUSL_STATIC) -o $@ $< $(MUSL_STATIC_END)
 $(BUILD)/bench/starts $(BUILD)/bench/runs: $(BUILD)/bench/%: tests/bench/%.c | $(BUILD)/musl-include
 	@mkdir -p $(@D)
-	$(call say,CC)$(BENCH_MUSL) -static -o $@ $<
+	$(call say,CC)$(BENCH_MUSL) -fPIE $(MUSL_STATIC) -o $@ $< $(MUSL_STATIC_END)
 $(BUILD)/bench/filter: tests/bench/filter.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -O2 -Wall -Wextra -o $@ $< -lseccomp
@@ -22,7 +22,7 @@ bench: all guests $(BENCH_PROGRAMS)
 
 ## bench-libc   what musl, static and dynamic glibc cost a short-lived program (docs/RATIONALE.md)
 bench-libc: $(BENCH_PROGRAMS)
-	@BUILD=$(BUILD) tests/bench/libc.sh
+	@BUILD=$(BUILD) MUSL_LINK="$(MUSL_STATIC)" MUSL_LINK_END="$(MUSL_STATIC_END)" tests/bench/libc.sh
 
 ## bench-engine the nine shared kernels against native code (KERNELS="fib sha256", ROUNDS)
 bench-engine: all $(BENCH_PROGRAMS)

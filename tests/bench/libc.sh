@@ -7,14 +7,16 @@ BUILD=${BUILD:-build}
 out=$(pwd)/$BUILD/bench/libc
 rounds=${ROUNDS:-200}
 rm -rf "$out"
-mkdir -p "$out"
+mkdir -p "$out/true/rootfs/bin" "$out/true/rootfs/proc" "$out/true/rootfs/sys" "$out/true/rootfs/dev"
+busybox=$(command -v busybox) || { echo "bench-libc: busybox is not installed"; exit 1; }
+cp "$busybox" "$out/true/rootfs/bin/true"
 echo 'int main(void) { return 0; }' > "$out/empty.c"
-musl="musl-gcc -isystem $BUILD/musl-include -fPIE -static-pie"
+musl="musl-gcc -isystem $BUILD/musl-include -fPIE ${MUSL_LINK:?run it by make bench-libc}"
 flags="-O2 -D_GNU_SOURCE -w"
 usual="-Wl,--no-as-needed -lseccomp -lcap -lyajl"
 for program in "$out/empty.c" tests/bench/floor.c; do
     name=$out/$(basename "$program" .c)
-    $musl $flags -o "$name-musl" "$program"
+    $musl $flags -o "$name-musl" "$program" $MUSL_LINK_END
     gcc $flags -fPIE -static-pie -o "$name-static" "$program"
     gcc $flags -o "$name-dynamic" "$program"
     gcc $flags -o "$name-usual" "$program" $usual
@@ -31,7 +33,7 @@ echo "the floor program, create + start + exit + delete, cgroup v2"
 tests/bench/view v2 unshare -m --propagation private sh -c '
     mkdir -p "$1/state"; mount -t tmpfs state "$1/state"; shift; exec "$@"' sh "$out" "$BUILD/bench/starts" --rounds "$((rounds / 4))" \
     --gap 15 --root "$out/state" \
-    "musl, static-pie=$out/floor-musl=$BUILD/bench/true" "glibc, static-pie=$out/floor-static=$BUILD/bench/true" \
-    "glibc, dynamic=$out/floor-dynamic=$BUILD/bench/true" "glibc, dynamic + seccomp, cap, yajl=$out/floor-usual=$BUILD/bench/true" \
-    "glibc, dynamic + these + systemd=$out/floor-systemd=$BUILD/bench/true" > "$out/floor.tsv"
+    "musl, static-pie=$out/floor-musl=$out/true" "glibc, static-pie=$out/floor-static=$out/true" \
+    "glibc, dynamic=$out/floor-dynamic=$out/true" "glibc, dynamic + seccomp, cap, yajl=$out/floor-usual=$out/true" \
+    "glibc, dynamic + these + systemd=$out/floor-systemd=$out/true" > "$out/floor.tsv"
 awk -v base="musl, static-pie" -v view="floor" -f tests/bench/table.awk "$out/floor.tsv"

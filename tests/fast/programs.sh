@@ -18,8 +18,26 @@ lacks() {
     if [ -z "$found" ]; then echo "ok $n - no $3 in $1"; else echo "# $found"; echo "not ok $n - no $3 in $1"; status=1; fi
 }
 
+# static PROGRAM: no loader and no library, or a container's own would be used (musl-gcc makes such programs unasked)
+static() {
+    n=$((n + 1))
+    program=$BUILD/$1
+    if [ ! -e "$program" ]; then
+        echo "ok $n - $1 is static # SKIP it is not built"
+    elif readelf -lW "$program" | grep -q INTERP || readelf -d "$program" | grep -q NEEDED; then
+        readelf -d "$program" | grep NEEDED | sed 's/^/# /'
+        echo "not ok $n - $1 is static"
+        status=1
+    else
+        echo "ok $n - $1 is static"
+    fi
+}
+
 lacks engine '^(module_decode|module_validate|baseline_|x64_enc|artifact_write|engine_compile)' compiler
 lacks engine '^(dlopen|getpwnam|getaddrinfo|setlocale|iconv_open)$' 'dynamic loading, name service or locale'
 lacks compile '^(wasi_|p1_|engine_run|instance_new|entry_enter)' runtime
+[ -n "${SANITIZE:-}" ] || for program in wherry containerd-shim-wherry-v1 libexec/wherry/engine libexec/wherry/compile; do
+    static $program
+done
 echo "1..$n"
 exit $status
