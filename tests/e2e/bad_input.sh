@@ -37,9 +37,12 @@ refused() {
     local name=$1 pattern=$2 out status remains
     shift 2
     rm -f "$dir/log"
-    out=$("$@" 2>&1 < /dev/null)
+    # into a file: should it succeed after all, a container would hold a $(...) open
+    "$@" > "$dir/out" 2>&1 < /dev/null
     status=$?
+    out=$(cat "$dir/out")
     remains=$(left)
+    [ $status != 0 ] || rt delete --force "$id" > /dev/null 2>&1
     if [ $status != 1 ]; then tap_fail "$name" "exit status $status, wanted 1; output: $out"
     elif ! printf '%s\n' "$out" | grep -q -- "$pattern"; then tap_fail "$name" "got:     $out
 pattern: $pattern"
@@ -117,7 +120,7 @@ refused "a truncated module: offset" 'offset' create header
 wasm section '\0asm\1\0\0\0\143\0'
 refused "an unknown section: offset" 'offset' create section
 wasm import '\0asm\1\0\0\0\1\4\1\140\0\0\2\15\1\7nowhere\1f\0\0'
-refused "an unknown import: module and name" '"f" from "nowhere"' create import
+refused "an unknown import: module and name" '"f" from "nowhere" with the type () -> ()' create import
 wasm component '\0asm\15\0\1\0'
 refused "a component, by that word" 'component' create component
 wasm threads '\0asm\1\0\0\0\5\4\1\3\1\1'
