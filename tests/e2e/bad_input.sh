@@ -126,7 +126,11 @@ refused "a component, by that word" 'component' create component
 wasm threads '\0asm\1\0\0\0\5\4\1\3\1\1'
 refused "a feature that is not there, by its name" 'threads' create threads
 wasm nostart '\0asm\1\0\0\0'
-refused "a module without _start" '_start' create nostart
+# only the engine knows what a module exports, so this fails at start, as a program that cannot be executed
+rt run --bundle "$dir/nostart" "$id" > "$dir/out" 2>&1 < /dev/null
+is "a module without _start: status" $? 126
+like "a module without _start: reason" "$(cat "$dir/out")" '_start'
+is "a module without _start: nothing left" "$(left)" ""
 
 # states
 refused "start of what does not exist" "$id.*does not exist" rt start "$id"
@@ -136,14 +140,14 @@ refused "kill of what does not exist" "$id.*does not exist" rt kill "$id" KILL
 create good > "$dir/out" 2>&1 < /dev/null
 ok "(a good one can be created)" $? "$(cat "$dir/out")"
 # with a container there, "nothing left" means nothing more than before
-before=$(left)
+before=$(left | grep -v ^process)
 still() {
     local name=$1 pattern=$2 out status
     shift 2
     out=$("$@" 2>&1 < /dev/null)
     status=$?
     [ $status = 1 ] || { tap_fail "$name" "exit status $status, wanted 1; output: $out"; return; }
-    [ "$(left)" = "$before" ] || { tap_fail "$name" "changed: $(left)"; return; }
+    [ "$(left | grep -v ^process)" = "$before" ] || { tap_fail "$name" "changed: $(left)"; return; }
     like "$name" "$out" "$pattern"
 }
 still "an id twice" 'already exists' create good

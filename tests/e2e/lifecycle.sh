@@ -129,9 +129,9 @@ rt delete --force "$id" > /dev/null 2>&1
 bundle fds -- /bin/sh -c 'cat <&3'
 is "native: --preserve-fds" "$(rt run --preserve-fds 1 --bundle "$dir/fds" "$id" 2>&1 3<<< 'through three' < /dev/null)" "through three"
 bundle term -- /bin/sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done'
-rt run --bundle "$dir/term" "$id" > "$dir/out" 2>&1 < /dev/null &
+rt run --bundle "$dir/term" "$id" > "$dir/ready" 2>&1 < /dev/null &
 runner=$!
-for _ in $(seq 100); do grep -q ready "$dir/out" && break; sleep 0.05; done
+for _ in $(seq 200); do grep -qs ready "$dir/ready" && break; sleep 0.05; done
 rt kill "$id" 15
 wait $runner
 is "native: a handled SIGTERM, by number" $? 9
@@ -161,10 +161,9 @@ for how in unreachable memory divide stack; do
     like "wasm: trap ($how), with a named backtrace" "$out" "$([ $how = stack ] && echo dive || echo sail_into_the_rocks)"
 done
 for signal in TERM INT HUP USR1; do
-    rm -f "$dir/out" # the last one's "waiting" must not be seen
-    rt run --bundle "$dir/life-wasm" "$id" > "$dir/out" 2>&1 < /dev/null &
+    rt run --bundle "$dir/life-wasm" "$id" > "$dir/$signal" 2>&1 < /dev/null &
     runner=$!
-    for _ in $(seq 100); do grep -q waiting "$dir/out" && break; sleep 0.05; done
+    for _ in $(seq 200); do grep -qs waiting "$dir/$signal" && break; sleep 0.05; done
     rt kill "$id" $signal
     wait $runner
     is "wasm: SIG$signal ends it with 128 + its number" $? $((128 + $(kill -l $signal)))
