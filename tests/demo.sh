@@ -43,7 +43,19 @@ for kind in wasm native; do
 done
 
 say "3. What the module was granted (wherry plan build/demo/wasm)"
-"$wherry" plan "$dir/wasm" | sed 's/^/   /'
+"$wherry" plan "$dir/wasm" | awk '
+    $1 == "grant" {
+        kind = $2; sub(/^grant [^ ]+ /, "")
+        if (kind in lines) lines[kind] = lines[kind] (kind == "hidden" ? " " : "\n               ") $0
+        else { order[++kinds] = kind; lines[kind] = $0 }
+    }
+    /^workload Wasm/ { why = $0; sub(/^workload /, "", why) }
+    $1 != "grant" { steps++ }
+    END {
+        print "   " why
+        for (i = 1; i <= kinds; i++) printf "   %-18s %s\n", order[i], lines[order[i]]
+        print "   (and " steps " lines on how the container itself is made)"
+    }'
 
 say "4. From create to delete, median of ${ROUNDS:-9} cold starts, docker's seccomp profile"
 tests/bundle "$dir/true" "$dir/native/rootfs" --seccomp --cgroup /wherry-demo-true -- /bin/true
