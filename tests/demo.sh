@@ -46,7 +46,7 @@ say "3. What the module was granted (wherry plan build/demo/wasm)"
 "$wherry" plan "$dir/wasm" | awk '
     $1 == "grant" {
         kind = $2; sub(/^grant [^ ]+ /, "")
-        if (kind in lines) lines[kind] = lines[kind] (kind == "hidden" ? " " : "\n               ") $0
+        if (kind in lines) lines[kind] = lines[kind] (kind == "hidden" ? " " : "\n                      ") $0
         else { order[++kinds] = kind; lines[kind] = $0 }
     }
     /^workload Wasm/ { why = $0; sub(/^workload /, "", why) }
