@@ -411,14 +411,16 @@ static int remove_hierarchy(const char *directory, struct err *e)
     if (ret < 0)
         return ret;
     for (int i = 0; i < REMOVE_TRIES; i++) {
-        ret = remove_below(fd);
-        if (ret == 0 && (rmdir(directory) == 0 || errno == ENOENT))
+        if (rmdir(directory) == 0 || errno == ENOENT)
             return 0;
-        if (ret == 0)
-            ret = -errno;
-        if (ret != -EBUSY)
+        ret = -errno;
+        if (ret != -EBUSY && ret != -ENOTEMPTY)
             break;
-        sleep_ms(i < 7 ? 1 << i : REMOVE_WAIT_MS);
+        if (i > 0) /* the first time there may only have been children in the way */
+            sleep_ms(i < 7 ? 1 << i : REMOVE_WAIT_MS);
+        ret = remove_below(fd);
+        if (ret < 0 && ret != -EBUSY)
+            break;
     }
     return err_set(e, -ret, "cannot remove the cgroup %s: %s", directory, strerror(-ret));
 }

@@ -122,7 +122,7 @@ static bool take_filter(const struct buf *bytes, struct buf *filter)
 
 /* --- the cache ------------------------------------------------------------------------------------------------------ */
 
-/* What the filter depends on: the profile, and the kernel, which libseccomp asks what it can do. */
+/* What the filter depends on: the compiler, the profile, and the kernel, which libseccomp asks what it can do. */
 static void entry_name(const struct buf *profile, char name[NAME_BYTES])
 {
     struct sha256_ctx context;
@@ -132,6 +132,7 @@ static void entry_name(const struct buf *profile, char name[NAME_BYTES])
     memset(&host, 0, sizeof host);
     uname(&host);
     sha256_init(&context);
+    sha256_update(&context, strlen(SECCOMP_FILE_MAGIC), (const uint8_t *)SECCOMP_FILE_MAGIC);
     sha256_update(&context, sizeof host.release, (const uint8_t *)host.release);
     sha256_update(&context, sizeof host.machine, (const uint8_t *)host.machine);
     sha256_update(&context, profile->len, profile->data);

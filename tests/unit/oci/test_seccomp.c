@@ -185,6 +185,35 @@ static void filters_work(void **state)
     (void)state;
 }
 
+/* Default EPERM; every call up to openat2 (437) that the child needs is allowed. */
+static void newer_calls_are_enosys(void **state)
+{
+    static char *names[] = {"exit_group", "write", "openat2", "close"}, *architectures[] = {"x86_64", "x86", "x32"};
+    struct config_seccomp_rule rule = {{names, 4}, SECCOMP_RET_ALLOW, NULL, 0};
+    struct config_seccomp p = {.set = true, .default_action = SECCOMP_RET_ERRNO | EPERM, .architectures = {architectures, 3},
+                               .rules = &rule, .rule_count = 1};
+    struct buf filter = {0};
+    int status;
+    assert_int_equal(seccomp_prepare(&p, libexec(), cache, &filter, &e), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+        CHECK_OK(seccomp_load(&filter, 0, &e));
+        CHECK(syscall(SYS_getcwd, NULL, 0) == -1 && errno == EPERM);
+        CHECK(syscall(436, -1, 0, 0) == -1 && errno == EPERM);
+        CHECK(syscall(438, -1, 0, 0) == -1 && errno == ENOSYS);
+        CHECK(syscall(9999) == -1 && errno == ENOSYS);
+        CHECK(syscall(0x40000000 + 3, -1) == -1 && errno != EPERM); /* x32 close: allowed, if the kernel has x32 */
+        CHECK(syscall(0x40000000 + 4) == -1 && errno == EPERM);
+        CHECK(syscall(0x40000000 + 9999) == -1 && errno == ENOSYS);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    buf_done(&filter);
+    (void)state;
+}
+
 static int make_cache(void **state)
 {
     (void)state;
@@ -214,6 +243,7 @@ int main(void)
         cmocka_unit_test(another_library_makes_a_new_filter),
         cmocka_unit_test(a_cache_that_others_can_write_is_not_used),
         cmocka_unit_test(filters_work),
+        cmocka_unit_test(newer_calls_are_enosys),
     };
     return cmocka_run_group_tests_name("seccomp", tests, make_cache, remove_cache);
 }
