@@ -10,6 +10,7 @@
 #include "wherry/worker.h"
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #ifndef CLONE_INTO_CGROUP
@@ -120,9 +121,22 @@ static int open_engine(const char *libexec, struct err *e)
     return fd < 0 ? err_sys(e, "cannot open the engine '%s'", path) : fd_take(&fd);
 }
 
+/* Whether the container's limit on its address space (its own or the caller's, which it inherits) leaves no room for guard
+ * regions around a memory: then its code compares instead. */
+static bool needs_explicit_checks(const struct config_process *process)
+{
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+
+    getrlimit(RLIMIT_AS, &limit);
+    for (uint32_t i = 0; i < process->rlimit_count; i++)
+        if (process->rlimits[i].resource == RLIMIT_AS)
+            limit.rlim_cur = process->rlimits[i].soft;
+    return limit.rlim_cur != RLIM_INFINITY && engine_needs_explicit_checks(limit.rlim_cur);
+}
+
 static int answer_module(struct init *init, struct message *message, struct err *e)
 {
-    const struct engine_options options = {0};
+    const struct engine_options options = {.explicit_bounds_checks = needs_explicit_checks(&init->plan->config->process)};
     const struct cache_settings settings = {.directory = init->request->cache, .libexec = init->request->libexec};
     cleanup_fd int module = message->fds[0];
     cleanup_fd int artifact = -1, engine = -1;
