@@ -75,6 +75,15 @@ static unsigned read_mounts(char *text, struct cgroup_mount *mounts, unsigned ma
     return count;
 }
 
+/* False for a mount that another one covers: mountinfo still lists it, but its path leads elsewhere. */
+static bool is_visible(const struct cgroup_mount *m)
+{
+    struct statfs fs;
+    long magic = strcmp(m->type, "cgroup2") == 0 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
+
+    return statfs(m->point, &fs) == 0 && fs.f_type == magic;
+}
+
 static const struct cgroup_mount *find_mount(const struct cgroup_mount *mounts, unsigned count, const char *controllers,
                                              struct arena *arena)
 {
@@ -82,7 +91,7 @@ static const struct cgroup_mount *find_mount(const struct cgroup_mount *mounts, 
 
     for (unsigned i = 0; i < count; i++) {
         bool v2 = strcmp(mounts[i].type, "cgroup2") == 0;
-        if (first[0] == 0 ? v2 : !v2 && cgroup_list_has(mounts[i].options, first, ','))
+        if ((first[0] == 0 ? v2 : !v2 && cgroup_list_has(mounts[i].options, first, ',')) && is_visible(&mounts[i]))
             return &mounts[i];
     }
     return NULL;
