@@ -8,6 +8,7 @@
 #include "oci/sys.h"
 #include "oci/sysctl.h"
 #include "oci/tty.h"
+#include "wherry/worker.h"
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -22,6 +23,15 @@ int container_check_id(const char *id, struct err *e)
     if (id[0] == 0 || id[0] == '.' || id[strspn(id, allowed)] != 0 || strlen(id) > ID_MAX_BYTES)
         return err_set(e, EINVAL, "invalid container ID \"%.100s\": letters, digits and _ + - . are allowed, no dot first", id);
     return 0;
+}
+
+int container_find_libexec(char *path, size_t path_bytes, struct err *e)
+{
+    int ret = libexec_find(NULL, "engine", path, path_bytes, e);
+
+    if (ret == 0)
+        *strrchr(path, '/') = 0;
+    return ret;
 }
 
 /* --- create ------------------------------------------------------------------------------------------------------------ */

@@ -50,6 +50,10 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
 /* Writes PID to the file PATH, by rename. Returns 0 or a negative errno with *E. */
 int container_write_pid_file(const char *path, pid_t pid, struct err *e);
 
+/* The directory of the helper programs (container_create.libexec) as the running program finds it, for one that is about to
+ * be executed where it cannot. Returns 0 or a negative errno with *E. */
+int container_find_libexec(char *path, size_t path_bytes, struct err *e);
+
 /* Checks ID. Returns 0 or -EINVAL with *E. */
 int container_check_id(const char *id, struct err *e);
 

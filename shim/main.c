@@ -17,6 +17,8 @@ static const struct flag {
     {"id", offsetof(struct arguments, id), true},
     {"bundle", offsetof(struct arguments, bundle), true},
     {"socket", offsetof(struct arguments, socket), true},
+    {"listening", offsetof(struct arguments, listening), true},
+    {"libexec", offsetof(struct arguments, libexec), true},
     {"debug", offsetof(struct arguments, debug), false},
     {"v", offsetof(struct arguments, version), false},
     {"version", offsetof(struct arguments, version), false},
@@ -59,7 +61,8 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
 
 static bool arguments_complete(const struct arguments *a)
 {
-    if (a->verb == NULL || (strcmp(a->verb, "start") != 0 && strcmp(a->verb, "delete") != 0))
+    if (a->verb == NULL || (strcmp(a->verb, "start") != 0 && strcmp(a->verb, "delete") != 0 &&
+                            (strcmp(a->verb, "serve") != 0 || a->listening == NULL)))
         fprintf(stderr, "containerd-shim-wherry-v1 is run by containerd, with the verb start or delete, not %s\n",
                 a->verb != NULL ? a->verb : "without one");
     else if (a->id == NULL || a->id[0] == 0)
@@ -75,7 +78,7 @@ static bool arguments_complete(const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {.address = ""};
+    struct arguments a = {.program = argv[0], .address = ""};
 
     if (!arguments_read(argc, argv, &a))
         return 2;
@@ -87,5 +90,7 @@ int main(int argc, char **argv)
         return verb_info();
     if (!arguments_complete(&a))
         return 2;
+    if (strcmp(a.verb, "serve") == 0)
+        return verb_serve(&a);
     return strcmp(a.verb, "start") == 0 ? verb_start(&a) : verb_delete(&a);
 }

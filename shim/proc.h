@@ -21,7 +21,7 @@ struct shim {
     struct publisher publisher;
     struct workers workers;
     struct container *containers;
-    const char *namespace;
+    const char *namespace, *libexec;
     bool shutting_down;
     bool sweep;           /* shim_sweep is due */
     bool shutdown_wanted; /* once the last abandoned container is gone */

@@ -94,7 +94,7 @@ static int create_container(const struct runtime_job *job, int console_fd, struc
     struct container_create request = {
         .root = job->root, .id = job->id, .bundle = job->bundle, .stdio = {-1, -1, -1},
         .console = console_fd, .no_pivot = job->options->no_pivot_root,
-        .no_new_keyring = job->options->no_new_keyring, .clone_parent = true};
+        .no_new_keyring = job->options->no_new_keyring, .clone_parent = true, .libexec = job->libexec};
     struct state state;
     struct buf cgroup = {0};
     int error = container_create(&request, arena, &state, e);
@@ -166,7 +166,7 @@ void runtime_exec(const void *argument, int console_fd, struct worker_report *re
     struct arena arena = {0};
     struct config_process process;
     struct container_exec request = {.root = job->root, .id = job->id, .process = &process, .console = console_fd,
-                                     .stdio = {-1, -1, -1}, .clone_parent = true};
+                                     .stdio = {-1, -1, -1}, .clone_parent = true, .libexec = job->libexec};
     struct err e = {0};
     int error = config_parse_process((const char *)job->body->data, job->body->len, &arena, &process, &e);
 

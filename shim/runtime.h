@@ -19,7 +19,7 @@ enum runtime_flag {
 };
 
 struct runtime_job {
-    const char *root, *id, *bundle; /* root: directory of the states */
+    const char *root, *id, *bundle, *libexec; /* root: directory of the states */
     const struct options *options;
     const struct stdio *stdio;
     const Task__CreateRequest *create;

@@ -1,18 +1,24 @@
 /* `start`: run by containerd 1.6-2.2 for every container, by 2.3 for every pod. Its working directory is the bundle, and
  * standard output and error are read together until they are closed: so the daemon is a fork that keeps neither.
  *
- * The daemon is not exec'ed anew: that would cost a millisecond and gain only a tidier argv. */
+ * The daemon executes the program anew, through a read-only mount of its own. A process that it makes runs its code until
+ * it executes something, and a hostile image can make that "/proc/self/exe": with the host's file behind it, the container
+ * could then write to it (CVE-2019-5736). */
 #include "shim/verb.h"
 #include "base/fd.h"
+#include "oci/container.h"
 #include "oci/json.h"
+#include "oci/sys.h"
 #include "shim/address.h"
 #include "shim/bootstrap.h"
 #include "shim/log.h"
 #include "shim/shim.h"
+#include <limits.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-enum { INPUT_MAX = 10 << 20, CONFIG_MAX = 16 << 20 };
+enum { INPUT_MAX = 10 << 20, CONFIG_MAX = 16 << 20, LISTEN_FD = 3 };
 
 #define SOCKET_DIRECTORY "/run/containerd/s"
 
@@ -86,16 +92,50 @@ static void redirect(void)
     fd_close(&null);
 }
 
-static int daemon_run(const struct arguments *a, const struct bootstrap *b, int listen_fd, const char *address)
+int verb_serve(const struct arguments *a)
 {
+    prctl(PR_SET_NAME, "containerd-shim", 0, 0, 0);
+    fcntl(LISTEN_FD, F_SETFD, FD_CLOEXEC);
+    log_set_level(a->debug ? LOG_DEBUG : LOG_INFO);
+    return shim_serve(LISTEN_FD, a->listening, a->namespace, getenv("TTRPC_ADDRESS"), a->libexec);
+}
+
+/* The running program through a read-only clone of its mount; kernels before 5.12 cannot. */
+static int open_program(void)
+{
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+    cleanup_fd int fd = (int)sys.open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+    if (fd >= 0 && sys.mount_setattr(fd, "", AT_EMPTY_PATH, &attr) == 0)
+        return fd_take(&fd);
+    return open("/proc/self/exe", O_PATH | O_CLOEXEC);
+}
+
+_Noreturn static void daemon_exec(const struct arguments *a, const struct bootstrap *b, int listen_fd, const char *address)
+{
+    char libexec[PATH_MAX] = "";
+    const char *args[] = {a->program,   "-namespace", a->namespace, "-id",  a->id, "-address", a->address, "-listening",
+                          address,      "-libexec",   libexec,      "serve", NULL, NULL};
+    struct err e = {0};
+    int program;
+
+    if (a->debug || b->debug) {
+        args[11] = "-debug";
+        args[12] = "serve";
+    }
     setsid();
     redirect();
-    log_set_level(a->debug || b->debug ? LOG_DEBUG : LOG_INFO);
     umask(022);
     adjust_oom_score();
-    if (chdir("/") != 0)
-        return 1;
-    return shim_serve(listen_fd, address, a->namespace, getenv("TTRPC_ADDRESS"));
+    program = fcntl(open_program(), F_DUPFD_CLOEXEC, LISTEN_FD + 1);
+    if (container_find_libexec(libexec, sizeof libexec, &e) != 0) /* native containers need none of them */
+        log_line(LOG_WARNING, a->id, "%s", e.text);
+    if (listen_fd == LISTEN_FD ? fcntl(LISTEN_FD, F_SETFD, 0) == 0 : dup2(listen_fd, LISTEN_FD) >= 0)
+        listen_fd = LISTEN_FD;
+    if (program >= 0 && listen_fd == LISTEN_FD && chdir("/") == 0)
+        sys.execveat(program, "", (char *const *)args, environ, AT_EMPTY_PATH);
+    log_line(LOG_ERROR, a->id, "cannot execute the shim's daemon: %s", strerror(errno));
+    _exit(1);
 }
 
 static int write_address(const char *address, struct err *e)
@@ -148,7 +188,7 @@ int verb_start(const struct arguments *a)
     if (listen_fd >= 0) {
         pid = fork();
         if (pid == 0)
-            return daemon_run(a, &b, listen_fd, address);
+            daemon_exec(a, &b, listen_fd, address);
         close(listen_fd);
         if (pid < 0)
             error = err_sys(&e, "cannot fork the shim's daemon");

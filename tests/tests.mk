@@ -23,7 +23,7 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c
 SHIM_CLIENT := $(BUILD)/tests/e2e/shim_client
 $(SHIM_CLIENT): tests/e2e/shim_client.c $(BUILD)/libshim.a
 	@mkdir -p $(@D)
-	$(call say,CC)$(TEST_LINK) -lprotobuf-c -lnettle
+	$(TEST_LINK) -lprotobuf-c -lnettle
 -include $(SHIM_CLIENT:=.d)
 
 # the front test: the specification's suite through decoder and validator, nothing run

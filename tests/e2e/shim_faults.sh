@@ -59,6 +59,9 @@ start witness
 like "a container of the pod is created" "$(create witness)" 'pid=[1-9]'
 like "and started" "$(call Start id=witness)" 'pid=[1-9]'
 
+[ -w "$shim" ] && [ ! -w "/proc/$(shim_pid)/exe" ]
+ok "CVE-2019-5736: the shim's program is read-only to whoever gets hold of it" $?
+
 # --- what clients send ------------------------------------------------------------------------------------------------
 printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | timeout 10 "$client" "$address" raw > "$dir/raw" 2>&1
 ok "bytes that are no frames end in a closed connection, not a hang" $(($? == 124))
@@ -139,8 +142,8 @@ create c1 > "$dir/create" &
 wait_until '[ "$(children "$daemon")" != "$before" ]'
 sleep 0.3
 witness "a slow hook"
-for child in $(children "$daemon"); do # the worker is the one that still is the shim's program, with a child of its own
-    [ "$(readlink "/proc/$child/exe")" = "$shim" ] && [ -n "$(children "$child")" ] && kill -9 "$child"
+for child in $(children "$daemon"); do # the worker is the copy of the shim that has a child of its own, the hook
+    [ "$(cat "/proc/$child/comm")" = containerd-shim ] && [ -n "$(children "$child")" ] && kill -9 "$child"
 done
 wait $!
 like "a killed worker is a failed call" "$(cat "$dir/create")" 'error .*died'
