@@ -13,11 +13,11 @@ static int run_foreground(struct cmd *cmd, const struct cmd_create_options *o, c
         struct err cause = cmd->err;
         container_delete(cmd->root, state->id, true, &cmd->err);
         cmd->err = cause;
-        return cmd_fail(cmd, 255);
+        return cmd_fail(cmd, 1);
     }
     status = cmd_wait(state->pid, &signals);
     if (!o->keep && container_delete(cmd->root, state->id, true, &cmd->err) < 0)
-        return cmd_fail(cmd, 255);
+        return cmd_fail(cmd, 1);
     return status;
 }
 
@@ -39,14 +39,14 @@ int cmd_run(struct cmd *cmd, int argc, char **argv)
     if (ret == 0)
         ret = container_create(&o.request, &cmd->arena, &state, &cmd->err);
     if (ret < 0)
-        return cmd_fail(cmd, 255);
+        return cmd_fail(cmd, 1);
     if (!o.detach)
         return run_foreground(cmd, &o, &state);
     if (container_start(cmd->root, state.id, &cmd->err) < 0) {
         struct err cause = cmd->err;
         container_delete(cmd->root, state.id, true, &cmd->err);
         cmd->err = cause;
-        return cmd_fail(cmd, 255);
+        return cmd_fail(cmd, 1);
     }
     return 0;
 }
