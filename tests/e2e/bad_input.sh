@@ -126,11 +126,7 @@ refused "a component, by that word" 'component' create component
 wasm threads '\0asm\1\0\0\0\5\4\1\3\1\1'
 refused "a feature that is not there, by its name" 'threads' create threads
 wasm nostart '\0asm\1\0\0\0'
-# only the engine knows what a module exports, so this fails at start, as a program that cannot be executed
-rt run --bundle "$dir/nostart" "$id" > "$dir/out" 2>&1 < /dev/null
-is "a module without _start: status" $? 126
-like "a module without _start: reason" "$(cat "$dir/out")" '_start'
-is "a module without _start: nothing left" "$(left)" ""
+refused "a module without _start" '_start' create nostart
 
 # states
 refused "start of what does not exist" "$id.*does not exist" rt start "$id"

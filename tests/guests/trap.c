@@ -20,7 +20,7 @@ __attribute__((noinline)) static int dive(int depth)
 {
     volatile char space[1024];
     space[depth % 1024] = 1;
-    return dive(depth + 1) + space[0];
+    return depth < 0 ? 0 : dive(depth + 1) + space[0];
 }
 
 __attribute__((noinline)) static int leave_harbour(const char *how)
