@@ -72,6 +72,11 @@ static int join(const struct plan_join *join, struct err *e)
     return 0;
 }
 
+static int step_affinity(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return sched_set_affinity(step->cpus, e);
+}
+
 /* For a further process: the container's namespaces, all at once. That of users first, for the rights in it, and that of
  * mounts last, after which the root and the working directory are the container's. The one of pids is the parent's affair. */
 static int step_enter(struct init *in, const struct plan_step *step, struct err *e)
@@ -436,6 +441,7 @@ static int step_execute(struct init *in, const struct plan_step *step, struct er
 
 static int (*const steps[])(struct init *, const struct plan_step *, struct err *) = {
     [PLAN_SESSION] = step_session,
+    [PLAN_AFFINITY] = step_affinity,
     [PLAN_ENTER] = step_enter,
     [PLAN_TERMINAL] = step_terminal,
     [PLAN_JOIN] = step_join,

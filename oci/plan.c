@@ -1,6 +1,7 @@
 /* See plan.h. */
 #include "oci/plan.h"
 #include "base/vec.h"
+#include "oci/sched.h"
 #include "oci/sys.h"
 
 struct planner {
@@ -342,9 +343,23 @@ int plan_make(const struct config *config, const struct plan_options *options, s
     return ret;
 }
 
+/* process.execCPUAffinity: where a further process runs before it is in the container's cgroups, and afterwards. */
+static int plan_affinity(struct planner *p, const char *cpus)
+{
+    cpu_set_t set;
+    int ret = is_given(cpus) ? sched_read_cpus(cpus, &set, p->e) : 0;
+
+    if (ret < 0)
+        return err_prefix(p->e, "process.execCPUAffinity");
+    if (is_given(cpus))
+        vec_push(&p->steps, (struct plan_step){.kind = PLAN_AFFINITY, .cpus = cpus});
+    return 0;
+}
+
 int plan_exec(const struct config *config, const char *bundle, struct arena *arena, struct plan *out, struct err *e)
 {
     struct planner p = {.config = config, .arena = arena, .plan = out, .e = e, .is_exec = true};
+    int ret;
 
     memset(out, 0, sizeof *out);
     if (!config->process.set || config->process.args.count == 0)
@@ -355,9 +370,12 @@ int plan_exec(const struct config *config, const char *bundle, struct arena *are
     add(&p, PLAN_SESSION);
     add_if(&p, config->process.oom_score_adj.set, PLAN_OOM_SCORE);
     plan_network(&p);
+    ret = plan_affinity(&p, config->process.exec_cpu_affinity_initial);
     add(&p, PLAN_ENTER);
+    if (ret == 0)
+        ret = plan_affinity(&p, config->process.exec_cpu_affinity_final);
     add_if(&p, config->process.terminal, PLAN_TERMINAL);
     plan_process(&p);
     finish(&p);
-    return 0;
+    return ret;
 }

@@ -16,6 +16,7 @@
 /* name, what it is called in `wherry plan`; in the order in which they are carried out */
 #define PLAN_STEPS(X)                                                                                                  \
     X(SESSION, "session")                                                                                              \
+    X(AFFINITY, "affinity")                                                                                            \
     X(ENTER, "enter")                                                                                                  \
     X(TERMINAL, "terminal")                                                                                            \
     X(JOIN, "join")                                                                                                    \
@@ -74,6 +75,7 @@ struct plan_step {
         const struct config_rlimit *rlimit; /* RLIMIT */
         struct plan_join join;             /* JOIN, CGROUP_NAMESPACE (path NULL: a new one) */
         unsigned long propagation;         /* ROOT, PROPAGATE */
+        const char *cpus;                  /* AFFINITY */
     };
 };
 

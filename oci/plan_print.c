@@ -81,6 +81,7 @@ static void put_step(const struct plan *plan, const struct plan_step *step, stru
     buf_put_str(out, plan_step_name(step->kind));
     switch (step->kind) {
     case PLAN_ROOT: buf_printf(out, " %s", plan->rootfs); put_flags(step->propagation, out); break;
+    case PLAN_AFFINITY: buf_printf(out, " %s", step->cpus); break;
     case PLAN_PROPAGATE: put_flags(step->propagation, out); break;
     case PLAN_MOUNT:
     case PLAN_CGROUP_MOUNT: put_mount(step->mount, out); break;

@@ -70,6 +70,11 @@ is "it is what the object says" "$(tr '\n' ' ' < "$dir/detached")" "5 6 6 9 /tmp
 is "the pid file names it" "$(awk '/^Uid/ { print $2 }' "/proc/$(cat "$dir/pid")/status")" 5
 kill -9 "$(cat "$dir/pid")"
 
+jq '.execCPUAffinity = {final: "0"} | .args = ["/bin/grep", "Cpus_allowed_list", "/proc/self/status"]' "$dir/process.json" > "$dir/affinity.json"
+is "execCPUAffinity" "$(exec_ --process "$dir/affinity.json" "$id" | tr -d '\t')" "Cpus_allowed_list:0"
+jq '.execCPUAffinity = {final: "0-"}' "$dir/process.json" > "$dir/affinity.json"
+like "execCPUAffinity that is no list" "$(exec_ --process "$dir/affinity.json" "$id")" "execCPUAffinity"
+
 # --- a terminal
 if command -v python3 > /dev/null; then
     jq '.terminal = true | .args = ["/bin/sh", "-c", "tty; stty size"] | .user = {uid: 0, gid: 0} | .consoleSize = {height: 33, width: 99}' \

@@ -206,7 +206,7 @@ static void newer_calls_are_enosys(void **state)
         CHECK(syscall(0x40000000 + 3, -1) == -1 && errno != EPERM); /* x32 close: allowed, if the kernel has x32 */
         CHECK(syscall(0x40000000 + 4) == -1 && errno == EPERM);
         CHECK(syscall(0x40000000 + 9999) == -1 && errno == ENOSYS);
-        _exit(0);
+        syscall(SYS_exit_group, 0); /* ASan's _exit does more than the filter allows */
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
