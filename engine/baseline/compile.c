@@ -235,6 +235,7 @@ static void compiler_done(struct compiler *c)
     masm_done(&c->m);
     free(c->locals);
     free(c->stack);
+    scan_done(c);
     vec_done(&c->controls);
     vec_done(&c->homes);
     vec_done(&c->loops);

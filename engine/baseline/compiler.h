@@ -110,6 +110,7 @@ struct compiler {
     VEC(struct loop_info) loops;
     VEC(struct loop_local) scan_locals;
     uint32_t next_loop;
+    struct scan *scan;
     uint32_t table_stamps;
     VEC(struct masm_label *) table_labels;
 };
@@ -188,12 +189,25 @@ void vstack_push_local(struct compiler *c, uint32_t local);
 void vstack_push_slot(struct compiler *c, uint8_t type);
 void vstack_push_flags(struct compiler *c, enum masm_cond cond);
 /* Takes the top off without looking at it. */
-void vstack_drop(struct compiler *c);
+static inline void vstack_drop(struct compiler *c)
+{
+    const struct value *v = &c->stack[--c->height];
+
+    if (v->kind == VALUE_LOCAL)
+        c->locals[v->local].refs--;
+    else if (v->kind == VALUE_REG)
+        c->temps &= ~regset_of(v->reg);
+}
+
 /* Takes the top into a register, pinned until the end of the instruction. */
 struct operand vstack_pop(struct compiler *c);
 /* The same for an i32 that is used as 64 bits. */
 struct operand vstack_pop_extended(struct compiler *c);
-bool vstack_top_is_const(const struct compiler *c);
+static inline bool vstack_top_is_const(const struct compiler *c)
+{
+    return c->stack[c->height - 1].kind == VALUE_CONST;
+}
+
 /* A free register, pinned. */
 reg vstack_alloc(struct compiler *c, bool vector);
 /* Where the result should go: into the local that is about to be set, into an operand's register, or a new one. Either operand may
@@ -250,6 +264,7 @@ void merge_place(struct compiler *c, const valtype *types, uint32_t count, const
 /* --- scan.c ------------------------------------------------------------------------------------------------------------- */
 /* Looks ahead from behind a loop's block type to its end; fills c->loops from index 0 with it and the loops inside, in order. */
 void scan_loop(struct compiler *c, struct rd r);
+void scan_done(struct compiler *c);
 void homes_enter_loop(struct compiler *c, const struct loop_info *loop);
 void homes_leave_loop(struct compiler *c);
 

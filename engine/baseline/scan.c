@@ -23,7 +23,7 @@ struct open_block {
     uint32_t instructions, calls;
 };
 
-struct scan {
+struct scan { /* kept from one scan to the next for its memory */
     VEC(struct use) log;
     VEC(struct open_block) blocks;
     uint32_t instructions, calls; /* of the innermost loop so far */
@@ -108,8 +108,8 @@ static void close_loop(struct compiler *c, struct scan *s, const struct open_blo
     }
 }
 
-/* What follows each one-byte instruction that the scan does not care about. */
-enum { SKIP_OTHER, SKIP_NOTHING, SKIP_INTEGER, SKIP_TWO_INTEGERS };
+/* What follows each one-byte instruction that the scan passes over, or only notes. */
+enum { SKIP_OTHER, SKIP_NOTHING, SKIP_INTEGER, SKIP_TWO_INTEGERS, SKIP_LOCAL_READ, SKIP_LOCAL_WRITE };
 
 static const uint8_t skips[256] = {
     [OP_I32_EQZ ... OP_I64_EXTEND32_S] = SKIP_NOTHING,
@@ -120,6 +120,8 @@ static const uint8_t skips[256] = {
     [OP_GLOBAL_GET ... OP_GLOBAL_SET] = SKIP_INTEGER,
     [OP_I32_CONST ... OP_I64_CONST] = SKIP_INTEGER,
     [OP_I32_LOAD ... OP_I64_STORE32] = SKIP_TWO_INTEGERS,
+    [OP_LOCAL_GET] = SKIP_LOCAL_READ,
+    [OP_LOCAL_SET ... OP_LOCAL_TEE] = SKIP_LOCAL_WRITE,
 };
 
 static const uint8_t *skip_integer(const uint8_t *at)
@@ -129,35 +131,35 @@ static const uint8_t *skip_integer(const uint8_t *at)
     return at;
 }
 
-/* Passes over the instructions without locals or control; a load from a memory other than the first is left to the caller. */
-static void skip_plain(struct scan *s, struct rd *r)
+/* Up to the next instruction that opens or ends a block, calls, or is rare (among them a load from a memory other than the first). */
+static void scan_plain(struct scan *s, struct rd *r)
 {
-    const uint8_t *at = r->at;
+    const uint8_t *start = r->at;
 
-    for (;; s->instructions++) {
-        uint8_t skip = skips[*at];
-        if (skip == SKIP_OTHER || (skip == SKIP_TWO_INTEGERS && at[1] >= 0x40))
+    for (;;) {
+        uint8_t skip = skips[*r->at];
+        if (skip == SKIP_OTHER || (skip == SKIP_TWO_INTEGERS && r->at[1] >= 0x40))
             break;
-        at++;
-        if (skip >= SKIP_INTEGER)
-            at = skip_integer(at);
-        if (skip == SKIP_TWO_INTEGERS)
-            at = skip_integer(at);
+        r->at++;
+        if (skip >= SKIP_LOCAL_READ) {
+            vec_push(&s->log, (struct use){read_u32(r), 1, skip == SKIP_LOCAL_WRITE});
+        } else if (skip >= SKIP_INTEGER) {
+            r->at = skip_integer(r->at);
+            if (skip == SKIP_TWO_INTEGERS)
+                r->at = skip_integer(r->at);
+        }
     }
-    r->at = at;
+    s->instructions += (uint32_t)(r->at - start) / 2; /* about */
 }
 
 static void scan_instruction(struct compiler *c, struct scan *s, struct rd *r)
 {
     enum opcode op;
 
-    skip_plain(s, r);
+    scan_plain(s, r);
     op = body_opcode(r);
     s->instructions++;
     switch (op) {
-    case OP_LOCAL_GET: vec_push(&s->log, (struct use){read_u32(r), 1, false}); break;
-    case OP_LOCAL_SET:
-    case OP_LOCAL_TEE: vec_push(&s->log, (struct use){read_u32(r), 1, true}); break;
     case OP_LOOP:
         body_block_type(r);
         open_block(c, s, true);
@@ -186,17 +188,26 @@ static void scan_instruction(struct compiler *c, struct scan *s, struct rd *r)
 
 void scan_loop(struct compiler *c, struct rd r)
 {
-    struct scan s = {0};
+    struct scan *s = c->scan;
 
-    c->loops.len = c->scan_locals.len = 0;
+    if (s == NULL && (s = c->scan = calloc(1, sizeof *s)) == NULL)
+        out_of_memory();
+    c->loops.len = c->scan_locals.len = s->log.len = 0;
     c->next_loop = 0;
-    open_block(c, &s, true);
-    while (s.blocks.len != 0) {
+    open_block(c, s, true);
+    while (s->blocks.len != 0) {
         assert(r.fault == NULL && r.at != r.end);
-        scan_instruction(c, &s, &r);
+        scan_instruction(c, s, &r);
     }
-    vec_done(&s.log);
-    vec_done(&s.blocks);
+}
+
+void scan_done(struct compiler *c)
+{
+    if (c->scan == NULL)
+        return;
+    vec_done(&c->scan->log);
+    vec_done(&c->scan->blocks);
+    free(c->scan);
 }
 
 /* --- homes -------------------------------------------------------------------------------------------------------------------- */

@@ -57,16 +57,21 @@ static void spill(struct compiler *c, struct value *v)
 }
 
 /* --- pushing -------------------------------------------------------------------------------------------------------------- */
-static struct value *push(struct compiler *c, enum value_kind kind, uint8_t type)
+static __attribute__((noinline, cold)) void grow_stack(struct compiler *c)
+{
+    size_t capacity = c->stack_capacity;
+
+    c->stack = vec_grow(c->stack, &capacity, c->height + 1, sizeof *c->stack);
+    c->stack_capacity = (uint32_t)capacity;
+}
+
+static inline struct value *push(struct compiler *c, enum value_kind kind, uint8_t type)
 {
     struct value *v;
     uint32_t slot = 0;
 
-    if (c->height == c->stack_capacity) {
-        size_t capacity = c->stack_capacity;
-        c->stack = vec_grow(c->stack, &capacity, c->height + 1, sizeof *c->stack);
-        c->stack_capacity = (uint32_t)capacity;
-    }
+    if (__builtin_expect(c->height == c->stack_capacity, 0))
+        grow_stack(c);
     if (c->height != 0) {
         const struct value *below = vstack_top(c);
         slot = below->slot + (below->type == VT_V128 ? 2 : 1);
@@ -107,12 +112,6 @@ void vstack_push_slot(struct compiler *c, uint8_t type)
 void vstack_push_flags(struct compiler *c, enum masm_cond cond)
 {
     push(c, VALUE_FLAGS, VT_I32)->cond = (uint8_t)cond;
-}
-
-void vstack_drop(struct compiler *c)
-{
-    release_reference(c, vstack_top(c));
-    c->height--;
 }
 
 void vstack_truncate(struct compiler *c, uint32_t height)
@@ -275,11 +274,6 @@ void vstack_vacate(struct compiler *c, reg r)
 }
 
 /* --- popping -------------------------------------------------------------------------------------------------------------- */
-bool vstack_top_is_const(const struct compiler *c)
-{
-    return c->stack[c->height - 1].kind == VALUE_CONST;
-}
-
 struct operand vstack_pop(struct compiler *c)
 {
     struct value v = *vstack_top(c);

@@ -3,7 +3,7 @@
 #include "base/arena.h"
 #include <assert.h>
 
-void x64_grow(struct x64_enc *e, size_t more_bytes)
+__attribute__((cold)) void x64_grow(struct x64_enc *e, size_t more_bytes)
 {
     size_t used = (size_t)(e->at - e->start), capacity = (size_t)(e->end - e->start);
 
@@ -21,7 +21,8 @@ void x64_grow(struct x64_enc *e, size_t more_bytes)
  * Bytes are written whether they count or not, and the ones that do not are overwritten: no branch depends on the instruction. */
 static inline uint8_t *opcode(uint8_t *p, uint32_t op, unsigned rex_bits, bool force)
 {
-    static const uint8_t prefixes[] = {0, 0x66, 0xf3, 0xf2}, maps[] = {0, 0, 0x38, 0x3a};
+    static const uint8_t prefixes[] = {0, 0x66, 0xf3, 0xf2}, map_bytes[] = {0, 1, 2, 2};
+    static const uint16_t maps[] = {0, 0x0f, 0x380f, 0x3a0f};
     unsigned prefix = op >> 10 & 3, map = op >> 8 & 3;
 
     rex_bits |= op >> 9 & 8; /* X64_W */
@@ -29,10 +30,8 @@ static inline uint8_t *opcode(uint8_t *p, uint32_t op, unsigned rex_bits, bool f
     p += prefix != 0;
     *p = (uint8_t)(0x40 | rex_bits);
     p += (rex_bits | force) != 0;
-    *p = 0x0f;
-    p += map != 0;
-    *p = maps[map];
-    p += map > 1;
+    memcpy(p, &maps[map], 2);
+    p += map_bytes[map];
     *p++ = (uint8_t)op;
     return p;
 }
