@@ -42,6 +42,34 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.tracing.processo
 END
 }
 
+# containerd_cri HANDLER SHIM PAUSE-IMAGE: configuration of a 2.x with CRI, before containerd_start
+containerd_cri() {
+    cat > "$dir/config.toml" <<END
+version = 3
+root = "$dir/root"
+state = "/run/containerd-test"
+oom_score = 0
+[grpc]
+  address = "/run/test/containerd.sock"
+[ttrpc]
+  address = "/run/test/containerd.sock.ttrpc"
+[plugins.'io.containerd.cri.v1.images']
+  snapshotter = 'overlayfs'
+  [plugins.'io.containerd.cri.v1.images'.pinned_images]
+    sandbox = '$3'
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  tolerate_missing_hugetlb_controller = true
+  [plugins.'io.containerd.cri.v1.runtime'.containerd]
+    default_runtime_name = '$1'
+    [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.$1]
+      runtime_type = '$2'
+      [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.$1.options]
+        SystemdCgroup = false
+END
+}
+
 containerd_start() {
     "$containerd" -c "$dir/config.toml" -l "${CONTAINERD_LOG_LEVEL:-info}" >> "$dir/containerd.log" 2>&1 < /dev/null &
     containerd_pid=$!

@@ -159,7 +159,9 @@ call Delete id=c1 > /dev/null
 bundle k1 alone sleep 1000
 change k1 '.process.env += ["MARK=k1"]'
 killed_at() {
-    kill -9 "$(shim_pid)"
+    local pid=$(shim_pid)
+    kill -9 "$pid"
+    wait_until "[ ! -e /proc/$pid ]" # containerd too runs \`delete\` when the shim is gone
     (cd "$dir/k1" && "$shim" -namespace test -address /none -publish-binary /none -id k1 -bundle "$dir/k1" delete > "$dir/deleted" 2>&1)
     ok "shim killed $1: delete succeeds" $? "$(cat "$dir/deleted")"
     clean k1 "shim killed $1"

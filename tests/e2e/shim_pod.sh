@@ -1,0 +1,97 @@
+#!/bin/bash
+# A pod through CRI, as a kubelet would make it: an init container, a Wasm container and a native sidecar, all in one shim.
+# Needs containerd 2.x and crictl, built beforehand (tests/containerd.sh); pods are on the host's network, so no CNI.
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
+shim=${SHIM:-$BUILD/containerd-shim-wherry-v1}
+version=${CONTAINERD:-2.3.7}
+crictl_program=${XDG_CACHE_HOME:-$HOME/.cache}/wherry-tests/cri-tools-1.36.0/crictl
+if [ "${POD_TEST_INSIDE:-}" = "" ]; then
+    why=
+    [ "$(id -u)" = 0 ] || why="needs root"
+    for tool in busybox jq; do command -v $tool >/dev/null || why="$tool is not installed"; done
+    for program in "$shim" "$BUILD/guests/hello.wasm"; do [ -e "$program" ] || why="$program is not built"; done
+    [ -x "$crictl_program" ] || why="crictl 1.36.0 is not in ${XDG_CACHE_HOME:-~/.cache}/wherry-tests"
+    if [ -z "$why" ]; then POD_TEST_INSIDE=1 exec unshare -m -n -u --propagation private "$0" "$@"; fi
+fi
+. tests/tap.sh
+[ -z "${why:-}" ] || skip_all "a pod through CRI" "$why"
+. tests/containerd.sh
+dir=$BUILD/e2e/shim-pod
+rm -rf "$dir"
+mkdir -p "$dir/logs"
+containerd_programs "$version" || skip_all "a pod through CRI" "$why"
+ctr() { timeout -k 1 30 "$ctr_program" -a /run/test/containerd.sock -n k8s.io "$@"; }
+printf 'runtime-endpoint: unix:///run/test/containerd.sock\nimage-endpoint: unix:///run/test/containerd.sock\n' > "$dir/crictl.yaml"
+crictl() { timeout -k 1 60 "$crictl_program" -c "$dir/crictl.yaml" "$@"; }
+
+mount --make-rshared /
+containerd_private
+containerd_cri wherry "$shim" localhost/pause:1
+containerd_start || { tap_fail "containerd starts" "$(tail -5 "$dir/containerd.log")"; finish; exit 1; }
+mkdir -p "$dir/busybox/bin" "$dir/busybox/tmp" "$dir/busybox/etc" "$dir/hello"
+cp "$(type -P busybox)" "$dir/busybox/bin/busybox"
+for applet in sh echo cat sleep true ps wc; do ln "$dir/busybox/bin/busybox" "$dir/busybox/bin/$applet"; done
+cp "$BUILD/guests/hello.wasm" "$dir/hello/"
+image localhost/pause:1 "$dir/busybox" '{"Entrypoint": ["/bin/sleep", "1000000"]}'
+ok "image pause" $? "$(cat "$dir/import.log")"
+image localhost/busybox:1 "$dir/busybox" '{"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"]}'
+image localhost/hello:1 "$dir/hello" '{"Entrypoint": ["/hello.wasm"]}'
+ok "image hello" $? "$(cat "$dir/import.log")"
+
+cat > "$dir/pod.json" <<END
+{"metadata": {"name": "pod", "uid": "pod-uid", "namespace": "default"}, "log_directory": "$dir/logs",
+ "linux": {"cgroup_parent": "/wherry-pod-$$", "security_context": {"namespace_options": {"network": 2, "pid": 1}}}}
+END
+# container NAME IMAGE COMMAND-JSON [MORE-JSON]: made and started in the pod; its id
+container() {
+    jq -n --arg name "$1" --arg image "$2" --argjson command "$3" --argjson more "${4:-{\}}" '
+        {metadata: {name: $name}, image: {image: $image}, log_path: ($name + ".log"),
+         linux: {security_context: {namespace_options: {network: 2, pid: 1}}}}
+        + (if $command == [] then {} else {command: $command} end) * $more' > "$dir/$1.json"
+    id=$(crictl create "$pod" "$dir/$1.json" "$dir/pod.json" 2> "$dir/error") && crictl start "$id" > /dev/null 2>> "$dir/error" && echo "$id" || cat "$dir/error"
+}
+state_of() { crictl inspect "$1" 2>/dev/null | jq -r '.status.state'; }
+wait_for() { for _ in $(seq 100); do [ "$(state_of "$1")" = "$2" ] && return; sleep 0.05; done; }
+log() { cut -d' ' -f4- "$dir/logs/$1.log" 2>&1; }
+
+pod=$(crictl runp -r wherry "$dir/pod.json" 2>&1)
+like "the pod's sandbox runs" "$pod" '^[0-9a-f]\{64\}$'
+first=$(container first localhost/busybox:1 '["/bin/sh", "-c", "echo prepared; exit 0"]')
+wait_for "$first" CONTAINER_EXITED
+is "init container: its output" "$(log first)" prepared
+is "init container: its exit code" "$(crictl inspect "$first" | jq .status.exitCode)" 0
+side=$(container side localhost/busybox:1 '["/bin/sh", "-c", "echo side; trap \"exit 5\" TERM; while :; do sleep 0.1; done"]')
+like "native sidecar is started" "$side" '^[0-9a-f]\{64\}$'
+wasm=$(container wasm localhost/hello:1 '["/hello.wasm", "--sleep"]' '{"args": []}')
+like "wasm container is started" "$wasm" '^[0-9a-f]\{64\}$'
+is "both run" "$(state_of "$side") $(state_of "$wasm")" "CONTAINER_RUNNING CONTAINER_RUNNING"
+once=$(container once localhost/hello:1 '["/hello.wasm", "one", "two words"]')
+wait_for "$once" CONTAINER_EXITED
+like "wasm: its log" "$(log once)" 'argument 2: two words'
+is "one shim serves the whole pod" "$(pgrep -fc "$shim -namespace k8s.io")" 1
+like "exec in the sidecar" "$(crictl exec -s "$side" echo in the sidecar 2>&1)" 'in the sidecar'
+crictl exec -s "$side" sh -c 'exit 4' > /dev/null 2>&1
+ok "exec: a failure is a failure" $(($? == 0))
+like "stats of the wasm container" "$(crictl stats -o json "$wasm" | jq -r '.stats[0].memory.workingSetBytes.value')" '^[1-9]'
+like "stats of the sidecar: cpu" "$(crictl stats -o json "$side" | jq -r '.stats[0].cpu.usageCoreNanoSeconds.value')" '^[1-9]'
+like "logs through crictl" "$(crictl logs "$side" 2>&1)" side
+like "update of limits" "$(crictl update --memory 50000000 "$side" 2>&1)" "$side"
+is "and the limit is there" "$(cat /sys/fs/cgroup/memory/wherry-pod-$$/"$side"/memory.limit_in_bytes 2>/dev/null)" "$((50000000 / 4096 * 4096))"
+began=$(date +%s)
+crictl stop -t 10 "$wasm" > /dev/null
+[ $(($(date +%s) - began)) -lt 5 ]
+ok "the wasm container stops within its grace period" $?
+is "by SIGTERM" "$(crictl inspect "$wasm" | jq .status.exitCode)" 143
+crictl stop -t 10 "$side" > /dev/null
+is "the sidecar's handler of SIGTERM decides its exit code" "$(crictl inspect "$side" | jq .status.exitCode)" 5
+crictl stopp "$pod" > /dev/null 2>&1
+crictl rmp "$pod" > /dev/null 2>&1
+is "nothing is left: pods" "$(crictl pods -q)" ""
+sleep 0.3
+is "nothing is left: shims" "$(pgrep -f "$shim -namespace k8s.io")" ""
+is "nothing is left: states" "$(ls /run/containerd/wherry/k8s.io 2>/dev/null)" ""
+containerd_stop
+find /sys/fs/cgroup -depth -path "*/wherry-pod-$$*" -type d -exec rmdir {} \; 2>/dev/null
+finish
