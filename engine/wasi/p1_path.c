@@ -327,8 +327,9 @@ int p1_path_filestat_set_times(struct p1_call *call)
 
     if (ret == 0)
         ret = p1_times(p1_u64(call, 4), p1_u64(call, 5), p1_u32(call, 6), times);
-    if (ret == 0)
-        ret = find(call, &path, follow ? FS_FOLLOW : FS_NOFOLLOW, &target);
+    if (ret != 0)
+        return ret;
+    ret = find(call, &path, follow ? FS_FOLLOW : FS_NOFOLLOW, &target);
     if (ret < 0)
         return ret;
     if (target.kind == FS_PLACE_FILE)

@@ -5,6 +5,7 @@
  * of day ends when the clock is set. */
 #include "engine/wasi/p1.h"
 #include "engine/wasi/errno.h"
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -189,6 +190,7 @@ static void fill_event(const struct subscription *subscription, const struct pol
     event[WASI_EVENT_TYPE] = subscription->type;
     if (error != 0 || subscription->type == WASI_EVENT_CLOCK)
         return;
+    assert(subscription->entry != NULL);
     if (subscription->type == WASI_EVENT_FD_READ)
         p1_set_u64(event, WASI_EVENT_NBYTES, readable_bytes(subscription->entry));
     if ((poll_fd->revents & (POLLHUP | POLLRDHUP)) != 0)
