@@ -21,7 +21,7 @@ static void take_chain(struct store *store, const struct vm_thread *thread, cons
 {
     while (on_stack(thread, fp) && store->frame_count < BACKTRACE_MAX) {
         const void *const *frame = fp;
-        if (code_at((const uint8_t *)frame[1] - 1) == NULL)
+        if (frame[1] == NULL || code_at((const uint8_t *)frame[1] - 1) == NULL)
             break;
         take_frame(store, frame[1]);
         if ((const uint8_t *)frame[0] <= (const uint8_t *)fp)
