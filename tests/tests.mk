@@ -111,12 +111,18 @@ $(BUILD)/fuzz/fuzz_ttrpc: $(FUZZ_TTRPC) $(PROTO_C) $(wildcard shim/*.h include/*
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -I$(BUILD)/gen -include base/banned.h -o $@ $(FUZZ_TTRPC) $(PROTO_C) -lprotobuf-c
 
+FUZZ_ARTIFACT := tests/fuzz/fuzz_artifact.c $(addprefix engine/,body.c opcodes.c options.c text.c types.c gen/artifact.c x64/entry.c) \
+                 $(wildcard engine/rt/*.c)
+$(BUILD)/fuzz/fuzz_artifact: $(FUZZ_ARTIFACT) $(BUILD)/gen/engine_build_id.c $(wildcard engine/*.h engine/*/*.h include/*/*.h)
+	@mkdir -p $(@D)
+	$(call say,FUZZ)clang $(FUZZ_CFLAGS) -include base/banned.h -o $@ $(filter %.c,$^)
+
 .PHONY: fuzz fuzz-packages
 fuzz-packages:
 	@tests/packages/install fuzz
-## fuzz         one fuzzer for some time: make fuzz TARGET=module SECONDS=60 (or TARGET=ttrpc)
-fuzz: fuzz-packages $(BUILD)/fuzz/fuzz_$(TARGET)
-	@BUILD=$(BUILD) tests/fuzz/run.sh $(BUILD)/fuzz/fuzz_$(TARGET) $(SECONDS) $(if $(filter module,$(TARGET)),spec)
+## fuzz         one fuzzer for some time: make fuzz TARGET=module SECONDS=60 (or TARGET=ttrpc, artifact)
+fuzz: all fuzz-packages $(BUILD)/fuzz/fuzz_$(TARGET)
+	@BUILD=$(BUILD) tests/fuzz/run.sh $(BUILD)/fuzz/fuzz_$(TARGET) $(SECONDS) $(if $(filter module artifact,$(TARGET)),spec)
 
 ## bless        rewrites golden expectations by what is printed now: make bless T=decode
 .PHONY: bless

@@ -79,14 +79,17 @@ int artifact_open(struct artifact *a, const void *bytes, uint64_t len, struct er
     a->header = h;
     for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++) {
         const struct artifact_section *s = &h->sections[i];
-        const void *at = (const uint8_t *)bytes + s->offset;
+        const void *at;
         uint64_t count = s->size_bytes / layout[i].element_bytes;
         uint64_t align = i == ARTIFACT_code || i == ARTIFACT_pages ? ARTIFACT_PAGE_BYTES : 8;
         if (!artifact_range_fits(s->offset, s->size_bytes, len) || s->offset % align != 0 ||
             s->size_bytes % layout[i].element_bytes != 0)
             return err_set(err, ESTALE, "the artifact is damaged: its section %u lies outside the file", i);
+        at = (const uint8_t *)bytes + s->offset;
         memcpy((char *)a + layout[i].pointer, &at, sizeof at);
         memcpy((char *)a + layout[i].count, &count, sizeof count);
     }
+    if (a->entries_count > a->funcs_count + 1)
+        return err_set(err, ESTALE, "the artifact is damaged: it has code for more functions than there are");
     return 0;
 }

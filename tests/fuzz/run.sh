@@ -12,7 +12,11 @@ if [ ! -d "$corpus" ]; then
     for suite; do
         folder=$(tests/suite-dir "$suite") || continue
         find "$folder" -name '*.wasm' -size -16k | while read -r file; do
-            cp "$file" "$corpus/seed-$(sha256sum < "$file" | cut -c1-16)"
+            seed=$corpus/seed-$(sha256sum < "$file" | cut -c1-16)
+            case $name in
+            fuzz_artifact) "${BUILD:-build}/wherry" wasm compile -o "$seed" "$file" 2>/dev/null ;;
+            *) cp "$file" "$seed" ;;
+            esac
         done
     done
 fi
