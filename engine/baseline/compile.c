@@ -48,17 +48,21 @@ static void add_params(struct compiler *c)
     }
 }
 
+/* They are zero, which most functions overwrite before the first block: vstack_settle_zeros. */
 static void add_declared_locals(struct compiler *c)
 {
-    uint32_t before = c->fixed_bytes;
-
     for (uint32_t groups = read_u32(&c->body); groups != 0; groups--) {
         uint32_t count = read_u32(&c->body);
         valtype type = body_valtype(&c->body);
-        while (count-- != 0)
-            add_local_slot(c, add_local(c, type));
+        for (uint32_t i = 0; i < count; i++) {
+            struct local *l = add_local(c, type);
+            add_local_slot(c, l);
+            l->zero = l->type != VT_V128;
+            if (!l->zero)
+                masm_zero_slots(&c->m, l->slot, 2);
+        }
+        c->zeros |= count != 0;
     }
-    masm_zero_slots(&c->m, -(int32_t)c->fixed_bytes, (c->fixed_bytes - before) / 8);
 }
 
 static void open_function(struct compiler *c)
@@ -204,7 +208,7 @@ static void reset_function(struct compiler *c, uint32_t func)
     c->homes.len = 1;
     c->homes.data[0].set = 0;
     c->next_loop = 0;
-    c->unreachable = false;
+    c->unreachable = c->zeros = false;
 }
 
 static int compile_function(struct compiler *c, uint32_t func)

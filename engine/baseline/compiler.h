@@ -29,6 +29,7 @@ struct local {
     uint32_t refs; /* operands that are this local's value */
     uint32_t scan_weight;
     bool scan_written;
+    bool zero;    /* still zero from the start, which its slot does not say yet */
     uint8_t type; /* valtype code, every reference as VT_REF_NULL */
     reg reg;      /* or REG_NONE */
     reg home;     /* or REG_NONE */
@@ -91,6 +92,7 @@ struct compiler {
 
     struct local *locals;
     uint32_t local_count, local_capacity;
+    bool zeros; /* some local may be `zero` */
     struct regfile regs;
     regset temps;  /* hold operands */
     regset pinned; /* in use by the instruction being compiled */
@@ -219,6 +221,8 @@ void vstack_vacate(struct compiler *c, reg r);
 /* Gives every operand from index FROM up to index TO that is not a constant its place in memory. */
 void vstack_flush(struct compiler *c, uint32_t from, uint32_t to, bool constants_too);
 void vstack_set_local(struct compiler *c, uint32_t local, bool tee);
+/* Writes the zeros of the locals that nobody has set: from here on ways meet. */
+void vstack_settle_zeros(struct compiler *c);
 /* Before a call: operands below index TO and locals are in memory (registers still hold them). */
 void vstack_save_all(struct compiler *c, uint32_t to);
 /* After a call: no register holds anything. */
@@ -316,6 +320,9 @@ void compile_ref_as_non_null(struct compiler *c);
 
 /* Pushes the i32 that says whether COND holds, or leaves it in the flags if the next instruction takes them from there. */
 void numeric_push_condition(struct compiler *c, enum masm_cond cond);
+/* If the next instruction is arithmetic on two values of TYPE and one machine instruction can take the second, which has been
+ * loaded from B, from memory: compiles it. */
+bool numeric_with_memory(struct compiler *c, uint8_t type, struct masm_address b);
 /* Compiles OP if it works on vectors; false: it does not. */
 bool vector_op(struct compiler *c, enum opcode op);
 /* Compiles OP if it is arithmetic, a comparison or a conversion; false: it is none. */

@@ -53,6 +53,8 @@ static void flush_below(struct compiler *c, uint32_t param_count, bool params)
 {
     uint32_t first = c->height - param_count, from = innermost(c)->height;
 
+    if (c->zeros)
+        vstack_settle_zeros(c);
     vstack_flush(c, from, first, false);
     if (params)
         vstack_flush(c, first, c->height, true);
@@ -136,7 +138,7 @@ static struct condition pop_condition(struct compiler *c)
 static void test_condition(struct compiler *c, const struct condition *condition)
 {
     if (condition->tested != REG_NONE)
-        masm_compare_const(&c->m, false, condition->tested, 0);
+        masm_compare_zero(&c->m, false, condition->tested);
 }
 
 void control_if(struct compiler *c)

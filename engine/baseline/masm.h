@@ -25,6 +25,11 @@ struct masm_trap { /* a jump to a trap behind the function */
     enum trap_kind kind;
 };
 
+struct masm_foreign_call { /* of a function that turns out to be another instance's: behind the function */
+    uint32_t jump, back, wasm_offset;
+    reg func;
+};
+
 struct masm_constant { /* in the function's pool, 16 bytes */
     uint64_t low, high;
     uint32_t chain;
@@ -45,7 +50,13 @@ struct masm {
     VEC(struct masm_trap) traps;
     VEC(struct masm_constant) constants;
     VEC(struct masm_call) calls;
+    VEC(struct masm_foreign_call) foreign_calls;
     uint32_t frame_patch, pop_bytes;
+    struct { /* the operation that ended at `at` left the flags of `result` */
+        uint32_t at;
+        reg result;
+        bool wide;
+    } flags;
 };
 
 void masm_init(struct masm *m, struct code_object *out, uint32_t features);
@@ -80,6 +91,8 @@ void masm_jump_table(struct masm *m, reg index, struct masm_label **labels, uint
 /* Sets the flags from a compare of two integers (or with zero, or a constant); VALUE of masm_compare_const must fit. */
 void masm_compare(struct masm *m, bool wide, reg a, reg b);
 void masm_compare_const(struct masm *m, bool wide, reg a, int64_t value);
+/* Like a compare with 0, for COND_EQ and COND_NE only: nothing to do if the last operation made A. */
+void masm_compare_zero(struct masm *m, bool wide, reg a);
 void masm_test(struct masm *m, bool wide, reg a, reg b); /* compares a & b with zero */
 void masm_test_const(struct masm *m, bool wide, reg a, int64_t value);
 /* Sets the flags so that COND (a float condition) can be asked. */
@@ -125,6 +138,8 @@ enum masm_unary {
 bool masm_const_fits(int64_t value); /* as the operand of the operations below */
 void masm_alu(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a, reg b);
 void masm_alu_const(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a, int64_t b);
+/* The same with b in linear memory; records a trap site. */
+void masm_alu_memory(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a, struct masm_address b);
 /* dst = a + (b << shift), shift below 4 */
 void masm_add_shifted(struct masm *m, bool wide, reg dst, reg a, reg b, unsigned shift);
 /* The count is masked by the machine as Wasm masks it. */
@@ -147,6 +162,9 @@ enum masm_float { FLOAT_ADD, FLOAT_SUB, FLOAT_MUL, FLOAT_DIV, FLOAT_MIN, FLOAT_M
 enum masm_float_unary { FLOAT_ABS, FLOAT_NEG, FLOAT_CEIL, FLOAT_FLOOR, FLOAT_TRUNC, FLOAT_NEAREST, FLOAT_SQRT };
 
 void masm_float(struct masm *m, enum masm_float op, bool wide, reg dst, reg a, reg b);
+/* The first four, with b in linear memory (records a trap site) or a constant. */
+void masm_float_memory(struct masm *m, enum masm_float op, bool wide, reg dst, reg a, struct masm_address b);
+void masm_float_const(struct masm *m, enum masm_float op, bool wide, reg dst, reg a, uint64_t bits);
 void masm_float_unary(struct masm *m, enum masm_float_unary op, bool wide, reg dst, reg a);
 void masm_float_resize(struct masm *m, bool to_wide, reg dst, reg a);
 void masm_reinterpret(struct masm *m, bool wide, reg dst, reg src); /* between the classes, either way */

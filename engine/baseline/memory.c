@@ -100,13 +100,22 @@ struct masm_address memory_address(struct compiler *c, const struct memarg *arg,
     return pop_address(c, arg, bytes, &index);
 }
 
+/* A value that is all of what is loaded: the next instruction may take it from memory. */
+static bool is_whole(enum masm_access access, uint8_t type)
+{
+    return (access == ACCESS_32_U && type == VT_I32) || access == ACCESS_64 || access == ACCESS_F32 || access == ACCESS_F64;
+}
+
 static void load(struct compiler *c, enum masm_access access, uint8_t type)
 {
     struct memarg arg = read_memarg(&c->body);
     struct operand index;
     struct masm_address from = pop_address(c, &arg, access_bytes[access], &index);
-    reg dst = vstack_destination(c, type, index.reg != REG_NONE ? &index : NULL, NULL);
+    reg dst;
 
+    if (is_whole(access, type) && numeric_with_memory(c, type, from))
+        return;
+    dst = vstack_destination(c, type, index.reg != REG_NONE ? &index : NULL, NULL);
     masm_memory_load(&c->m, access, type == VT_I64, dst, from);
     vstack_push_result(c, type, dst);
 }

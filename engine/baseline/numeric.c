@@ -31,22 +31,21 @@ static uint8_t next_opcode(const struct compiler *c)
 }
 
 /* --- integers ------------------------------------------------------------------------------------------------------------------ */
-static bool finish_in_flags(struct compiler *c, enum masm_cond cond)
+/* The next instruction takes a condition from the flags. Not an `if` that must write zeros first, which may need a loop. */
+static bool flags_are_taken(const struct compiler *c)
 {
     uint8_t next = next_opcode(c);
-
-    if (next != OP_BR_IF && next != OP_IF && next != OP_SELECT && next != OP_I32_EQZ)
-        return false;
-    vstack_push_flags(c, cond);
-    return true;
+    return next == OP_BR_IF || (next == OP_IF && !c->zeros) || next == OP_SELECT || next == OP_I32_EQZ;
 }
 
 void numeric_push_condition(struct compiler *c, enum masm_cond cond)
 {
     reg dst;
 
-    if (finish_in_flags(c, cond))
+    if (flags_are_taken(c)) {
+        vstack_push_flags(c, cond);
         return;
+    }
     dst = vstack_destination(c, VT_I32, NULL, NULL);
     masm_set(&c->m, cond, dst);
     vstack_push_result(c, VT_I32, dst);
@@ -90,7 +89,7 @@ static void equal_zero(struct compiler *c, bool wide)
         numeric_push_condition(c, cond);
         return;
     }
-    masm_compare_const(&c->m, wide, vstack_pop(c).reg, 0);
+    masm_compare_zero(&c->m, wide, vstack_pop(c).reg);
     numeric_push_condition(c, COND_EQ);
 }
 
@@ -102,10 +101,9 @@ void compile_ref_is_null(struct compiler *c)
 /* An `and` that is only asked whether it is zero. */
 static bool and_as_test(struct compiler *c, bool wide)
 {
-    uint8_t next = next_opcode(c);
     struct operand b, a;
 
-    if (wide ? next != OP_I64_EQZ : next != OP_I32_EQZ && next != OP_BR_IF && next != OP_IF)
+    if (wide ? next_opcode(c) != OP_I64_EQZ : !flags_are_taken(c))
         return false;
     if (is_small_const(vstack_top(c))) {
         int64_t value = const_value(vstack_top(c));
@@ -301,10 +299,22 @@ static void extend(struct compiler *c, bool is_signed)
 static void float_binary(struct compiler *c, enum masm_float op, bool wide)
 {
     bool commutes = op == FLOAT_ADD || op == FLOAT_MUL;
-    struct operand b = vstack_pop(c), a = vstack_pop(c);
-    reg dst = vstack_destination(c, float_type(wide), &a, commutes ? &b : NULL);
+    struct operand b, a;
+    uint64_t bits;
+    reg dst;
 
-    masm_float(&c->m, op, wide, dst, a.reg, b.reg);
+    if (op <= FLOAT_DIV && vstack_top_is_const(c)) {
+        bits = vstack_top(c)->bits;
+        vstack_drop(c);
+        a = vstack_pop(c);
+        dst = vstack_destination(c, float_type(wide), &a, NULL);
+        masm_float_const(&c->m, op, wide, dst, a.reg, bits);
+    } else {
+        b = vstack_pop(c);
+        a = vstack_pop(c);
+        dst = vstack_destination(c, float_type(wide), &a, commutes ? &b : NULL);
+        masm_float(&c->m, op, wide, dst, a.reg, b.reg);
+    }
     vstack_push_result(c, float_type(wide), dst);
 }
 
@@ -424,6 +434,26 @@ static const struct numeric {
     CONVERT(I64_ADD128, ADD_WIDE, false, true), CONVERT(I64_SUB128, ADD_WIDE, true, true),
     CONVERT(I64_MUL_WIDE_S, MULTIPLY_WIDE, true, true), CONVERT(I64_MUL_WIDE_U, MULTIPLY_WIDE, false, true),
 };
+
+bool numeric_with_memory(struct compiler *c, uint8_t type, struct masm_address b)
+{
+    const struct numeric *n = &numerics[next_opcode(c)];
+    bool is_float = n->kind == NUMERIC_FLOAT && n->op <= FLOAT_DIV && type == float_type(n->wide);
+    struct operand a;
+    reg dst;
+
+    if (!is_float && !(n->kind == NUMERIC_ALU && type == int_type(n->wide)))
+        return false;
+    c->body.at++;
+    a = vstack_pop(c);
+    dst = vstack_destination(c, type, &a, NULL);
+    if (is_float)
+        masm_float_memory(&c->m, n->op, n->wide, dst, a.reg, b);
+    else
+        masm_alu_memory(&c->m, n->op, n->wide, dst, a.reg, b);
+    vstack_push_result(c, type, dst);
+    return true;
+}
 
 bool numeric_op(struct compiler *c, enum opcode op)
 {

@@ -100,6 +100,10 @@ void vstack_push_reg(struct compiler *c, uint8_t type, reg r)
 
 void vstack_push_local(struct compiler *c, uint32_t local)
 {
+    if (c->locals[local].zero) {
+        vstack_push_const(c, c->locals[local].type, 0);
+        return;
+    }
     push(c, VALUE_LOCAL, c->locals[local].type)->local = local;
     c->locals[local].refs++;
 }
@@ -132,6 +136,7 @@ static void forget_local_register(struct compiler *c, reg r)
 static void hold_local(struct compiler *c, uint32_t local, reg r, bool dirty)
 {
     c->locals[local].reg = r;
+    c->locals[local].zero = false;
     c->regs.local_of[r] = local;
     c->regs.locals |= regset_of(r);
     c->regs.dirty = dirty ? c->regs.dirty | regset_of(r) : c->regs.dirty & ~regset_of(r);
@@ -466,6 +471,22 @@ void vstack_set_local(struct compiler *c, uint32_t local, bool tee)
     }
     if (tee)
         vstack_push_local(c, local);
+}
+
+void vstack_settle_zeros(struct compiler *c)
+{
+    uint32_t i = c->type->param_count;
+
+    while (i < c->local_count) {
+        uint32_t first = i;
+        for (; i < c->local_count && c->locals[i].zero; i++)
+            c->locals[i].zero = false;
+        if (i != first) /* later locals have the lower slots; none of these is a vector */
+            masm_zero_slots(&c->m, c->locals[i - 1].slot, i - first);
+        else
+            i++;
+    }
+    c->zeros = false;
 }
 
 /* --- whole states ----------------------------------------------------------------------------------------------------------- */

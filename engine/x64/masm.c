@@ -58,6 +58,7 @@ void masm_done(struct masm *m)
     vec_done(&m->traps);
     vec_done(&m->constants);
     vec_done(&m->calls);
+    vec_done(&m->foreign_calls);
 }
 
 void x64_site(struct masm *m, enum trap_kind kind)
@@ -134,6 +135,38 @@ static void emit_constants(struct masm *m)
     m->constants.len = 0;
 }
 
+static void restore_pinned(struct masm *m)
+{
+    x64_rm(enc(m), X64_MOV | X64_W, R15, x64_at(RBP, -8));
+    x64_rm(enc(m), X64_MOV | X64_W, R14, x64_at(R15, offsetof(struct vm, memory0_base)));
+}
+
+/* Calls what the words at BASE + DISP say: code, then struct vm * (both vm_func and vm_import begin so). */
+static void call_foreign(struct masm *m, reg base, int32_t disp)
+{
+    struct x64_enc *e = enc(m);
+
+    _Static_assert(offsetof(struct vm_func, code) == 0 && offsetof(struct vm_func, vm) == 8, "one sequence for both");
+    _Static_assert(offsetof(struct vm_import, code) == 0 && offsetof(struct vm_import, vm) == 8, "one sequence for both");
+    x64_rm(e, X64_MOV | X64_W, R15, x64_at(base, disp + 8));
+    x64_rm(e, X64_MOV | X64_W, R14, x64_at(R15, 0));
+    x64_rm(e, X64_GROUP5, X64_DIGIT_CALL, x64_at(base, disp));
+    x64_site(m, TRAP_NONE);
+    restore_pinned(m);
+}
+
+static void emit_foreign_calls(struct masm *m)
+{
+    for (size_t i = 0; i < m->foreign_calls.len; i++) {
+        const struct masm_foreign_call *call = &m->foreign_calls.data[i];
+        x64_patch32(enc(m), call->jump, x64_offset(enc(m)));
+        m->wasm_offset = call->wasm_offset;
+        call_foreign(m, call->func, 0);
+        x64_jmp_back(enc(m), call->back);
+    }
+    m->foreign_calls.len = 0;
+}
+
 void masm_end(struct masm *m, uint32_t frame_bytes)
 {
     struct x64_enc *e = enc(m);
@@ -149,6 +182,7 @@ void masm_end(struct masm *m, uint32_t frame_bytes)
         masm_trap(m, t->kind);
     }
     m->traps.len = 0;
+    emit_foreign_calls(m);
     emit_constants(m);
 }
 
@@ -217,6 +251,7 @@ void masm_bind(struct masm *m, struct masm_label *label)
     }
     label->at = here;
     label->chain = 0;
+    m->flags.at = 0; /* they come from elsewhere too */
 }
 
 static void link_label(struct masm *m, struct masm_label *label, uint32_t at)
@@ -319,6 +354,19 @@ void masm_compare_const(struct masm *m, bool wide, reg a, int64_t value)
         x64_rr(enc(m), X64_TEST | x64_wide(wide), a, a);
     else
         alu_imm(enc(m), x64_wide(wide), X64_DIGIT_CMP, a, (int32_t)value);
+}
+
+static void note_flags(struct masm *m, bool wide, reg result)
+{
+    m->flags.at = x64_offset(enc(m));
+    m->flags.result = result;
+    m->flags.wide = wide;
+}
+
+void masm_compare_zero(struct masm *m, bool wide, reg a)
+{
+    if (m->flags.at != x64_offset(enc(m)) || m->flags.result != a || m->flags.wide != wide)
+        x64_rr(enc(m), X64_TEST | x64_wide(wide), a, a);
 }
 
 void masm_test(struct masm *m, bool wide, reg a, reg b)
@@ -524,10 +572,22 @@ void masm_alu(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a, reg b
         x64_rr(e, code | width, dst, a);
     } else if (op == ALU_ADD) {
         x64_rm(e, X64_LEA | width, dst, (struct x64_mem){a, b, 0, 0});
+        return;
     } else {
         x64_rr(e, X64_MOV | width, dst, a);
         x64_rr(e, code | width, dst, b);
     }
+    if (op != ALU_MUL)
+        note_flags(m, wide, dst);
+}
+
+void masm_alu_memory(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a, struct masm_address b)
+{
+    masm_move(m, wide ? VT_I64 : VT_I32, dst, a);
+    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    x64_rm(enc(m), (op == ALU_MUL ? X64_IMUL : alu_ops[op]) | x64_wide(wide), dst, mem_of(b));
+    if (op != ALU_MUL)
+        note_flags(m, wide, dst);
 }
 
 static void multiply_const(struct masm *m, uint32_t width, reg dst, reg a, int32_t b)
@@ -561,6 +621,7 @@ void masm_alu_const(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a,
     } else {
         masm_move(m, wide ? VT_I64 : VT_I32, dst, a);
         alu_imm(e, width, alu_digits[op], dst, value);
+        note_flags(m, wide, dst);
     }
 }
 
@@ -778,12 +839,6 @@ void masm_adjust_stack(struct masm *m, int32_t bytes)
         x64_rm(e, X64_LEA | X64_W, RSP, x64_at(RSP, bytes));
 }
 
-static void restore_pinned(struct masm *m)
-{
-    x64_rm(enc(m), X64_MOV | X64_W, R15, x64_at(RBP, -8));
-    x64_rm(enc(m), X64_MOV | X64_W, R14, x64_at(R15, offsetof(struct vm, memory0_base)));
-}
-
 static void refer_to_function(struct masm *m, uint32_t at, uint32_t func, uint32_t imported)
 {
     if (func - imported < m->out->entries.len)
@@ -798,31 +853,24 @@ void masm_call_function(struct masm *m, uint32_t func, uint32_t imported)
     x64_site(m, TRAP_NONE);
 }
 
-/* Calls what the words at BASE + DISP say: code, then struct vm * (both vm_func and vm_import begin so). */
-static void call_foreign(struct masm *m, reg base, int32_t disp, enum trap_kind null_kind)
-{
-    struct x64_enc *e = enc(m);
-
-    if (null_kind != TRAP_NONE)
-        x64_site(m, null_kind);
-    _Static_assert(offsetof(struct vm_func, code) == 0 && offsetof(struct vm_func, vm) == 8, "one sequence for both");
-    _Static_assert(offsetof(struct vm_import, code) == 0 && offsetof(struct vm_import, vm) == 8, "one sequence for both");
-    x64_rm(e, X64_MOV | X64_W, R15, x64_at(base, disp + 8));
-    x64_rm(e, X64_MOV | X64_W, R14, x64_at(R15, 0));
-    x64_rm(e, X64_GROUP5, X64_DIGIT_CALL, x64_at(base, disp));
-    x64_site(m, TRAP_NONE);
-    restore_pinned(m);
-}
-
 void masm_call_import(struct masm *m, uint32_t func)
 {
     x64_rm(enc(m), X64_MOV | X64_W, R10, x64_at(R15, offsetof(struct vm, imports)));
-    call_foreign(m, R10, (int32_t)(func * sizeof(struct vm_import)), TRAP_NONE);
+    call_foreign(m, R10, (int32_t)(func * sizeof(struct vm_import)));
 }
 
+/* Most functions called so are the same instance's, and then nothing need be loaded before or after: what the callee does next
+ * does not wait for the loads of its own registers. */
 void masm_call_ref(struct masm *m, reg func, enum trap_kind null_kind)
 {
-    call_foreign(m, func, 0, null_kind);
+    struct x64_enc *e = enc(m);
+    uint32_t jump;
+
+    masm_compare_func_vm(m, func, null_kind);
+    jump = x64_jcc32(e, CC_NE);
+    x64_rm(e, X64_GROUP5, X64_DIGIT_CALL, x64_at(func, offsetof(struct vm_func, code)));
+    x64_site(m, TRAP_NONE);
+    vec_push(&m->foreign_calls, (struct masm_foreign_call){jump, x64_offset(e), m->wasm_offset, func});
 }
 
 void masm_call_builtin(struct masm *m, enum vm_builtin builtin)

@@ -92,17 +92,34 @@ static void copysign_of(struct masm *m, bool wide, reg dst, reg a, reg b)
     x64_rr(e, X64_ORPS, dst, X64_VECTOR_SCRATCH);
 }
 
+static const uint32_t arithmetic_ops[] = {[FLOAT_ADD] = X64_ADDS, [FLOAT_SUB] = X64_SUBS, [FLOAT_MUL] = X64_MULS, [FLOAT_DIV] = X64_DIVS};
+
 void masm_float(struct masm *m, enum masm_float op, bool wide, reg dst, reg a, reg b)
 {
     switch (op) {
-    case FLOAT_ADD: arithmetic(m, scalar(X64_ADDS, wide), true, dst, a, b); break;
-    case FLOAT_SUB: arithmetic(m, scalar(X64_SUBS, wide), false, dst, a, b); break;
-    case FLOAT_MUL: arithmetic(m, scalar(X64_MULS, wide), true, dst, a, b); break;
-    case FLOAT_DIV: arithmetic(m, scalar(X64_DIVS, wide), false, dst, a, b); break;
+    case FLOAT_ADD:
+    case FLOAT_MUL: arithmetic(m, scalar(arithmetic_ops[op], wide), true, dst, a, b); break;
+    case FLOAT_SUB:
+    case FLOAT_DIV: arithmetic(m, scalar(arithmetic_ops[op], wide), false, dst, a, b); break;
     case FLOAT_MIN: min_max(m, true, wide, dst, a, b); break;
     case FLOAT_MAX: min_max(m, false, wide, dst, a, b); break;
     case FLOAT_COPYSIGN: copysign_of(m, wide, dst, a, b); break;
     }
+}
+
+void masm_float_memory(struct masm *m, enum masm_float op, bool wide, reg dst, reg a, struct masm_address b)
+{
+    assert(op <= FLOAT_DIV);
+    masm_move(m, VT_F64, dst, a);
+    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    x64_rm(enc(m), scalar(arithmetic_ops[op], wide), dst, (struct x64_mem){b.base, b.index, b.scale_log2, b.disp});
+}
+
+void masm_float_const(struct masm *m, enum masm_float op, bool wide, reg dst, reg a, uint64_t bits)
+{
+    assert(op <= FLOAT_DIV);
+    masm_move(m, VT_F64, dst, a);
+    x64_rm_constant(m, scalar(arithmetic_ops[op], wide), dst, bits, 0);
 }
 
 static void round_to(struct masm *m, bool wide, reg dst, reg a, unsigned mode)
