@@ -40,6 +40,9 @@ int cmd_plan(struct cmd *cmd, int argc, char **argv);
 /* Says cmd->err on standard error and in the log; returns STATUS. */
 int cmd_fail(struct cmd *cmd, int status);
 
+/* container_delete for a command: what failed without failing it is a warning. Returns as that. */
+int cmd_delete_container(struct cmd *cmd, const char *id, bool force);
+
 /* Reads options and words; exactly WORDS_MIN to WORDS_MAX words, else usage and *STATUS. Returns the number of words or -1:
  * then return *STATUS. Handles --help; USAGE is what follows "wherry ". */
 int cmd_options(struct cmd *cmd, int argc, char **argv, const struct option_spec *specs, const char *usage, int words_min,

@@ -1,15 +1,13 @@
 /* wherry create */
-#include "base/fd.h"
 #include "oci/cmd.h"
-#include <sys/stat.h>
 
-/* Descriptors that systemd's socket activation passes come first among those preserved. */
-static int check_preserved(struct cmd *cmd, const struct container_create *request)
+/* Sockets that systemd's socket activation passes to us are meant for the container. */
+static unsigned count_sockets(void)
 {
-    for (unsigned i = 0; i < request->preserve_fds; i++)
-        if (fcntl(3 + (int)i, F_GETFD) < 0)
-            return err_set(&cmd->err, EBADF, "--preserve-fds=%u: descriptor %u is not open", request->preserve_fds, 3 + i);
-    return 0;
+    const char *listen = getenv("LISTEN_FDS");
+    unsigned long count = listen != NULL && listen[0] >= '0' && listen[0] <= '9' ? strtoul(listen, NULL, 10) : 0;
+
+    return count < 1024 ? (unsigned)count : 0;
 }
 
 int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char *id)
@@ -29,7 +27,8 @@ int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char
     request->console = -1;
     for (int i = 0; i < 3; i++)
         request->stdio[i] = -1;
-    return check_preserved(cmd, request);
+    request->listen_fds = count_sockets();
+    return 0;
 }
 
 int cmd_create(struct cmd *cmd, int argc, char **argv)

@@ -16,7 +16,7 @@ static int run_foreground(struct cmd *cmd, const struct cmd_create_options *o, c
         return cmd_fail(cmd, 1);
     }
     status = cmd_wait(state->pid, &signals);
-    if (!o->keep && container_delete(cmd->root, state->id, true, &cmd->err) < 0)
+    if (!o->keep && cmd_delete_container(cmd, state->id, true) < 0)
         return cmd_fail(cmd, 1);
     return status;
 }

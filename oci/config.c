@@ -91,6 +91,18 @@ static void check_namespaces(struct config_reader *r, const struct json *root, c
         config_fail_key(r, linux_node, "netDevices", "it needs a network namespace in linux.namespaces");
 }
 
+/* Two fields for one thing of the kernel's: which of them wins would be a matter of order. */
+static void check_names(struct config_reader *r, const struct json *root, const struct config *c)
+{
+    for (uint32_t i = 0; i < c->sysctl.count; i++) {
+        const char *key = c->sysctl.data[i].key, *value = c->sysctl.data[i].value;
+        if (c->hostname != NULL && strcmp(key, "kernel.hostname") == 0 && strcmp(value, c->hostname) != 0)
+            config_fail_key(r, root, "hostname", "linux.sysctl sets kernel.hostname to something else");
+        if (c->domainname != NULL && strcmp(key, "kernel.domainname") == 0 && strcmp(value, c->domainname) != 0)
+            config_fail_key(r, root, "domainname", "linux.sysctl sets kernel.domainname to something else");
+    }
+}
+
 static void check_process(struct config_reader *r, const struct json *root, const struct config *c)
 {
     const struct caps *caps = &c->process.capabilities;
@@ -120,6 +132,7 @@ int config_parse(const char *text, size_t len, struct arena *arena, struct confi
     out->annotations = config_string_map(&r, root, "annotations");
     config_read_linux(&r, config_get(&r, root, "linux", JSON_OBJECT), out);
     check_namespaces(&r, root, out);
+    check_names(&r, root, out);
     check_process(&r, root, out);
     return r.failed ? -EINVAL : 0;
 }

@@ -21,7 +21,7 @@ int container_check_id(const char *id, struct err *e)
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.";
 
     if (id[0] == 0 || id[0] == '.' || id[strspn(id, allowed)] != 0 || strlen(id) > ID_MAX_BYTES)
-        return err_set(e, EINVAL, "invalid container ID \"%.100s\": letters, digits and _ + - . are allowed, no dot first", id);
+        return err_set(e, EINVAL, "invalid container ID \"%.100s\": an invalid character (letters, digits and _ + - . are allowed, no dot first)", id);
     return 0;
 }
 
@@ -319,6 +319,8 @@ int container_start(const char *root, const char *id, struct err *e)
     if (ret == 0 && state.poststart.count != 0) {
         cleanup_fd int fd = hook_stage_open_state(&state, STATE_RUNNING, e);
         ret = fd < 0 ? fd : hook_stage_run(&state.poststart, "poststart", fd, e);
+        if (ret < 0) /* runtime-spec, lifecycle: the container must then be stopped and its resources freed */
+            container_delete(root, id, true, &(struct err){0});
     }
     arena_free(&arena);
     return ret;
@@ -389,6 +391,7 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
     enum state_status status;
     int ret = container_check_id(id, e);
 
+    e->code = 0;
     if (ret == 0)
         ret = state_read(root, id, &arena, &state, e);
     if (ret < 0) {
@@ -406,8 +409,8 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
         ret = state_remove(root, id, e);
     if (ret == 0 && state.poststop.count != 0) {
         cleanup_fd int fd = hook_stage_open_state(&state, STATE_STOPPED, e);
-        if (fd >= 0)
-            (void)!hook_stage_run(&state.poststop, "poststop", fd, e); /* the container is gone whatever they say (spec, lifecycle) */
+        if (fd >= 0) /* the container is gone whatever they say (runtime-spec, lifecycle) */
+            (void)!hook_stage_run(&state.poststop, "poststop", fd, e);
     }
     arena_free(&arena);
     return ret;

@@ -25,6 +25,7 @@ struct container_create {
     int console; /* instead of console_socket: a connected socket; -1: none */
     int stdio[3];       /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
     unsigned preserve_fds; /* so many of the caller's descriptors from 3 on stay open in the container */
+    unsigned listen_fds;   /* and so many before those, sockets of systemd's socket activation */
     bool no_pivot, no_new_keyring;
     bool clone_parent;  /* the init becomes the child of the caller's parent (CLONE_PARENT), with exit signal 0 */
     bool cgroups_disabled; /* --cgroup-manager disabled: the caller's own cgroups are kept */
@@ -44,7 +45,8 @@ int container_start(const char *root, const char *id, struct err *e);
 int container_kill(const char *root, const char *id, int signal, bool all, struct err *e);
 
 /* Removes what is left of a stopped or created container (a created one is killed first); with FORCE also of a running
- * one, and then a missing one is no error. Runs poststop hooks; their failure is no error. */
+ * one, and then a missing one is no error. Runs poststop hooks; their failure is no error, but
+ * then e->code is not 0 and *E tells of it. */
 int container_delete(const char *root, const char *id, bool force, struct err *e);
 
 /* Writes PID to the file PATH, by rename. Returns 0 or a negative errno with *E. */

@@ -12,7 +12,7 @@ enum { OUTPUT_SHOWN_MAX = 600, POLL_MS = 10 };
 /* Between fork and exec. The exit code 127 is what a shell gives for a command that cannot be run. */
 _Noreturn static void exec_hook(const struct config_hook *hook, int directory, int input, int output)
 {
-    char *no_environment[] = {NULL}, *only_path[] = {(char *)hook->path, NULL};
+    char *only_path[] = {(char *)hook->path, NULL};
     sigset_t none;
 
     sigemptyset(&none);
@@ -23,7 +23,7 @@ _Noreturn static void exec_hook(const struct config_hook *hook, int directory, i
     if (sys.close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL) /* every fd is CLOEXEC */
         _exit(126);
     execve(hook->path, hook->args.count != 0 ? hook->args.data : only_path,
-           hook->env.count != 0 ? hook->env.data : no_environment);
+           hook->env.data != NULL ? hook->env.data : environ);
     dprintf(2, "%s: %s", hook->path, strerror(errno));
     _exit(127);
 }

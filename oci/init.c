@@ -8,6 +8,7 @@
 #include "oci/caps.h"
 #include "oci/channel.h"
 #include "oci/dev.h"
+#include "oci/environment.h"
 #include "oci/hook_stage.h"
 #include "oci/lsm.h"
 #include "oci/mount_cgroup.h"
@@ -77,14 +78,23 @@ static int step_affinity(struct init *in, const struct plan_step *step, struct e
     return sched_set_affinity(step->cpus, e);
 }
 
+/* Returns when the parent has attached us to our cgroups; at once if it did so by cloning, or has said so already. */
+static int wait_for_cgroup(struct init *in, struct err *e)
+{
+    struct message answer;
+    int ret = in->in_cgroup ? 0 : channel_ask(in->channel, MESSAGE_CGROUP, &answer, e);
+
+    in->in_cgroup = in->in_cgroup || ret == 0;
+    return ret;
+}
+
 /* For a further process: the container's namespaces, all at once. That of users first, for the rights in it, and that of
  * mounts last, after which the root and the working directory are the container's. The one of pids is the parent's affair. */
 static int step_enter(struct init *in, const struct plan_step *step, struct err *e)
 {
     static const enum config_namespace_type order[] = {NAMESPACE_USER,    NAMESPACE_IPC,    NAMESPACE_UTS,  NAMESPACE_NETWORK,
                                                        NAMESPACE_CGROUP, NAMESPACE_TIME, NAMESPACE_MOUNT};
-    struct message answer;
-    int ret = in->in_cgroup ? 0 : channel_ask(in->channel, MESSAGE_CGROUP, &answer, e);
+    int ret = wait_for_cgroup(in, e);
 
     for (size_t i = 0; ret == 0 && i < sizeof order / sizeof order[0]; i++) {
         int fd = in->namespaces[order[i]];
@@ -102,8 +112,7 @@ static int step_join(struct init *in, const struct plan_step *step, struct err *
 /* A cgroup namespace is rooted where its maker is at that moment, and clone would take the parent's place for it. */
 static int step_cgroup_namespace(struct init *in, const struct plan_step *step, struct err *e)
 {
-    struct message answer;
-    int ret = in->in_cgroup ? 0 : channel_ask(in->channel, MESSAGE_CGROUP, &answer, e);
+    int ret = wait_for_cgroup(in, e);
 
     if (ret < 0)
         return ret;
@@ -272,9 +281,11 @@ static int step_personality(struct init *in, const struct plan_step *step, struc
     return sched_set_personality(in->plan->config->personality, e);
 }
 
+/* A v1 cpu cgroup takes no process that is a real-time one already. */
 static int step_scheduler(struct init *in, const struct plan_step *step, struct err *e)
 {
-    return sched_set_policy(&in->plan->config->process.scheduler, e);
+    int ret = wait_for_cgroup(in, e);
+    return ret < 0 ? ret : sched_set_policy(&in->plan->config->process.scheduler, e);
 }
 
 static int step_io_priority(struct init *in, const struct plan_step *step, struct err *e)
@@ -301,13 +312,13 @@ static int step_bounding(struct init *in, const struct plan_step *step, struct e
 }
 
 /* A process that opens /dev/stdout again by name needs to own the pipe behind it. Devices and files are the host's. */
-static void give_stdio(uid_t uid)
+static void give_stdio(uid_t uid, gid_t gid)
 {
     struct stat st;
 
     for (int fd = 0; fd < 3; fd++)
         if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) && st.st_uid != uid)
-            (void)!fchown(fd, uid, (gid_t)-1);
+            (void)!fchown(fd, uid, gid);
 }
 
 static int step_user(struct init *in, const struct plan_step *step, struct err *e)
@@ -316,7 +327,7 @@ static int step_user(struct init *in, const struct plan_step *step, struct err *
     int ret = caps_keep(true, e);
 
     umask(user->umask.set ? (mode_t)user->umask.value : 0022);
-    give_stdio(user->uid);
+    give_stdio(user->uid, user->gid);
     if (ret == 0)
         ret = user_become(user->uid, user->gid, user->additional_gids, user->additional_gid_count, true, e);
     return ret == 0 ? caps_keep(false, e) : ret;
@@ -372,6 +383,8 @@ static int step_workload(struct init *in, const struct plan_step *step, struct e
 
     if (ret == 0 && in->workload.decision.is_wasm)
         ret = prepare_wasm(in, e);
+    else if (ret == 0)
+        in->environment = environment_make(&in->plan->config->process, in->request->listen_fds, &in->arena);
     if (ret == 0 && in->plan->config->hooks[HOOK_START_CONTAINER].count != 0)
         ret = ask_state(in, e);
     return ret;
@@ -429,12 +442,15 @@ static int step_wait(struct init *in, const struct plan_step *step, struct err *
 
 static int step_execute(struct init *in, const struct plan_step *step, struct err *e)
 {
-    unsigned first = in->workload.decision.is_wasm ? 3 : 3 + in->request->preserve_fds;
+    const struct container_create *request = in->request;
+    bool wasm = in->workload.decision.is_wasm;
+    unsigned first = wasm ? 3 : 3 + request->preserve_fds + request->listen_fds;
 
     if (sys.close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL)
         return err_sys(e, "cannot mark the descriptors close-on-exec");
-    return in->workload.decision.is_wasm ? workload_wasm_exec(in->plan->config, &in->workload, e)
-                                         : workload_exec(in->plan->config, &in->workload, e);
+    if (wasm)
+        return workload_wasm_exec(in->plan->config, &in->workload, e);
+    return workload_exec(in->plan->config, &in->workload, in->environment, e);
 }
 
 /* --- the run through the plan ------------------------------------------------------------------------------------------------- */
@@ -519,6 +535,7 @@ void init_run(struct init *in)
     int ret;
 
     reset_signals();
+    clearenv(); /* the runtime's environment is for its own hooks, not for those in the container */
     fd_close(&in->parent_channel);
     ret = sys.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? err_sys(&e, "cannot make the init undumpable") : 0;
     if (ret == 0)

@@ -25,6 +25,7 @@ struct init {
     bool ready;                     /* READY was sent: errors go to result_fifo */
     struct arena arena;
     struct workload workload;
+    char **environment;             /* of a native workload */
 };
 
 /* Carries out the plan and becomes the workload. Errors are sent to the parent, later to `start`. Called in the cloned

@@ -22,8 +22,8 @@ struct workload {
  * managers look for: "executable file not found in $PATH", "no such file or directory", "permission denied". */
 int workload_find(const struct config *config, struct workload *out, struct err *e);
 
-/* Replaces the process by the program. Returns only on failure. */
-int workload_exec(const struct config *config, const struct workload *workload, struct err *e);
+/* Replaces the process by the program, with ENVIRONMENT (environment.h). Returns only on failure. */
+int workload_exec(const struct config *config, const struct workload *workload, char **environment, struct err *e);
 
 /* Opens what GRANT (from wasm_grant_make) names and encodes it. Descriptors are moved above those the engine expects. */
 int workload_wasm_prepare(const struct grant *grant, struct workload *workload, struct err *e);

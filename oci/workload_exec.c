@@ -94,11 +94,8 @@ int workload_find(const struct config *config, struct workload *out, struct err 
     return ret;
 }
 
-int workload_exec(const struct config *config, const struct workload *workload, struct err *e)
+int workload_exec(const struct config *config, const struct workload *workload, char **environment, struct err *e)
 {
-    char *nothing[] = {NULL};
-    char **environment = config->process.env.data != NULL ? config->process.env.data : nothing;
-
     execve(workload->path, config->process.args.data, environment);
     if (errno == EACCES)
         return err_set(e, EACCES, "exec: \"%s\": permission denied", workload->path);
