@@ -29,8 +29,11 @@ static void put_pairs(struct json_writer *w, const char *key, const struct confi
     json_close(w, '}');
 }
 
+/* Absent and empty differ: a hook without an env inherits the caller's. */
 static void put_strings(struct json_writer *w, const char *key, const struct strings *strings)
 {
+    if (strings->data == NULL)
+        return;
     json_key(w, key);
     json_put_strings(w, (const char *const *)strings->data, strings->count);
 }
@@ -145,7 +148,7 @@ static struct strings get_strings(const struct json *object, const char *key, st
     const struct json *member = json_get(object, key);
     struct strings out = {0};
 
-    if (member == NULL || member->count == 0)
+    if (member == NULL)
         return out;
     out.data = arena_array(arena, char *, member->count + 1);
     for (const struct json *child = member->first; child != NULL; child = child->next)

@@ -29,7 +29,8 @@ static void gets_state_and_environment(void **state)
     assert_int_equal(run_script("test \"$(cat /dev/stdin)\" = '{\"id\":\"x\"}'", 0, NULL), 0);
     assert_int_equal(run_script("test \"$A\" = b", 0, env), 0);
     setenv("WHERRY_SECRET", "1", 1);
-    assert_int_equal(run_script("test -z \"$WHERRY_SECRET\"", 0, NULL), 0);
+    assert_int_equal(run_script("test -z \"$WHERRY_SECRET\"", 0, env), 0);
+    assert_int_equal(run_script("test \"$WHERRY_SECRET\" = 1", 0, NULL), 0); /* no env: the caller's, as with runc */
     assert_int_equal(run_script("test $0 = hook", 0, NULL), 0);
     (void)state;
 }
