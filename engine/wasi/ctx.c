@@ -46,6 +46,10 @@ int wasi_fd_real(struct wasi_fd *entry)
 {
     if (entry->kind != WASI_FD_DIRECTORY || !entry->borrowed || entry->fd < 0)
         return entry->fd;
+    if (entry->place->refused) {
+        errno = EPERM;
+        return -1;
+    }
     if (entry->real_fd < 0)
         entry->real_fd = openat(entry->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return entry->real_fd;

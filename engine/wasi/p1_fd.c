@@ -23,6 +23,21 @@ int p1_wait_shared(const struct wasi_fd *entry, short events)
 /* --- reading and writing ---------------------------------------------------------------------------------------------
  */
 
+/* readv or writev. A standard stream may have been made non-blocking by somebody else who shares it; a guest that did not
+ * ask for that waits all the same. */
+static ssize_t transfer(const struct wasi_fd *entry, const struct p1_iovecs *iovecs, short events,
+                        ssize_t (*call)(int fd, const struct iovec *pieces, int count))
+{
+    struct pollfd poll_fd = {.fd = entry->fd, .events = events};
+    ssize_t count;
+
+    do
+        count = call(entry->fd, iovecs->pieces, iovecs->count);
+    while (count < 0 && errno == EAGAIN && entry->shared && !entry->nonblock &&
+           (poll(&poll_fd, 1, -1) >= 0 || errno == EINTR));
+    return count;
+}
+
 static int finish_transfer(struct p1_call *call, ssize_t count, unsigned result)
 {
     return count < 0 ? -errno : p1_store_u32(call, p1_u32(call, result), (uint32_t)count);
@@ -38,7 +53,7 @@ int p1_fd_read(struct p1_call *call)
         ret = p1_wait_shared(entry, POLLIN);
     if (ret < 0)
         return ret;
-    return finish_transfer(call, readv(entry->fd, iovecs.pieces, iovecs.count), 3);
+    return finish_transfer(call, transfer(entry, &iovecs, POLLIN, readv), 3);
 }
 
 int p1_fd_write(struct p1_call *call)
@@ -51,7 +66,7 @@ int p1_fd_write(struct p1_call *call)
         ret = p1_wait_shared(entry, POLLOUT);
     if (ret < 0)
         return ret;
-    return finish_transfer(call, writev(entry->fd, iovecs.pieces, iovecs.count), 3);
+    return finish_transfer(call, transfer(entry, &iovecs, POLLOUT, writev), 3);
 }
 
 int p1_fd_pread(struct p1_call *call)

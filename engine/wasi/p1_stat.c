@@ -72,7 +72,9 @@ int p1_fd_filestat_get(struct p1_call *call)
 /* A descriptor that was opened for reading would do for some changes; in a read-only grant it does not. */
 static int check_writable(const struct wasi_fd *entry)
 {
-    return entry->place != NULL && !entry->place->writable ? -EROFS : 0;
+    if (entry->place == NULL)
+        return 0;
+    return entry->place->refused ? -EPERM : entry->place->writable ? 0 : -EROFS;
 }
 
 int p1_fd_filestat_set_size(struct p1_call *call)

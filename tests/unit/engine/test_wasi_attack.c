@@ -120,6 +120,12 @@ static void even_as_a_grant(void **state)
             assert_int_equal(
                 guest_call("path_readlink", 3u, TEXT("exe"), (unsigned)GUEST_DATA, 100u, (unsigned)GUEST_RESULT),
                 WASI_PERM);
+            assert_int_equal(
+                guest_call("fd_readdir", 3u, (unsigned)GUEST_DATA, 1000u, (uint64_t)0, (unsigned)GUEST_RESULT),
+                WASI_PERM);
+            assert_int_equal(
+                guest_call("fd_filestat_set_times", 3u, (uint64_t)0, (uint64_t)0, (unsigned)WASI_FST_MTIM_NOW),
+                WASI_PERM);
             take_back();
         }
 }

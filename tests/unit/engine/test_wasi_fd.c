@@ -538,6 +538,24 @@ static void nonblock_on_stdin_is_the_guests_alone(void **state)
     assert_int_equal(guest_call("fd_fdstat_set_flags", 0u, (unsigned)WASI_FDFLAG_APPEND), WASI_NOTSUP);
 }
 
+/* Somebody else made the shared description non-blocking: a guest that did not ask for it still waits. */
+static void nonblock_of_others_is_not_the_guests(void **state)
+{
+    int pipes[2], status;
+    pid_t child;
+
+    assert_int_equal(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
+    restart_with_stdin(pipes[0]);
+    child = fork();
+    if (child == 0) {
+        usleep(20000);
+        _exit(write(pipes[1], "late", 4) == 4 ? 0 : 1);
+    }
+    assert_string_equal(guest_read(0), "late");
+    assert_int_equal(waitpid(child, &status, 0), child);
+    close(pipes[1]);
+}
+
 /* --- sockets --------------------------------------------------------------------------------------------------------- */
 
 static void sockets_talk(void **state)
@@ -674,6 +692,7 @@ int main(void)
         TEST(clocks_wait),
         TEST(descriptors_wait),
         TEST(nonblock_on_stdin_is_the_guests_alone),
+        TEST(nonblock_of_others_is_not_the_guests),
         TEST(sockets_talk),
         TEST(sockets_refuse),
         TEST(arguments_and_environment),
