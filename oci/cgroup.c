@@ -108,7 +108,8 @@ int cgroup_create(const struct cgroup *c, struct err *e)
 
 static int set_devices(const struct cgroup *c, const struct config_resources *r, struct err *e)
 {
-    return c->unified ? cgroup_v2_devices(c, r->devices, r->device_count, e) : cgroup_v1_devices(c, r->devices, r->device_count, e);
+    return c->unified ? cgroup_v2_devices(c, r->devices, r->device_count, e)
+                      : cgroup_v1_devices(c, r->devices, r->device_count, e);
 }
 
 static int set_all(const struct cgroup *c, const struct config_resources *r, bool devices, struct err *e)
@@ -454,7 +455,8 @@ int cgroup_decode(const char *text, size_t len, struct arena *arena, struct cgro
         next = line + strcspn(line, "\n");
         if (*next != 0)
             *next++ = 0;
-        if (colon == NULL || colon[1] != '/' || cgroup_list_has(colon + 1, "..", '/') || c.count == CGROUP_HIERARCHIES_MAX)
+        if (colon == NULL || colon[1] != '/' || cgroup_list_has(colon + 1, "..", '/') ||
+            c.count == CGROUP_HIERARCHIES_MAX)
             return err_set(e, EINVAL, "damaged list of cgroups: '%s'", line);
         *colon = 0;
         c.hierarchies[c.count++] = (struct cgroup_hierarchy){.controllers = line, .directory = colon + 1};

@@ -18,13 +18,13 @@
 /* As runc: any node may be made, the harmless devices used, terminals of devpts too. */
 static const struct config_device_rule default_rules[] = {
     RULE('c', -1, -1, false, false, true), RULE('b', -1, -1, false, false, true),
-    RULE('c', 1, 3, true, true, true), /* null */
-    RULE('c', 1, 5, true, true, true), /* zero */
-    RULE('c', 1, 7, true, true, true), /* full */
-    RULE('c', 1, 8, true, true, true), /* random */
-    RULE('c', 1, 9, true, true, true), /* urandom */
-    RULE('c', 5, 0, true, true, true), /* tty */
-    RULE('c', 5, 2, true, true, true), /* ptmx */
+    RULE('c', 1, 3, true, true, true),    /* null */
+    RULE('c', 1, 5, true, true, true),    /* zero */
+    RULE('c', 1, 7, true, true, true),    /* full */
+    RULE('c', 1, 8, true, true, true),    /* random */
+    RULE('c', 1, 9, true, true, true),    /* urandom */
+    RULE('c', 5, 0, true, true, true),    /* tty */
+    RULE('c', 5, 2, true, true, true),    /* ptmx */
     RULE('c', 136, -1, true, true, true), /* pts/N */
 };
 enum { DEFAULT_COUNT = sizeof default_rules / sizeof default_rules[0], ATTACHED_MAX = 64 };
@@ -42,7 +42,8 @@ static void emit(struct buf *out, uint8_t code, uint8_t dst, uint8_t src, int16_
 
 static int rule_access(const struct config_device_rule *r)
 {
-    return (r->read ? BPF_DEVCG_ACC_READ : 0) | (r->write ? BPF_DEVCG_ACC_WRITE : 0) | (r->make ? BPF_DEVCG_ACC_MKNOD : 0);
+    return (r->read ? BPF_DEVCG_ACC_READ : 0) | (r->write ? BPF_DEVCG_ACC_WRITE : 0) |
+           (r->make ? BPF_DEVCG_ACC_MKNOD : 0);
 }
 
 static bool any_number(const struct optional_i64 *n)
@@ -59,7 +60,8 @@ static void emit_rule(const struct config_device_rule *r, struct buf *out)
     if (access == 0)
         return;
     if (r->type != 'a')
-        emit(out, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_2, 0, --left, r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+        emit(out, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_2, 0, --left,
+             r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
     if (!any_number(&r->major))
         emit(out, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_4, 0, --left, (int32_t)r->major.value);
     if (!any_number(&r->minor))
@@ -110,7 +112,7 @@ static int load_program(const struct buf *program, struct err *e)
         .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
         .insns = (uint64_t)(uintptr_t)program->data,
         .insn_cnt = (uint32_t)(program->len / sizeof(struct bpf_insn)),
-        .license = (uint64_t)(uintptr_t)"Apache-2.0",
+        .license = (uint64_t)(uintptr_t) "Apache-2.0",
     };
     int fd = (int)sys.bpf(BPF_PROG_LOAD, &attr, sizeof attr);
 
@@ -137,7 +139,8 @@ static int attach_program(int cgroup, int program, struct err *e)
                            .attach_type = BPF_CGROUP_DEVICE,
                            .attach_flags = BPF_F_ALLOW_MULTI};
 
-    return sys.bpf(BPF_PROG_ATTACH, &attr, sizeof attr) < 0 ? err_sys(e, "cannot attach the device rules to the cgroup") : 0;
+    return sys.bpf(BPF_PROG_ATTACH, &attr, sizeof attr) < 0 ? err_sys(e, "cannot attach the device rules to the cgroup")
+                                                            : 0;
 }
 
 static int detach_program(int cgroup, uint32_t id, struct err *e)

@@ -21,8 +21,8 @@ int cgroup_write(const char *directory, const char *file, const char *text, stru
     cleanup_fd int fd = file_open(directory, file, O_WRONLY);
 
     if (fd < 0 && errno == ENOENT)
-        return err_set(e, ENOENT, "cannot write '%s' to %s/%s: this kernel or cgroup does not have that file", text, directory,
-                       file);
+        return err_set(e, ENOENT, "cannot write '%s' to %s/%s: this kernel or cgroup does not have that file", text,
+                       directory, file);
     if (fd < 0 || write(fd, text, strlen(text)) < 0)
         return err_sys(e, "cannot write '%s' to %s/%s", text, directory, file);
     return 0;

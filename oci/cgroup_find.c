@@ -109,7 +109,8 @@ static const char *own_place(const struct cgroup_mount *m, const char *own)
     return strcmp(own, "/") == 0 ? "" : own;
 }
 
-static const char *container_place(const char *place, const char *path, const char *id, bool beside, struct arena *arena)
+static const char *container_place(const char *place, const char *path, const char *id, bool beside,
+                                   struct arena *arena)
 {
     size_t len = strlen(place);
 

@@ -62,9 +62,10 @@ static int set_memory_limits(const struct cgroup *c, int64_t limit, int64_t swap
     }
     if (ret == -EBUSY) {
         const struct cgroup_hierarchy *h = cgroup_controller(c, "memory");
-        return err_set(e, EBUSY, "unable to set memory limit to %" PRId64 " (current usage: %" PRIu64 ", peak usage: %" PRIu64 ")",
-                       limit, cgroup_read_u64(h->directory, "memory.usage_in_bytes"),
-                       cgroup_read_u64(h->directory, "memory.max_usage_in_bytes"));
+        return err_set(
+            e, EBUSY, "unable to set memory limit to %" PRId64 " (current usage: %" PRIu64 ", peak usage: %" PRIu64 ")",
+            limit, cgroup_read_u64(h->directory, "memory.usage_in_bytes"),
+            cgroup_read_u64(h->directory, "memory.max_usage_in_bytes"));
     }
     return ret == 0 && swap != 0 ? put(c, "memory", "memory.memsw.limit_in_bytes", e, "%" PRId64, swap) : ret;
 }

@@ -67,7 +67,8 @@ static int set_swap(const char *d, const struct config_memory *m, int64_t limit,
     if (sum > 0 && limit <= 0)
         return err_set(e, EINVAL, "memory.swap %" PRId64 " needs memory.limit beside it", sum);
     if (sum > 0 && sum < limit)
-        return err_set(e, EINVAL, "memory.swap %" PRId64 " (memory plus swap) is below memory.limit %" PRId64, sum, limit);
+        return err_set(e, EINVAL, "memory.swap %" PRId64 " (memory plus swap) is below memory.limit %" PRId64, sum,
+                       limit);
     /* without swap accounting there is no file and no swap to allow or forbid */
     if ((sum < 0 || sum == limit) && !cgroup_has_file(d, "memory.swap.max"))
         return 0;
@@ -85,7 +86,8 @@ static int check_memory(const char *d, const struct config_memory *m, struct err
     if (m->check_before_update.set && m->check_before_update.value && m->limit.set && m->limit.value > 0) {
         uint64_t now = cgroup_read_u64(d, "memory.current");
         if (now > (uint64_t)m->limit.value)
-            return err_set(e, EBUSY, "memory.limit %" PRId64 " is below the present use of %" PRIu64 " bytes", m->limit.value, now);
+            return err_set(e, EBUSY, "memory.limit %" PRId64 " is below the present use of %" PRIu64 " bytes",
+                           m->limit.value, now);
     }
     return 0;
 }
@@ -163,7 +165,8 @@ static int set_throttles(const char *d, const struct config_block_io *io, struct
             if (t->rate == 0)
                 ret = cgroup_printf(d, "io.max", e, "%" PRId64 ":%" PRId64 " %s=max", t->major, t->minor, keys[kind]);
             else
-                ret = cgroup_printf(d, "io.max", e, "%" PRId64 ":%" PRId64 " %s=%" PRIu64, t->major, t->minor, keys[kind], t->rate);
+                ret = cgroup_printf(d, "io.max", e, "%" PRId64 ":%" PRId64 " %s=%" PRIu64, t->major, t->minor,
+                                    keys[kind], t->rate);
         }
     return ret;
 }
@@ -177,7 +180,8 @@ static int set_block_io(const char *d, const struct config_block_io *io, struct 
     if (io->leaf_weight.set && io->leaf_weight.value != 0)
         return err_set(e, ENOTSUP, "blockIO.leafWeight needs cgroup v1; this machine has v2");
     if (io->weight.set && io->weight.value != 0)
-        ret = cgroup_printf(d, file, e, "default %" PRIu64, bfq ? io->weight.value : cgroup_v2_io_weight(io->weight.value));
+        ret = cgroup_printf(d, file, e, "default %" PRIu64,
+                            bfq ? io->weight.value : cgroup_v2_io_weight(io->weight.value));
     for (uint32_t i = 0; ret == 0 && i < io->weight_device_count; i++) {
         const struct config_weight_device *w = &io->weight_devices[i];
         if (w->weight.set)
@@ -198,7 +202,8 @@ static int set_hugepages(const char *d, const struct config_resources *r, struct
         snprintf(file, sizeof file, "hugetlb.%s.max", r->hugepage_limits[i].page_size);
         snprintf(reserved, sizeof reserved, "hugetlb.%s.rsvd.max", r->hugepage_limits[i].page_size);
         ret = cgroup_printf(d, file, e, "%" PRIu64, r->hugepage_limits[i].limit);
-        if (ret == 0 && cgroup_has_file(d, reserved)) /* 5.7: else a reservation dies of SIGBUS only when it is touched */
+        if (ret == 0 &&
+            cgroup_has_file(d, reserved)) /* 5.7: else a reservation dies of SIGBUS only when it is touched */
             ret = cgroup_printf(d, reserved, e, "%" PRIu64, r->hugepage_limits[i].limit);
     }
     return ret;

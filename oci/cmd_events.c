@@ -93,7 +93,9 @@ static long read_interval_ms(const char *text)
         return 0;
     if (strcmp(end, "ms") == 0)
         return (long)value;
-    return *end == 0 || strcmp(end, "s") == 0 ? (long)(value * 1000) : strcmp(end, "m") == 0 ? (long)(value * 60000) : 0;
+    return *end == 0 || strcmp(end, "s") == 0 ? (long)(value * 1000)
+           : strcmp(end, "m") == 0            ? (long)(value * 60000)
+                                              : 0;
 }
 
 static void sleep_ms(long ms)

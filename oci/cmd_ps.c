@@ -47,7 +47,8 @@ static int run_ps(char **args, struct buf *out, struct err *e)
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (ret == 0 && status != 0)
-        ret = err_set(e, ECHILD, "ps failed%s", WIFEXITED(status) && WEXITSTATUS(status) == 127 ? ": it is not installed" : "");
+        ret = err_set(e, ECHILD, "ps failed%s",
+                      WIFEXITED(status) && WEXITSTATUS(status) == 127 ? ": it is not installed" : "");
     return ret;
 }
 

@@ -5,8 +5,8 @@
 enum { PIDS_MORE = 64, PIDS_TRIES = 16 };
 
 /* Reads the state of a container that is not stopped. */
-static int read_live(const char *root, const char *id, struct arena *arena, struct state *state, enum state_status *status,
-                     struct err *e)
+static int read_live(const char *root, const char *id, struct arena *arena, struct state *state,
+                     enum state_status *status, struct err *e)
 {
     int ret = state_read(root, id, arena, state, e);
 

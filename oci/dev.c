@@ -10,8 +10,8 @@
 /* makedev is no constant expression; for numbers below 256 this is its value */
 #define NUMBER(major, minor) ((major) << 8 | (minor))
 static const struct device default_devices[] = {
-    {"/dev/null", S_IFCHR | 0666, NUMBER(1, 3), 0, 0},   {"/dev/zero", S_IFCHR | 0666, NUMBER(1, 5), 0, 0},
-    {"/dev/full", S_IFCHR | 0666, NUMBER(1, 7), 0, 0},   {"/dev/random", S_IFCHR | 0666, NUMBER(1, 8), 0, 0},
+    {"/dev/null", S_IFCHR | 0666, NUMBER(1, 3), 0, 0},    {"/dev/zero", S_IFCHR | 0666, NUMBER(1, 5), 0, 0},
+    {"/dev/full", S_IFCHR | 0666, NUMBER(1, 7), 0, 0},    {"/dev/random", S_IFCHR | 0666, NUMBER(1, 8), 0, 0},
     {"/dev/urandom", S_IFCHR | 0666, NUMBER(1, 9), 0, 0}, {"/dev/tty", S_IFCHR | 0666, NUMBER(5, 0), 0, 0},
 };
 

@@ -30,8 +30,8 @@ static int check_status(const struct container_exec *request, const struct state
 static int open_namespaces(const struct state *state, int fds[NAMESPACE_COUNT], struct err *e)
 {
     static const char *const names[NAMESPACE_COUNT] = {
-        [NAMESPACE_PID] = "pid",   [NAMESPACE_MOUNT] = "mnt",     [NAMESPACE_NETWORK] = "net", [NAMESPACE_IPC] = "ipc", [NAMESPACE_UTS] = "uts",
-        [NAMESPACE_USER] = "user", [NAMESPACE_CGROUP] = "cgroup", [NAMESPACE_TIME] = "time",
+        [NAMESPACE_PID] = "pid", [NAMESPACE_MOUNT] = "mnt", [NAMESPACE_NETWORK] = "net",   [NAMESPACE_IPC] = "ipc",
+        [NAMESPACE_UTS] = "uts", [NAMESPACE_USER] = "user", [NAMESPACE_CGROUP] = "cgroup", [NAMESPACE_TIME] = "time",
     };
     cleanup_fd int pidfd = -1;
 
@@ -99,8 +99,16 @@ static int exec_in(const struct container_exec *request, const struct config *co
         ret = seccomp_prepare(&config->seccomp, request->libexec, request->cache, &filter, e);
     if (ret == 0)
         ret = connect_console(request, &console, e);
-    struct init init = {.request = &create, .plan = &plan, .cgroup = &state->cgroup, .filter = &filter, .root = -1, .state = -1,
-                        .start_fifo = -1, .result_fifo = -1, .console = console, .namespaces = namespaces};
+    struct init init = {.request = &create,
+                        .plan = &plan,
+                        .cgroup = &state->cgroup,
+                        .filter = &filter,
+                        .root = -1,
+                        .state = -1,
+                        .start_fifo = -1,
+                        .result_fifo = -1,
+                        .console = console,
+                        .namespaces = namespaces};
     if (ret == 0)
         ret = process_exec(&init, pid, e);
     fd_close(&console);
@@ -140,7 +148,8 @@ int container_exec(const struct container_exec *request, pid_t *pid, struct err 
     return ret;
 }
 
-int exec_default_process(const char *root, const char *id, struct arena *arena, struct config_process *out, struct err *e)
+int exec_default_process(const char *root, const char *id, struct arena *arena, struct config_process *out,
+                         struct err *e)
 {
     struct state state;
     struct config config;

@@ -12,8 +12,8 @@ struct container_exec {
     int console;                /* instead of console_socket: a connected socket; -1: none */
     int stdio[3];               /* descriptors that become 0, 1, 2; -1: the caller's own */
     unsigned preserve_fds;
-    bool ignore_paused; /* let it begin in a paused container, where it waits until that is resumed */
-    bool clone_parent;  /* the process becomes the child of the caller's parent, with exit signal 0 */
+    bool ignore_paused;          /* let it begin in a paused container, where it waits until that is resumed */
+    bool clone_parent;           /* the process becomes the child of the caller's parent, with exit signal 0 */
     const char *libexec, *cache; /* as in struct container_create */
 };
 
@@ -23,6 +23,7 @@ struct container_exec {
 int container_exec(const struct container_exec *request, pid_t *pid, struct err *e);
 
 /* The process of the container's own config, as the basis of another one. */
-int exec_default_process(const char *root, const char *id, struct arena *arena, struct config_process *out, struct err *e);
+int exec_default_process(const char *root, const char *id, struct arena *arena, struct config_process *out,
+                         struct err *e);
 
 #endif

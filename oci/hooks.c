@@ -20,7 +20,8 @@ _Noreturn static void exec_hook(const struct config_hook *hook, int directory, i
     signal(SIGPIPE, SIG_DFL);
     if ((directory >= 0 && fchdir(directory) < 0) || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
         _exit(126);
-    if (sys.close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL) /* every fd is CLOEXEC */
+    if (sys.close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS &&
+        errno != EINVAL) /* every fd is CLOEXEC */
         _exit(126);
     execve(hook->path, hook->args.count != 0 ? hook->args.data : only_path,
            hook->env.data != NULL ? hook->env.data : environ);

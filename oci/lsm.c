@@ -27,7 +27,8 @@ static bool is_given(const char *label)
 int lsm_check(const char *selinux_label, const char *apparmor_profile, struct err *e)
 {
     if (is_given(selinux_label) && !lsm_has_selinux())
-        return err_set(e, ENOTSUP, "process.selinuxLabel is '%s', but SELinux is not enabled on this host", selinux_label);
+        return err_set(e, ENOTSUP, "process.selinuxLabel is '%s', but SELinux is not enabled on this host",
+                       selinux_label);
     if (is_given(apparmor_profile) && !lsm_has_apparmor())
         return err_set(e, ENOTSUP, "process.apparmorProfile is '%s', but AppArmor is not enabled on this host",
                        apparmor_profile);

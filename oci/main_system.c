@@ -207,8 +207,8 @@ static void describe_library(struct seccomp_file *f)
     struct stat st;
     char *path;
 
-    if (dladdr((void *)seccomp_init, &info) == 0 || (path = realpath(info.dli_fname, NULL)) == NULL || stat(path, &st) < 0 ||
-        strlen(path) >= sizeof f->library)
+    if (dladdr((void *)seccomp_init, &info) == 0 || (path = realpath(info.dli_fname, NULL)) == NULL ||
+        stat(path, &st) < 0 || strlen(path) >= sizeof f->library)
         fail("cannot find the file of libseccomp");
     memcpy(f->library, path, strlen(path) + 1);
     f->library_inode = st.st_ino;

@@ -14,8 +14,16 @@ static const unsigned long mount_only_flags = MS_BIND | MS_REC | MS_REMOUNT;
 
 /* What programs such as lxcfs put over procfs on purpose; everything else there would hide the kernel's answers. */
 static const char *const proc_overlays[] = {
-    "/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/slabinfo",
-    "/proc/stat",    "/proc/swaps",     "/proc/uptime",  "/proc/sys/crypto/fips_enabled", "/proc/sys/kernel/ns_last_pid",
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/sys/crypto/fips_enabled",
+    "/proc/sys/kernel/ns_last_pid",
 };
 
 unsigned long mount_propagation(const char *name)
@@ -24,9 +32,9 @@ unsigned long mount_propagation(const char *name)
         const char *name;
         unsigned long flags;
     } names[] = {
-        {"private", MS_PRIVATE}, {"rprivate", MS_PRIVATE | MS_REC},
-        {"slave", MS_SLAVE}, {"rslave", MS_SLAVE | MS_REC},
-        {"shared", MS_SHARED}, {"rshared", MS_SHARED | MS_REC},
+        {"private", MS_PRIVATE},       {"rprivate", MS_PRIVATE | MS_REC},
+        {"slave", MS_SLAVE},           {"rslave", MS_SLAVE | MS_REC},
+        {"shared", MS_SHARED},         {"rshared", MS_SHARED | MS_REC},
         {"unbindable", MS_UNBINDABLE}, {"runbindable", MS_UNBINDABLE | MS_REC},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -39,7 +47,8 @@ int mount_filesystem(const char *source, int target, const char *type, unsigned 
                      struct err *e)
 {
     if (sys.mount(source, path_of_fd(target).text, type, flags, data[0] != 0 ? data : NULL) < 0)
-        return err_sys(e, "cannot mount a file system of type '%s'%s%s", type, data[0] != 0 ? " with options " : "", data);
+        return err_sys(e, "cannot mount a file system of type '%s'%s%s", type, data[0] != 0 ? " with options " : "",
+                       data);
     return 0;
 }
 
@@ -231,10 +240,12 @@ static int compose_data(const struct mount_entry *m, int target, bool existed, c
     int len = snprintf(data, MOUNT_DATA_MAX, "%s", given);
     struct stat st;
 
-    if (existed && strcmp(m->type, "tmpfs") == 0 && strncmp(given, "mode=", 5) != 0 && strstr(given, ",mode=") == NULL) {
+    if (existed && strcmp(m->type, "tmpfs") == 0 && strncmp(given, "mode=", 5) != 0 &&
+        strstr(given, ",mode=") == NULL) {
         if (fstat(target, &st) < 0)
             return err_sys(e, "cannot stat the mount point");
-        len += snprintf(data + len, (size_t)(MOUNT_DATA_MAX - len), "%smode=%o", len != 0 ? "," : "", st.st_mode & 07777);
+        len +=
+            snprintf(data + len, (size_t)(MOUNT_DATA_MAX - len), "%smode=%o", len != 0 ? "," : "", st.st_mode & 07777);
     }
     if (m->label != NULL && len < MOUNT_DATA_MAX)
         len += snprintf(data + len, (size_t)(MOUNT_DATA_MAX - len), "%scontext=\"%s\"", len != 0 ? "," : "", m->label);

@@ -28,7 +28,8 @@ static int link_controllers(int at, const char *controllers, const char *name, s
         char word[NAME_MAX + 1];
         size_t len = strcspn(p, ",");
         snprintf(word, sizeof word, "%.*s", (int)len, p);
-        if (len < sizeof word && strchr(word, '=') == NULL && strcmp(word, name) != 0 && sys.symlinkat(name, at, word) < 0)
+        if (len < sizeof word && strchr(word, '=') == NULL && strcmp(word, name) != 0 &&
+            sys.symlinkat(name, at, word) < 0)
             return err_sys(e, "cannot link the controller %s", word);
         p += len + (p[len] == ',');
     }
@@ -68,6 +69,7 @@ int mount_cgroup(int root, const struct mount_entry *m, bool own_namespace, cons
     if (!c->unified)
         ret = mount_v1(root, m, c, e);
     else
-        ret = bind_directory(own_namespace ? v2->directory : v2->mount_point, true, root, m->destination, m->options, e);
+        ret =
+            bind_directory(own_namespace ? v2->directory : v2->mount_point, true, root, m->destination, m->options, e);
     return ret < 0 ? err_prefix(e, "mount cgroup at '%s'", m->destination) : 0;
 }

@@ -11,14 +11,14 @@
 enum { MOUNT_PROPAGATION_MAX = 4 };
 
 struct mount_options {
-    unsigned long flags, cleared;           /* MS_*: asked for, and asked not to be ("suid"); never both */
-    uint64_t recursive_set, recursive_clear; /* MOUNT_ATTR_* for the whole tree ("rro"); for mount_setattr */
+    unsigned long flags, cleared;                     /* MS_*: asked for, and asked not to be ("suid"); never both */
+    uint64_t recursive_set, recursive_clear;          /* MOUNT_ATTR_* for the whole tree ("rro"); for mount_setattr */
     unsigned long propagation[MOUNT_PROPAGATION_MAX]; /* MS_PRIVATE ..., MS_REC included; applied in this order */
     unsigned propagation_count;
-    bool copy_up;      /* "tmpcopyup": a tmpfs starts with what the image has in its place */
-    bool id_map;       /* "idmap": the mount is id-mapped */
-    bool id_map_tree;  /* "ridmap": and all below it */
-    const char *data;  /* what the file system itself must understand, joined by commas; "" if nothing */
+    bool copy_up;     /* "tmpcopyup": a tmpfs starts with what the image has in its place */
+    bool id_map;      /* "idmap": the mount is id-mapped */
+    bool id_map_tree; /* "ridmap": and all below it */
+    const char *data; /* what the file system itself must understand, joined by commas; "" if nothing */
 };
 
 /* Reads COUNT strings. `data` is allocated in ARENA. An option that is not in the table belongs to the file system, as

@@ -8,9 +8,9 @@
 #include <sys/vfs.h>
 
 enum {
-    LINKS_MAX = 40,       /* as the kernel: ELOOP above it */
-    AGAIN_MAX = 64,       /* openat2 answers EAGAIN when a rename races with "..": try again, but not for ever */
-    PROC_ROOT_INODE = 1,  /* PROC_ROOT_INO, stable kernel interface */
+    LINKS_MAX = 40,      /* as the kernel: ELOOP above it */
+    AGAIN_MAX = 64,      /* openat2 answers EAGAIN when a rename races with "..": try again, but not for ever */
+    PROC_ROOT_INODE = 1, /* PROC_ROOT_INO, stable kernel interface */
 };
 
 /* The state of a walk. `done` is the path walked so far, free of links and dots; ".." shortens it and walks it again
@@ -376,10 +376,11 @@ int path_private_proc(struct err *e)
 
 int path_open_proc(int proc, const char *path, int flags, struct err *e)
 {
-    cleanup_fd int fd =
-        open_resolved(proc, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
+    cleanup_fd int fd = open_resolved(proc, path, flags,
+                                      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
 
-    if (lacks_openat2(fd)) { /* the walk refuses links on procfs by itself; there is no "self/fd" of ours to reopen by */
+    if (lacks_openat2(
+            fd)) { /* the walk refuses links on procfs by itself; there is no "self/fd" of ours to reopen by */
         char name[NAME_MAX + 1];
         cleanup_fd int dir = path_open_parent(proc, path, false, name, e);
         if (dir < 0)

@@ -3,10 +3,21 @@
 #include "oci/sys.h"
 
 static const char *const resources[] = {
-    [RLIMIT_AS] = "AS",           [RLIMIT_CORE] = "CORE",         [RLIMIT_CPU] = "CPU",     [RLIMIT_DATA] = "DATA",
-    [RLIMIT_FSIZE] = "FSIZE",     [RLIMIT_LOCKS] = "LOCKS",       [RLIMIT_NICE] = "NICE",   [RLIMIT_MEMLOCK] = "MEMLOCK",
-    [RLIMIT_MSGQUEUE] = "MSGQUEUE", [RLIMIT_NOFILE] = "NOFILE",   [RLIMIT_NPROC] = "NPROC", [RLIMIT_RSS] = "RSS",
-    [RLIMIT_RTPRIO] = "RTPRIO",   [RLIMIT_RTTIME] = "RTTIME",     [RLIMIT_STACK] = "STACK",
+    [RLIMIT_AS] = "AS",
+    [RLIMIT_CORE] = "CORE",
+    [RLIMIT_CPU] = "CPU",
+    [RLIMIT_DATA] = "DATA",
+    [RLIMIT_FSIZE] = "FSIZE",
+    [RLIMIT_LOCKS] = "LOCKS",
+    [RLIMIT_NICE] = "NICE",
+    [RLIMIT_MEMLOCK] = "MEMLOCK",
+    [RLIMIT_MSGQUEUE] = "MSGQUEUE",
+    [RLIMIT_NOFILE] = "NOFILE",
+    [RLIMIT_NPROC] = "NPROC",
+    [RLIMIT_RSS] = "RSS",
+    [RLIMIT_RTPRIO] = "RTPRIO",
+    [RLIMIT_RTTIME] = "RTTIME",
+    [RLIMIT_STACK] = "STACK",
     [RLIMIT_SIGPENDING] = "SIGPENDING",
 };
 enum { RESOURCE_COUNT = sizeof resources / sizeof resources[0] };

@@ -84,8 +84,8 @@ static int mask_directory(struct mask *mask, const char *path, int target, struc
         cleanup_fd int again = mount_bind(mask->empty, false, mask->root, path, target, e);
         return again < 0 ? again : mount_change(again, MS_RDONLY, 0, e);
     }
-    ret = mount_filesystem("tmpfs", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "nr_blocks=1,nr_inodes=1",
-                           e);
+    ret = mount_filesystem("tmpfs", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                           "nr_blocks=1,nr_inodes=1", e);
     if (ret < 0)
         return ret;
     mask->empty = mount_reopen(mask->root, path, e);
@@ -175,7 +175,8 @@ int rootfs_pivot(int root, struct err *e)
     /* pivot_root(".", "."): the old root lies over the new one until it is unmounted; no directory for it is needed */
     if (sys.pivot_root(".", ".") < 0)
         return err_sys(e, "cannot make the root file system the root (pivot_root)");
-    if (fchdir(old) < 0 || sys.mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0) /* the host must not see the unmount */
+    if (fchdir(old) < 0 ||
+        sys.mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0) /* the host must not see the unmount */
         return err_sys(e, "cannot let go of the host's root");
     if (sys.umount2(".", MNT_DETACH) < 0)
         return err_sys(e, "cannot unmount the host's root");

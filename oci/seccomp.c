@@ -100,8 +100,8 @@ static bool is_current(const struct seccomp_file *f)
 {
     struct stat st;
 
-    return memchr(f->library, 0, sizeof f->library) != NULL && stat(f->library, &st) == 0 && st.st_ino == f->library_inode &&
-           (uint64_t)st.st_size == f->library_size_bytes &&
+    return memchr(f->library, 0, sizeof f->library) != NULL && stat(f->library, &st) == 0 &&
+           st.st_ino == f->library_inode && (uint64_t)st.st_size == f->library_size_bytes &&
            (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec == f->library_mtime_ns;
 }
 
@@ -302,5 +302,6 @@ int seccomp_load(const struct buf *filter, uint64_t flags, struct err *e)
 
     if (sys.seccomp(SECCOMP_SET_MODE_FILTER, (unsigned)flags, &program) == 0)
         return 0;
-    return err_sys(e, "cannot load the seccomp filter%s", errno == EINVAL ? " (a flag that this kernel does not know?)" : "");
+    return err_sys(e, "cannot load the seccomp filter%s",
+                   errno == EINVAL ? " (a flag that this kernel does not know?)" : "");
 }

@@ -64,7 +64,7 @@ struct sys_sched_attr { /* struct sched_attr of linux/sched/types.h, whose sched
     X(bpf, (int command, union bpf_attr *attr, unsigned size), command, attr, size)                                    \
     X(prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d), option, a, b, c, d)     \
     X(capset, (struct sys_cap_header * header, const struct sys_cap_data *data), header, data)                         \
-    X(capget, (struct sys_cap_header * header, struct sys_cap_data *data), header, data)                               \
+    X(capget, (struct sys_cap_header * header, struct sys_cap_data * data), header, data)                              \
     X(setgroups, (size_t count, const gid_t *groups), count, groups)                                                   \
     X(setresuid, (uid_t real, uid_t effective, uid_t saved), real, effective, saved)                                   \
     X(setresgid, (gid_t real, gid_t effective, gid_t saved), real, effective, saved)                                   \

@@ -29,7 +29,8 @@ static bool key_to_path(const char *key, char path[PATH_MAX])
 
 static bool is_ipc(const char *path)
 {
-    static const char *const keys[] = {"msgmax", "msgmnb", "msgmni", "sem",  "shmall", "shmmax", "shmmni", "shm_rmid_forced",
+    static const char *const keys[] = {"msgmax",      "msgmnb",      "msgmni",      "sem",
+                                       "shmall",      "shmmax",      "shmmni",      "shm_rmid_forced",
                                        "msg_next_id", "sem_next_id", "shm_next_id", "auto_msgmni"};
 
     if (strncmp(path, "sys/fs/mqueue/", 14) == 0)

@@ -37,7 +37,8 @@ static int open_pair(int root, int *slave, struct err *e)
     int unlock = 0;
 
     if (multiplexer < 0)
-        return err_set(e, -multiplexer, "process.terminal needs a devpts mounted at /dev/pts: %s", strerror(-multiplexer));
+        return err_set(e, -multiplexer, "process.terminal needs a devpts mounted at /dev/pts: %s",
+                       strerror(-multiplexer));
     if (!path_on_fs(multiplexer, DEVPTS_SUPER_MAGIC))
         return err_set(e, EINVAL, "process.terminal needs a devpts mounted at /dev/pts");
     if (ioctl(multiplexer, TIOCSPTLCK, &unlock) < 0)
@@ -92,7 +93,8 @@ int tty_send(int socket, int master, struct err *e)
     control.header.cmsg_type = SCM_RIGHTS;
     control.header.cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(&control.header), &master, sizeof master);
-    return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? err_sys(e, "cannot send the terminal over the console socket") : 0;
+    return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? err_sys(e, "cannot send the terminal over the console socket")
+                                                       : 0;
 }
 
 int tty_become(int slave, struct err *e)

@@ -6,6 +6,7 @@
 #define WHERRY_OCI_TTY_H
 
 #include "base/err.h"
+#include <sys/types.h>
 
 /* Connects to the Unix socket PATH, of any length. Returns a descriptor or a negative errno with *E. */
 int tty_connect(const char *path, struct err *e);

@@ -39,7 +39,8 @@ static void encodes_and_decodes(void **state)
 {
     struct arena arena = {0};
     struct cgroup c = {.count = 2,
-                       .hierarchies = {{"cpu,cpuacct", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu/x"}, {"", "/m", "/m/x"}}},
+                       .hierarchies = {{"cpu,cpuacct", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu/x"},
+                                       {"", "/m", "/m/x"}}},
                   back;
     struct buf text = {0};
     cgroup_encode(&c, &text);
@@ -120,8 +121,8 @@ static void device_program_answers_by_the_last_rule(void **state)
     enum { R = BPF_DEVCG_ACC_READ, W = BPF_DEVCG_ACC_WRITE, M = BPF_DEVCG_ACC_MKNOD };
     enum { B = BPF_DEVCG_DEV_BLOCK, C = BPF_DEVCG_DEV_CHAR };
     struct config_device_rule rules[] = {
-        rule(false, 'a', -1, -1, "rwm"), rule(true, 'c', 1, 3, "r"),   rule(true, 'c', 1, 3, "w"),
-        rule(true, 'b', 8, -1, "rwm"),   rule(false, 'b', 8, 1, "w"),  rule(true, 'c', -1, 5, "m"),
+        rule(false, 'a', -1, -1, "rwm"), rule(true, 'c', 1, 3, "r"),  rule(true, 'c', 1, 3, "w"),
+        rule(true, 'b', 8, -1, "rwm"),   rule(false, 'b', 8, 1, "w"), rule(true, 'c', -1, 5, "m"),
         rule(true, 'c', 7, 7, ""),
     };
     struct buf p = {0};
@@ -170,7 +171,8 @@ static void find_v1(struct arena *arena, const char *name, struct cgroup *c)
 {
     char path[64];
     snprintf(path, sizeof path, "wherry-test-%d/%s", (int)getpid(), name);
-    if (geteuid() != 0 || cgroup_find(path, "id", arena, c, &e) < 0 || c->unified || cgroup_controller(c, "memory") == NULL) {
+    if (geteuid() != 0 || cgroup_find(path, "id", arena, c, &e) < 0 || c->unified ||
+        cgroup_controller(c, "memory") == NULL) {
         print_message("# needs root and cgroup v1\n");
         skip();
     }
@@ -211,10 +213,12 @@ static void v1_limits(void **state)
     file_is(&c, "cpu", "cpu.cfs_period_us", "50000");
     file_is(&c, "cpuset", "cpuset.cpus", "0");
     file_is(&c, "pids", "pids.max", "33");
-    file_is(&c, "devices", "devices.list",
-            "c 10:200 rw\nc *:* m\nb *:* m\nc 1:3 rwm\nc 1:5 rwm\nc 1:7 rwm\nc 1:8 rwm\nc 1:9 rwm\nc 5:0 rwm\nc 5:2 rwm\n"
-            "c 136:* rwm");
-    r = (struct config_resources){.pids_limit = {true, -1}, .cpu = {.quota = {true, -1}}, .memory = {.limit = {true, -1}}};
+    file_is(
+        &c, "devices", "devices.list",
+        "c 10:200 rw\nc *:* m\nb *:* m\nc 1:3 rwm\nc 1:5 rwm\nc 1:7 rwm\nc 1:8 rwm\nc 1:9 rwm\nc 5:0 rwm\nc 5:2 rwm\n"
+        "c 136:* rwm");
+    r = (struct config_resources){
+        .pids_limit = {true, -1}, .cpu = {.quota = {true, -1}}, .memory = {.limit = {true, -1}}};
     assert_int_equal(cgroup_set(&c, &r, &e), 0);
     file_is(&c, "pids", "pids.max", "max");
     file_is(&c, "cpu", "cpu.cfs_quota_us", "-1");
@@ -360,7 +364,8 @@ static void v2_devices_body(void *unused)
     pid_t pid = (pid_t)sys.clone3(&args, sizeof args);
     CHECK(pid >= 0);
     if (pid == 0) {
-        CHECK(mknod("/mnt/kmsg", S_IFCHR | 0600, makedev(1, 11)) == 0 && open("/mnt/kmsg", O_RDONLY) < 0 && errno == EPERM);
+        CHECK(mknod("/mnt/kmsg", S_IFCHR | 0600, makedev(1, 11)) == 0 && open("/mnt/kmsg", O_RDONLY) < 0 &&
+              errno == EPERM);
         CHECK(open("/dev/null", O_RDWR) >= 0);
         _exit(0);
     }

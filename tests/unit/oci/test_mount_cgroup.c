@@ -26,9 +26,11 @@ static void cgroup_view_body(void *unused)
     int ret = mount_cgroup(root, &m, true, &c, &e);
     bool sees = false, writes = true;
     if (ret == 0) {
-        cleanup_fd int fd = path_open(root, c.unified ? "/sys/fs/cgroup/cgroup.procs" : "/sys/fs/cgroup/pids/cgroup.procs", O_RDONLY);
+        cleanup_fd int fd =
+            path_open(root, c.unified ? "/sys/fs/cgroup/cgroup.procs" : "/sys/fs/cgroup/pids/cgroup.procs", O_RDONLY);
         sees = fd >= 0;
-        cleanup_fd int fd2 = path_open(root, c.unified ? "/sys/fs/cgroup/cgroup.procs" : "/sys/fs/cgroup/pids/cgroup.procs", O_WRONLY);
+        cleanup_fd int fd2 =
+            path_open(root, c.unified ? "/sys/fs/cgroup/cgroup.procs" : "/sys/fs/cgroup/pids/cgroup.procs", O_WRONLY);
         writes = fd2 != -EROFS;
     }
     CHECK_OK(cgroup_remove(&c, &e));

@@ -21,7 +21,8 @@ static struct mount_options read_options(struct arena *arena, const char *const 
 static void flags_and_data(void **state)
 {
     struct arena arena = {0};
-    struct mount_options o = READ(&arena, "nosuid", "noexec", "mode=755", "ro", "size=65536k", "rw", "rprivate", "shared");
+    struct mount_options o =
+        READ(&arena, "nosuid", "noexec", "mode=755", "ro", "size=65536k", "rw", "rprivate", "shared");
     assert_int_equal(o.flags, MS_NOSUID | MS_NOEXEC);
     assert_int_equal(o.cleared, MS_RDONLY);
     assert_string_equal(o.data, "mode=755,size=65536k");

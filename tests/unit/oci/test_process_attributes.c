@@ -16,8 +16,10 @@ static struct err e;
 /* CVE-2026-30892 (exec -u parsed into the wrong user), CVE-2024-40635 (a number above int32 became uid 0). */
 static void cve_2026_30892_users_are_numbers(void **state)
 {
-    static const char *const bad[] = {"", ":", "1000:", ":1000", "-1", "+1", " 1", "1 ", "1:2:3", "1000x", "0x10", "4294967295",
-                                      "4294967296", "18446744073709551616", "root", "1:-1", "1:4294967295"};
+    static const char *const bad[] = {
+        "",     ":",     "1000:",       ":1000", "-1",         "+1",         " 1",
+        "1 ",   "1:2:3", "1000x",       "0x10",  "4294967295", "4294967296", "18446744073709551616",
+        "root", "1:-1",  "1:4294967295"};
     uid_t uid;
     gid_t gid = 77;
     bool has_gid;
@@ -54,7 +56,11 @@ static void become_body(void *unused)
 {
     (void)unused;
     uint64_t some = 1u << CAP_CHOWN | 1u << CAP_KILL;
-    struct caps caps = {.bounding = some, .effective = 1u << CAP_KILL, .permitted = some, .inheritable = 1u << CAP_KILL, .ambient = 1u << CAP_KILL};
+    struct caps caps = {.bounding = some,
+                        .effective = 1u << CAP_KILL,
+                        .permitted = some,
+                        .inheritable = 1u << CAP_KILL,
+                        .ambient = 1u << CAP_KILL};
     const gid_t groups[] = {2000, 2001};
     gid_t got[4];
     struct sys_cap_data data[2];

@@ -59,12 +59,15 @@ static bool can_write(const char *path)
 static void standard_root(void *unused)
 {
     (void)unused;
-    const char *masked[] = {"/proc/version", "/proc/irq", "/proc/fs", "/proc/missing"}, *readonly[] = {"/proc/sys", "/etc/none"};
+    const char *masked[] = {"/proc/version", "/proc/irq", "/proc/fs", "/proc/missing"},
+               *readonly[] = {"/proc/sys", "/etc/none"};
     struct stat st;
     int root = make_root();
     CHECK_OK(apply(root, "proc", "proc", "/proc", (struct mount_options){0}));
-    CHECK_OK(apply(root, "tmpfs", "tmpfs", "/dev", (struct mount_options){.flags = MS_NOSUID, .data = "mode=755,size=65536k"}));
-    CHECK_OK(apply(root, "devpts", "devpts", "/dev/pts", (struct mount_options){.data = "newinstance,ptmxmode=0666,mode=0620"}));
+    CHECK_OK(apply(root, "tmpfs", "tmpfs", "/dev",
+                   (struct mount_options){.flags = MS_NOSUID, .data = "mode=755,size=65536k"}));
+    CHECK_OK(apply(root, "devpts", "devpts", "/dev/pts",
+                   (struct mount_options){.data = "newinstance,ptmxmode=0666,mode=0620"}));
     CHECK_OK(apply(root, "tmpfs", "shm", "/dev/shm", (struct mount_options){.data = "mode=1777,size=1m"}));
     CHECK_OK(apply(root, "mqueue", "mqueue", "/dev/mqueue", (struct mount_options){.flags = MS_NOEXEC}));
     CHECK_OK(apply(root, "sysfs", "sysfs", "/sys", (struct mount_options){.flags = MS_RDONLY}));
@@ -76,7 +79,8 @@ static void standard_root(void *unused)
     CHECK(faccessat(root, "etc", W_OK, 0) == 0);
     CHECK_OK(rootfs_readonly(root, &e));
     CHECK_OK(rootfs_pivot(root, &e));
-    CHECK(stat("/mnt", &st) < 0 && stat("/dev/null", &st) == 0 && st.st_rdev == makedev(1, 3) && st.st_mode == (S_IFCHR | 0666));
+    CHECK(stat("/mnt", &st) < 0 && stat("/dev/null", &st) == 0 && st.st_rdev == makedev(1, 3) &&
+          st.st_mode == (S_IFCHR | 0666));
     CHECK(stat("/dev/ptmx", &st) == 0 && S_ISCHR(st.st_mode));
     CHECK(stat("/proc/version", &st) == 0 && st.st_rdev == makedev(1, 3));
     CHECK(stat("/proc/irq", &st) == 0 && st.st_nlink == 2 && !can_write("/proc/irq/x"));
@@ -97,9 +101,11 @@ static void bind_mounts(void *unused)
     (void)unused;
     int root = make_root();
     cleanup_fd int made = open("/mnt/host/file", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
-    CHECK(made >= 0 && mkdir("/mnt/host/below", 0755) == 0 && mount("t", "/mnt/host/below", "tmpfs", MS_NOEXEC, NULL) == 0);
+    CHECK(made >= 0 && mkdir("/mnt/host/below", 0755) == 0 &&
+          mount("t", "/mnt/host/below", "tmpfs", MS_NOEXEC, NULL) == 0);
     CHECK_OK(apply(root, "bind", "/mnt/host", "/ro", (struct mount_options){.flags = MS_BIND | MS_REC | MS_RDONLY}));
-    CHECK_OK(apply(root, NULL, "/mnt/host", "/rw", (struct mount_options){.flags = MS_BIND, .data = "mode=755,size=1k"}));
+    CHECK_OK(
+        apply(root, NULL, "/mnt/host", "/rw", (struct mount_options){.flags = MS_BIND, .data = "mode=755,size=1k"}));
     CHECK_OK(apply(root, NULL, "/mnt/host/file", "/etc/file", (struct mount_options){.flags = MS_BIND}));
     CHECK(apply(root, NULL, "/mnt/absent", "/x", (struct mount_options){.flags = MS_BIND}) == -ENOENT);
     CHECK(strstr(e.text, "/mnt/absent") != NULL && strstr(e.text, "'/x'") != NULL);
@@ -123,7 +129,8 @@ static void recursive_readonly(void *unused)
     (void)unused;
     int root = make_root();
     CHECK(mkdir("/mnt/host/below", 0755) == 0 && mount("t", "/mnt/host/below", "tmpfs", MS_NOEXEC, NULL) == 0);
-    CHECK_OK(apply(root, NULL, "/mnt/host", "/rro", (struct mount_options){.flags = MS_BIND | MS_REC, .recursive_set = MOUNT_ATTR_RDONLY}));
+    CHECK_OK(apply(root, NULL, "/mnt/host", "/rro",
+                   (struct mount_options){.flags = MS_BIND | MS_REC, .recursive_set = MOUNT_ATTR_RDONLY}));
     CHECK_OK(rootfs_pivot(root, &e));
     CHECK(!can_write("/rro/x") && errno == EROFS && !can_write("/rro/below/x") && errno == EROFS);
 }
@@ -140,7 +147,8 @@ static void copied_up(void *unused)
     char target[8] = "";
     struct stat st;
     int root = make_root();
-    CHECK(mkdir("/mnt/root/etc/sub", 0711) == 0 && can_write("/mnt/root/etc/sub/file") && symlink("sub", "/mnt/root/etc/link") == 0);
+    CHECK(mkdir("/mnt/root/etc/sub", 0711) == 0 && can_write("/mnt/root/etc/sub/file") &&
+          symlink("sub", "/mnt/root/etc/link") == 0);
     CHECK(chown("/mnt/root/etc/sub/file", 7, 8) == 0);
     CHECK_OK(apply(root, "tmpfs", "tmpfs", "/etc", (struct mount_options){.copy_up = true}));
     CHECK_OK(rootfs_pivot(root, &e));
@@ -193,7 +201,8 @@ static void proc_is_a_link(void *unused)
 {
     (void)unused;
     int root = make_root();
-    CHECK(symlink("/etc", "/mnt/root/proc") == 0 && mkdir("/mnt/root/tmp", 0755) == 0 && symlink("../tmp", "/mnt/root/sys") == 0);
+    CHECK(symlink("/etc", "/mnt/root/proc") == 0 && mkdir("/mnt/root/tmp", 0755) == 0 &&
+          symlink("../tmp", "/mnt/root/sys") == 0);
     CHECK(apply(root, "proc", "proc", "/proc", (struct mount_options){0}) == -ELOOP);
     CHECK(apply(root, "sysfs", "sysfs", "/sys", (struct mount_options){0}) == -ELOOP);
 }

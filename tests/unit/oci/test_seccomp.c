@@ -19,8 +19,8 @@ static char cache[] = "/tmp/wherry-seccomp-XXXXXX";
 /* getcwd fails with EPERM; personality(0xdead) kills; socket is EAFNOSUPPORT for family 16 or protocol 9. */
 static struct config_seccomp *profile(void)
 {
-    static char *getcwd_name[] = {"getcwd", "wherry_does_not_know_it"}, *personality[] = {"personality"}, *socket_name[] = {"socket"},
-                *allowed[] = {"read"}, *architectures[] = {"x86_64", "x86", "x32"};
+    static char *getcwd_name[] = {"getcwd", "wherry_does_not_know_it"}, *personality[] = {"personality"},
+                *socket_name[] = {"socket"}, *allowed[] = {"read"}, *architectures[] = {"x86_64", "x86", "x32"};
     static struct config_seccomp_arg dead[] = {{0, 4, 0xdead, 0}}, twice[] = {{0, 4, 16, 0}, {0, 4, 17, 0}};
     static struct config_seccomp_rule rules[] = {
         {{getcwd_name, 2}, SECCOMP_RET_ERRNO | 1, NULL, 0},
@@ -190,8 +190,11 @@ static void newer_calls_are_enosys(void **state)
 {
     static char *names[] = {"exit_group", "write", "openat2", "close"}, *architectures[] = {"x86_64", "x86", "x32"};
     struct config_seccomp_rule rule = {{names, 4}, SECCOMP_RET_ALLOW, NULL, 0};
-    struct config_seccomp p = {.set = true, .default_action = SECCOMP_RET_ERRNO | EPERM, .architectures = {architectures, 3},
-                               .rules = &rule, .rule_count = 1};
+    struct config_seccomp p = {.set = true,
+                               .default_action = SECCOMP_RET_ERRNO | EPERM,
+                               .architectures = {architectures, 3},
+                               .rules = &rule,
+                               .rule_count = 1};
     struct buf filter = {0};
     int status;
     assert_int_equal(seccomp_prepare(&p, libexec(), cache, &filter, &e), 0);

@@ -65,6 +65,7 @@ static void applies_inside(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(cve_2022_0811_only_namespaced_keys), cmocka_unit_test(applies_inside)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(cve_2022_0811_only_namespaced_keys),
+                                       cmocka_unit_test(applies_inside)};
     return cmocka_run_group_tests_name("sysctl", tests, NULL, NULL);
 }

@@ -48,7 +48,8 @@ static void terminal_body(void *old_kernel)
     CHECK_OK(tty_send(ends[0], master, &e));
     char control[CMSG_SPACE(sizeof(int))], name[32];
     struct iovec data = {name, sizeof name};
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     CHECK(recvmsg(ends[1], &message, 0) == 9 && memcmp(name, "/dev/ptmx", 9) == 0);
     int received;
     memcpy(&received, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof received);
@@ -121,7 +122,8 @@ static void connects_to_long_paths(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(terminal), cmocka_unit_test(cve_2025_52565_terminals_come_from_devpts),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(terminal),
+                                       cmocka_unit_test(cve_2025_52565_terminals_come_from_devpts),
                                        cmocka_unit_test(connects_to_long_paths)};
     return cmocka_run_group_tests_name("tty", tests, NULL, NULL);
 }
