@@ -158,7 +158,7 @@ static int detach_program(int cgroup, uint32_t id, struct err *e)
 /* All attached programs must agree, so the new one goes in first: there is no moment without rules. */
 static int replace_programs(int cgroup, const struct buf *program, struct err *e)
 {
-    uint32_t old[ATTACHED_MAX];
+    uint32_t old[ATTACHED_MAX] = {0};
     int count = query_programs(cgroup, old, e), ret = count < 0 ? count : 0;
 
     if (ret == 0 && program->len != 0) {

@@ -51,7 +51,7 @@ int sched_read_cpus(const char *cpus, cpu_set_t *out, struct err *e)
 
     CPU_ZERO(&set);
     for (;;) {
-        unsigned long first, last;
+        unsigned long first = 0, last;
         bool ok = read_cpu(&p, &first);
         last = first;
         if (ok && *p == '-') {
