@@ -191,6 +191,9 @@ bool masm_vector_is_direct(enum opcode op);
 void masm_v128_const(struct masm *m, reg dst, uint64_t low, uint64_t high);
 void masm_vector_unary(struct masm *m, enum opcode op, reg dst, reg a, reg t);
 void masm_vector_binary(struct masm *m, enum opcode op, reg dst, reg a, reg b, reg t);
+/* The same with a constant as the second operand, for the operations that take one. */
+bool masm_vector_takes_const(enum opcode op);
+void masm_vector_binary_const(struct masm *m, enum opcode op, reg dst, reg a, uint64_t low, uint64_t high);
 void masm_vector_ternary(struct masm *m, enum opcode op, reg dst, reg a, reg b, reg c);
 void masm_vector_shift(struct masm *m, enum opcode op, reg dst, reg a, reg count, reg t);
 void masm_vector_shift_const(struct masm *m, enum opcode op, reg dst, reg a, unsigned count);

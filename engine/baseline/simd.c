@@ -151,14 +151,40 @@ static void store_lane(struct compiler *c, enum opcode op)
     masm_vector_store_lane(&c->m, op, a.reg, memory_address(c, &arg, bytes_of(op)), lane);
 }
 
+static bool is_vector(enum opcode op)
+{
+    return (unsigned)op >= OPCODE_SPACE_VECTOR && (unsigned)op < OPCODE_SPACE_ATOMIC;
+}
+
+/* The next instruction, then taken as read, if it can have a constant as its second operand; else OP_ILLEGAL. */
+static enum opcode take_user_of_const(struct compiler *c)
+{
+    struct rd ahead = c->body;
+    enum opcode op = body_opcode(&ahead);
+
+    if (!is_vector(op) || !masm_vector_takes_const(op))
+        return OP_ILLEGAL;
+    c->body = ahead;
+    return op;
+}
+
 static void constant(struct compiler *c)
 {
     const uint8_t *bytes = body_v128(&c->body);
-    reg dst = vstack_destination(c, VT_V128, NULL, NULL);
+    enum opcode user = take_user_of_const(c);
+    struct operand a;
     uint64_t halves[2];
+    reg dst;
 
     memcpy(halves, bytes, sizeof halves);
-    masm_v128_const(&c->m, dst, halves[0], halves[1]);
+    if (user != OP_ILLEGAL) {
+        a = vstack_pop(c);
+        dst = vstack_destination(c, VT_V128, &a, NULL);
+        masm_vector_binary_const(&c->m, user, dst, a.reg, halves[0], halves[1]);
+    } else {
+        dst = vstack_destination(c, VT_V128, NULL, NULL);
+        masm_v128_const(&c->m, dst, halves[0], halves[1]);
+    }
     vstack_push_result(c, VT_V128, dst);
 }
 
@@ -166,7 +192,7 @@ bool vector_op(struct compiler *c, enum opcode op)
 {
     bool lane = opcode_infos[op].immediate == IMMEDIATE_LANE;
 
-    if ((unsigned)op < OPCODE_SPACE_VECTOR || (unsigned)op >= OPCODE_SPACE_ATOMIC)
+    if (!is_vector(op))
         return false;
     switch ((enum signature_id)opcode_infos[op].signature) {
     case SIGNATURE__v: constant(c); break;

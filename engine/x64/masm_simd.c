@@ -123,6 +123,12 @@ static const struct direct_binary {
     AT(I16X8_RELAXED_DOT_I8X16_I7X16_S) = {PMADDUBSW, EXCHANGED, 0},
 };
 
+static void invert(struct masm *m, reg dst)
+{
+    all_ones(m, S);
+    rr(m, PXOR, dst, S);
+}
+
 static void direct_binary(struct masm *m, const struct direct_binary *d, reg dst, reg a, reg b)
 {
     reg x = (d->flags & EXCHANGED) != 0 ? b : a, y = (d->flags & EXCHANGED) != 0 ? a : b, to = dst;
@@ -138,10 +144,25 @@ static void direct_binary(struct masm *m, const struct direct_binary *d, reg dst
     if ((d->flags & HAS_IMMEDIATE) != 0)
         x64_imm8(enc(m), d->immediate);
     mov(m, dst, to);
-    if ((d->flags & INVERTED) != 0) {
-        all_ones(m, S);
-        rr(m, PXOR, dst, S);
-    }
+    if ((d->flags & INVERTED) != 0)
+        invert(m, dst);
+}
+
+bool masm_vector_takes_const(enum opcode op)
+{
+    const struct direct_binary *d = &direct_binaries[op - OPCODE_SPACE_VECTOR];
+    return d->op != 0 && (d->flags & (EXCHANGED | HAS_IMMEDIATE)) == 0; /* x64_rm_constant has its displacement last */
+}
+
+void masm_vector_binary_const(struct masm *m, enum opcode op, reg dst, reg a, uint64_t low, uint64_t high)
+{
+    const struct direct_binary *d = &direct_binaries[op - OPCODE_SPACE_VECTOR];
+
+    assert(masm_vector_takes_const(op));
+    mov(m, dst, a);
+    x64_rm_constant(m, d->op, dst, low, high);
+    if ((d->flags & INVERTED) != 0)
+        invert(m, dst);
 }
 
 static const struct direct_unary {
@@ -166,16 +187,14 @@ bool masm_vector_is_direct(enum opcode op)
 
 /* --- binary ------------------------------------------------------------------------------------------------------------------ */
 /* There is no unsigned comparison, but a >= b exactly if a is the greater of both. */
-static void compare_unsigned(struct masm *m, uint32_t max, uint32_t equal, bool invert, reg dst, reg a, reg b)
+static void compare_unsigned(struct masm *m, uint32_t max, uint32_t equal, bool inverted, reg dst, reg a, reg b)
 {
     mov(m, S, a);
     rr(m, max, S, b);
     rr(m, equal, S, a);
     mov(m, dst, S);
-    if (invert) {
-        all_ones(m, S);
-        rr(m, PXOR, dst, S);
-    }
+    if (inverted)
+        invert(m, dst);
 }
 
 /* minps gives its second operand for NaN and for zeros of different sign: so both orders, merged, the sign bits by or; then NaNs,
@@ -309,30 +328,132 @@ void masm_vector_binary(struct masm *m, enum opcode op, reg dst, reg a, reg b, r
     }
 }
 
+/* --- shuffles: one instruction where there is one ------------------------------------------------------------------------ */
+/* LANES as numbers of units of BYTES, if they move only such units. */
+static bool lanes_in_units(const uint8_t lanes[16], unsigned bytes, uint8_t *units)
+{
+    for (unsigned i = 0; i < 16; i++)
+        if (lanes[i] % bytes != i % bytes || lanes[i] / bytes != lanes[i / bytes * bytes] / bytes)
+            return false;
+    for (unsigned i = 0; i < 16 / bytes; i++)
+        units[i] = lanes[i * bytes] / (uint8_t)bytes;
+    return true;
+}
+
+/* Every lane from where it is, or from the same place of the other vector. */
+static bool lanes_stay(const uint8_t lanes[16])
+{
+    for (unsigned i = 0; i < 16; i++)
+        if (lanes[i] % 16 != i)
+            return false;
+    return true;
+}
+
+/* 16 bytes that follow one another in both vectors, or in the one (SIZE 32 or 16), round and round. */
+static bool lanes_are_a_run(const uint8_t lanes[16], unsigned size)
+{
+    for (unsigned i = 0; i < 16; i++)
+        if (lanes[i] != (lanes[0] + i) % size)
+            return false;
+    return true;
+}
+
+/* Units of BYTES from the lower or upper halves of both in turn. */
+static bool lanes_alternate(const uint8_t lanes[16], unsigned size, unsigned bytes, bool high)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned unit = i / bytes, from = (high ? 8 : 0) + unit / 2 * bytes + i % bytes + (unit % 2) * 16;
+        if (lanes[i] != from % size)
+            return false;
+    }
+    return true;
+}
+
+/* The instruction that does what LANES say, the first of which is below 16. */
+static bool shuffle_direct(const uint8_t lanes[16], unsigned size, struct direct_binary *out)
+{
+    uint8_t u[8];
+
+    for (unsigned log2 = 0; log2 < 3; log2++) {
+        for (unsigned high = 0; high < 2; high++) {
+            *out = (struct direct_binary){P(60) + log2 + high * 8, 0, 0}; /* punpck */
+            if (lanes_alternate(lanes, size, 1u << log2, high != 0))
+                return true;
+        }
+    }
+    if (lanes_in_units(lanes, 8, u) && u[0] < 2 && u[1] >= 2) {
+        *out = (struct direct_binary){P(c6), HAS_IMMEDIATE, (uint8_t)(u[0] | (u[1] - 2) << 1)}; /* shufpd */
+        return true;
+    }
+    if (lanes_in_units(lanes, 4, u) && u[0] < 4 && u[1] < 4 && u[2] >= 4 && u[3] >= 4) {
+        *out = (struct direct_binary){PS(c6), HAS_IMMEDIATE, (uint8_t)(u[0] | u[1] << 2 | (u[2] - 4) << 4 | (u[3] - 4) << 6)}; /* shufps */
+        return true;
+    }
+    if (lanes_stay(lanes) && lanes_in_units(lanes, 2, u)) {
+        *out = (struct direct_binary){P3A(0e), HAS_IMMEDIATE, 0}; /* pblendw */
+        for (unsigned i = 0; i < 8; i++)
+            out->immediate |= (uint8_t)((u[i] >= 8) << i);
+        return true;
+    }
+    *out = (struct direct_binary){P3A(0f), HAS_IMMEDIATE | EXCHANGED, lanes[0]}; /* palignr: the upper half stands first */
+    return lanes_are_a_run(lanes, size);
+}
+
+static void shuffle_one(struct masm *m, reg dst, reg a, const uint8_t lanes[16])
+{
+    struct direct_binary direct;
+    uint64_t control[2];
+    uint8_t u[4];
+
+    if (lanes_stay(lanes)) {
+        mov(m, dst, a);
+    } else if (lanes_in_units(lanes, 4, u)) {
+        rri(m, PSHUFD, dst, a, (unsigned)(u[0] | u[1] << 2 | u[2] << 4 | u[3] << 6));
+    } else if (shuffle_direct(lanes, 16, &direct)) {
+        direct_binary(m, &direct, dst, a, a);
+    } else {
+        memcpy(control, lanes, sizeof control);
+        mov(m, dst, a);
+        x64_rm_constant(m, PSHUFB, dst, control[0], control[1]);
+    }
+}
+
+static void shuffle_two(struct masm *m, reg dst, reg a, reg b, const uint8_t lanes[16])
+{
+    const uint64_t none = 0x80; /* pshufb makes zero of it */
+    uint64_t from_a[2] = {0, 0}, from_b[2] = {0, 0};
+    struct direct_binary direct;
+
+    if (shuffle_direct(lanes, 32, &direct)) {
+        direct_binary(m, &direct, dst, a, b);
+        return;
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        from_a[i / 8] |= (lanes[i] >= 16 ? none : lanes[i]) << i % 8 * 8;
+        from_b[i / 8] |= (lanes[i] >= 16 ? lanes[i] & 15u : none) << i % 8 * 8;
+    }
+    mov(m, S, a);
+    x64_rm_constant(m, PSHUFB, S, from_a[0], from_a[1]);
+    mov(m, dst, b);
+    x64_rm_constant(m, PSHUFB, dst, from_b[0], from_b[1]);
+    rr(m, POR, dst, S);
+}
+
 void masm_shuffle(struct masm *m, reg dst, reg a, reg b, const uint8_t lanes[16])
 {
-    uint64_t from_a[2] = {0, 0}, from_b[2] = {0, 0};
-    bool uses_a = false, uses_b = false;
+    bool first_is_b = lanes[0] >= 16, one = true;
+    uint8_t normal[16]; /* begins with a lane of the first vector */
 
     for (unsigned i = 0; i < 16; i++) {
-        bool second = lanes[i] >= 16 && a != b;
-        uint64_t lane = lanes[i] & 15, none = 0x80; /* pshufb makes zero of it */
-        from_a[i / 8] |= (second ? none : lane) << i % 8 * 8;
-        from_b[i / 8] |= (second ? lane : none) << i % 8 * 8;
-        uses_a |= !second;
-        uses_b |= second;
+        normal[i] = lanes[i] ^ (first_is_b ? 16 : 0);
+        one &= normal[i] < 16;
     }
-    if (uses_a && uses_b) {
-        mov(m, S, a);
-        x64_rm_constant(m, PSHUFB, S, from_a[0], from_a[1]);
-        mov(m, dst, b);
-        x64_rm_constant(m, PSHUFB, dst, from_b[0], from_b[1]);
-        rr(m, POR, dst, S);
-    } else {
-        const uint64_t *from = uses_a ? from_a : from_b;
-        mov(m, dst, uses_a ? a : b);
-        x64_rm_constant(m, PSHUFB, dst, from[0], from[1]);
-    }
+    for (unsigned i = 0; a == b && i < 16; i++)
+        normal[i] &= 15;
+    if (one || a == b)
+        shuffle_one(m, dst, first_is_b ? b : a, normal);
+    else
+        shuffle_two(m, dst, first_is_b ? b : a, first_is_b ? a : b, normal);
 }
 
 /* --- unary -------------------------------------------------------------------------------------------------------------------- */

@@ -24,7 +24,7 @@ bench: all guests $(BENCH_PROGRAMS)
 bench-libc: $(BENCH_PROGRAMS)
 	@BUILD=$(BUILD) MUSL_LINK="$(MUSL_STATIC)" MUSL_LINK_END="$(MUSL_STATIC_END)" tests/bench/libc.sh
 
-## bench-engine the nine shared kernels against native code (KERNELS="fib sha256", ROUNDS)
+## bench-engine the nine shared kernels against native code (KERNELS="fib sha256", ROUNDS, SIMD=1)
 bench-engine: all $(BENCH_PROGRAMS)
 	@BUILD=$(BUILD) tests/bench/engine.sh
 

@@ -2,7 +2,8 @@
 # tests/bench/engine.sh: the speed of compiled code, on the nine shared kernels (../shared/bench/kernels, or BENCH=DIR).
 # For each kernel CPU seconds at full size minus CPU seconds at minimal size, so that start and compilation cancel out,
 # over the same for the native build of the same source, in the same round; median over rounds, then the geometric mean.
-# The checksums must be equal. ROUNDS (default 3); KERNELS (names) picks some; ENGINE="command" runs another engine.
+# The checksums must be equal. ROUNDS (default 3); KERNELS (names) picks some; ENGINE="command" runs another engine;
+# SIMD=1 takes the modules built with -msimd128.
 set -eu
 cd "$(dirname "$0")/../.."
 BUILD=${BUILD:-build}
@@ -10,6 +11,7 @@ kernels=${BENCH:-../shared/bench/kernels}
 [ -d "$kernels" ] || { echo "bench-engine: no $kernels (BENCH=DIR names another place)"; exit 1; }
 command -v clang > /dev/null || { echo "bench-engine: clang is not installed"; exit 1; }
 out=$BUILD/bench/engine
+suffix=${SIMD:+.simd}.wasm
 engine=${ENGINE:-$BUILD/wherry wasm run}
 mkdir -p "$out"
 
@@ -34,7 +36,7 @@ while read -r name min full; do
     # the engine's word splitting is meant: "wherry wasm run"
     want=$(checksum "$out/$name" "$full")
     # shellcheck disable=SC2086
-    got=$(checksum $engine "$kernels/$name.wasm" "$full") || got="it failed"
+    got=$(checksum $engine "$kernels/$name$suffix" "$full") || got="it failed"
     if [ "$want" != "$got" ]; then
         echo "$name: native says \"$want\", the engine \"$got\""
         wrong=$((wrong + 1))
@@ -42,7 +44,7 @@ while read -r name min full; do
     fi
     for n in min full; do
         size=${!n}
-        commands+=("$name native $n=$out/$name $size" "$name engine $n=$engine $kernels/$name.wasm $size")
+        commands+=("$name native $n=$out/$name $size" "$name engine $n=$engine $kernels/$name$suffix $size")
     done
 done <<< "$sizes"
 
