@@ -42,7 +42,8 @@ int engine_artifact_check_imports(int fd, const struct grant *grant, struct err 
     uint64_t file_bytes;
     int status = read_header(fd, &header, &file_bytes, err);
 
-    /* Every function of preview 1 is there whatever is granted: without a grant it fails in the guest, with an errno. */
+    /* Every function of preview 1 is there whatever is granted: without a grant it fails in the guest, with an
+     * errno. */
     if (status == 0 && header.unknown_import[0] != 0)
         status = err_set(err, ENOENT, "%.*s", (int)sizeof header.unknown_import, header.unknown_import);
     if (status == 0 && header.not_a_command[0] != 0)

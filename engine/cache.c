@@ -1,7 +1,8 @@
-/* The code cache (contract: wherry/cache.h). Eviction and a memo of digests come on top of this, not into it: both only need
- * the directory and the names.
+/* The code cache (contract: wherry/cache.h). Eviction and a memo of digests come on top of this, not into it: both
+ * only need the directory and the names.
  *
- * Names: <hex of SHA-256 over everything an artifact depends on>, ".lock" beside it, ".<pid>" while it is being written. */
+ * Names: <hex of SHA-256 over everything an artifact depends on>, ".lock" beside it, ".<pid>" while it is being
+ * written. */
 #include "wherry/cache.h"
 #include "base/fd.h"
 #include "engine/digest.h"
@@ -31,7 +32,7 @@ struct entry {
     bool kept_private;
 };
 
-/* --- the directory -------------------------------------------------------------------------------------------------- */
+/* --- the directory -------------------------------------------------------------------------------------------- */
 
 static bool default_directory(char *path, size_t path_bytes)
 {
@@ -56,7 +57,8 @@ static void make_directories(char *path)
     mkdir(path, 0700);
 }
 
-/* Opens the directory, making it if it is missing. It must be ours and nobody else may write to it: what lies in it is code. */
+/* Opens the directory, making it if it is missing. It must be ours and nobody else may write to it: what lies in it
+ * is code. */
 static int open_directory(const struct cache_settings *settings, struct entry *e)
 {
     struct stat st;
@@ -85,23 +87,24 @@ static void name_entry(struct entry *e)
     uint8_t name[DIGEST_BYTES];
 
     buf_put(&all, e->key, sizeof e->key);
-    buf_printf(&all, "%s,%u,%u,%d,%d", engine_build_id, e->options.features, engine_cpu_features(), (int)e->options.compiler,
-               e->options.explicit_bounds_checks);
+    buf_printf(&all, "%s,%u,%u,%d,%d", engine_build_id, e->options.features, engine_cpu_features(),
+               (int)e->options.compiler, e->options.explicit_bounds_checks);
     digest_bytes(all.data, all.len, name);
     buf_done(&all);
     for (int i = 0; i < DIGEST_BYTES; i++)
         snprintf(e->name + 2 * i, 3, "%02x", name[i]);
 }
 
-/* --- opening -------------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------------- */
 
-/* A descriptor of the file on a detached clone of the directory's mount, which is read-only for ever: /proc/self/fd of whoever
- * gets it leads to EROFS. Needs Linux 5.12 and CAP_SYS_ADMIN; a caller without them gets -1 and opens plainly, which
- * keeps writers away by the file's mode and owner only. */
+/* A descriptor of the file on a detached clone of the directory's mount, which is read-only for ever: /proc/self/fd
+ * of whoever gets it leads to EROFS. Needs Linux 5.12 and CAP_SYS_ADMIN; a caller without them gets -1 and opens
+ * plainly, which keeps writers away by the file's mode and owner only. */
 static int open_on_clone(const struct entry *e)
 {
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
-    cleanup_fd int tree = (int)syscall(SYS_open_tree, e->directory_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    cleanup_fd int tree =
+        (int)syscall(SYS_open_tree, e->directory_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
     if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
         return -1;
@@ -120,7 +123,7 @@ static int open_entry(const struct entry *e)
     return fd_take(&fd);
 }
 
-/* --- making --------------------------------------------------------------------------------------------------------- */
+/* --- making --------------------------------------------------------------------------------------------------- */
 
 /* A sealed copy of the module, so that nobody can change it between digest and compilation. */
 static int copy_module(int module_fd, const uint8_t key[DIGEST_BYTES], int *copy_fd, struct err *err)
@@ -167,10 +170,12 @@ static int make_in_memory(const struct entry *e, int module_fd, const char *libe
     return 0;
 }
 
-static int write_entry(const struct entry *e, int module_fd, const char *temporary, const char *libexec, struct err *err)
+static int write_entry(const struct entry *e, int module_fd, const char *temporary, const char *libexec,
+                       struct err *err)
 {
     cleanup_fd int fd = openat(e->directory_fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
-    int status = fd < 0 ? err_sys(err, "cannot create a file in the cache %s", e->path) : compile_to(e, module_fd, fd, libexec, err);
+    int status = fd < 0 ? err_sys(err, "cannot create a file in the cache %s", e->path)
+                        : compile_to(e, module_fd, fd, libexec, err);
 
     if (status == 0 && renameat(e->directory_fd, temporary, e->directory_fd, e->name) != 0)
         status = err_sys(err, "cannot publish an artifact in the cache %s", e->path);
@@ -178,7 +183,8 @@ static int write_entry(const struct entry *e, int module_fd, const char *tempora
 }
 
 /* Makes the entry under its lock, unless another process has done so in the meantime. */
-static int make_entry(const struct entry *e, int module_fd, const char *libexec, int *artifact_fd, bool *was_cached, struct err *err)
+static int make_entry(const struct entry *e, int module_fd, const char *libexec, int *artifact_fd, bool *was_cached,
+                      struct err *err)
 {
     char lock_name[80], temporary[80];
     cleanup_fd int lock_fd = -1;
@@ -214,7 +220,8 @@ static bool cannot_write(int status)
 int cache_open_artifact(int module_fd, const struct engine_options *options, const struct cache_settings *settings,
                         int *artifact_fd, bool *was_cached, struct err *err)
 {
-    struct entry e = {.directory_fd = -1, .options = engine_options_resolved(options), .kept_private = settings->kept_private};
+    struct entry e = {
+        .directory_fd = -1, .options = engine_options_resolved(options), .kept_private = settings->kept_private};
     uint64_t size_bytes;
     bool ignored;
     int status = digest_file(module_fd, -1, e.key, &size_bytes);

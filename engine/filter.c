@@ -1,5 +1,5 @@
-/* An allow-list derived from what the module imports: a module that imports no socket function gets a process that cannot
- * call one. It comes on top of the container's own filter; the stricter of both holds for every call. */
+/* An allow-list derived from what the module imports: a module that imports no socket function gets a process that
+ * cannot call one. It comes on top of the container's own filter; the stricter of both holds for every call. */
 #include "engine/filter.h"
 #include "engine/sandbox.h"
 #include "engine/wasi/p1_functions.h"
@@ -7,38 +7,24 @@
 #include <sys/syscall.h>
 
 enum group { /* bits */
-    GROUP_STREAM = 1 << 0,
-    GROUP_FILE = 1 << 1,
-    GROUP_PATH = 1 << 2,
-    GROUP_SOCKET = 1 << 3,
-    GROUP_POLL = 1 << 4,
-    GROUP_CLOCK = 1 << 5,
-    GROUP_RANDOM = 1 << 6,
-    GROUP_YIELD = 1 << 7,
+             GROUP_STREAM = 1 << 0,
+             GROUP_FILE = 1 << 1,
+             GROUP_PATH = 1 << 2,
+             GROUP_SOCKET = 1 << 3,
+             GROUP_POLL = 1 << 4,
+             GROUP_CLOCK = 1 << 5,
+             GROUP_RANDOM = 1 << 6,
+             GROUP_YIELD = 1 << 7,
 };
 
 /* What the runtime needs for any module: memory without PROT_EXEC, traps, messages, the end. */
 static const struct sandbox_rule base_rules[] = {
-    {SYS_write, 0, 0},
-    {SYS_writev, 0, 0},
-    {SYS_mprotect, 2, PROT_EXEC},
-    {SYS_mmap, 2, PROT_EXEC},
-    {SYS_munmap, 0, 0},
-    {SYS_mremap, 0, 0},
-    {SYS_madvise, 0, 0},
-    {SYS_brk, 0, 0},
-    {SYS_close, 0, 0},
-    {SYS_futex, 0, 0},
-    {SYS_rt_sigreturn, 0, 0},
-    {SYS_rt_sigaction, 0, 0},
-    {SYS_rt_sigprocmask, 0, 0},
-    {SYS_sigaltstack, 0, 0},
-    {SYS_clock_gettime, 0, 0}, /* where the vDSO hands it on */
-    {SYS_getpid, 0, 0},
-    {SYS_gettid, 0, 0},
-    {SYS_restart_syscall, 0, 0}, /* after SIGSTOP and SIGCONT */
-    {SYS_exit, 0, 0},
-    {SYS_exit_group, 0, 0},
+    {SYS_write, 0, 0},          {SYS_writev, 0, 0},      {SYS_mprotect, 2, PROT_EXEC}, {SYS_mmap, 2, PROT_EXEC},
+    {SYS_munmap, 0, 0},         {SYS_mremap, 0, 0},      {SYS_madvise, 0, 0},          {SYS_brk, 0, 0},
+    {SYS_close, 0, 0},          {SYS_futex, 0, 0},       {SYS_rt_sigreturn, 0, 0},     {SYS_rt_sigaction, 0, 0},
+    {SYS_rt_sigprocmask, 0, 0}, {SYS_sigaltstack, 0, 0}, {SYS_clock_gettime, 0, 0},   /* where the vDSO hands it on */
+    {SYS_getpid, 0, 0},         {SYS_gettid, 0, 0},      {SYS_restart_syscall, 0, 0}, /* after SIGSTOP and SIGCONT */
+    {SYS_exit, 0, 0},           {SYS_exit_group, 0, 0},
 };
 
 static const struct {
@@ -102,8 +88,12 @@ static bool begins_with(const char *text, const char *prefix)
 /* The groups of one function of preview 1, by its name. */
 static uint32_t groups_of(const char *function)
 {
-    static const char *const streams[] = {"fd_read", "fd_write", "fd_close", "fd_seek", "fd_fdstat_get", "fd_fdstat_set_flags",
-                                          "fd_prestat_get", "fd_prestat_dir_name", "fd_tell", "fd_pread", "fd_pwrite"};
+    static const char *const streams[] = {"fd_read",        "fd_write",
+                                          "fd_close",       "fd_seek",
+                                          "fd_fdstat_get",  "fd_fdstat_set_flags",
+                                          "fd_prestat_get", "fd_prestat_dir_name",
+                                          "fd_tell",        "fd_pread",
+                                          "fd_pwrite"};
 
     for (unsigned i = 0; i < sizeof streams / sizeof streams[0]; i++)
         if (strcmp(function, streams[i]) == 0)

@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "engine/gen/artifact.h"
 
-/* Allows what the runtime itself needs and what the host functions in HEADER need, and refuses everything else with EPERM;
- * among that for ever: executable mappings, new processes, execve, ptrace, io_uring. Sets no_new_privs. */
+/* Allows what the runtime itself needs and what the host functions in HEADER need, and refuses everything else with
+ * EPERM; among that for ever: executable mappings, new processes, execve, ptrace, io_uring. Sets no_new_privs. */
 int filter_install(const struct artifact_header *header, struct err *err);
 
 #endif

@@ -1,9 +1,9 @@
 /* The compile worker: hostile bytes in, an artifact out, and nothing else within reach.
  *
- * It starts with three descriptors (worker_protocol.h) and gives up everything that it does not need before it looks at the
- * first byte: root's identity for one that nobody else has, every namespace and the file tree for empty ones, all limits
- * down, and finally all system calls but those for memory and for writing the result. What cannot be given up for want of
- * rights (user namespaces switched off for an ordinary user) is left: docs/SECURITY.md. */
+ * It starts with three descriptors (worker_protocol.h) and gives up everything that it does not need before it looks
+ * at the first byte: root's identity for one that nobody else has, every namespace and the file tree for empty ones,
+ * all limits down, and finally all system calls but those for memory and for writing the result. What cannot be
+ * given up for want of rights (user namespaces switched off for an ordinary user) is left: docs/SECURITY.md. */
 #include "base/fd.h"
 #include "engine/sandbox.h"
 #include "engine/worker_protocol.h"
@@ -25,7 +25,7 @@ enum {
     OVERFLOW_UID = 65534,
 };
 #define ADDRESS_SPACE_BYTES (UINT64_C(8) << 30)
-#define OUT_BYTES_MAX (UINT64_C(2) << 30)
+#define OUT_BYTES_MAX       (UINT64_C(2) << 30)
 
 static _Noreturn void fail(const struct err *err)
 {
@@ -37,7 +37,8 @@ static _Noreturn void fail(const struct err *err)
 static void leave_file_tree(void)
 {
     if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) != 0 ||
-        mount("none", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "nr_inodes=1,mode=0") != 0 || chdir("/proc") != 0)
+        mount("none", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "nr_inodes=1,mode=0") != 0 ||
+        chdir("/proc") != 0)
         return;
     if (syscall(SYS_pivot_root, ".", ".") == 0)
         (void)!umount2(".", MNT_DETACH);
@@ -62,7 +63,8 @@ static int leave_identity(struct err *err)
     if (setgroups(0, NULL) != 0 && errno != EPERM)
         return err_sys(err, "cannot drop the supplementary groups");
     /* a user namespace may map few ids: then the one that means nobody */
-    if (set_ids(OUR_UID_FIRST + (unsigned)getpid()) != 0 && set_ids(OVERFLOW_UID) != 0 && errno != EPERM && errno != EINVAL)
+    if (set_ids(OUR_UID_FIRST + (unsigned)getpid()) != 0 && set_ids(OVERFLOW_UID) != 0 && errno != EPERM &&
+        errno != EINVAL)
         return err_sys(err, "cannot change to a user id of the worker's own");
     return 0;
 }
@@ -82,7 +84,8 @@ static int set_limits(struct err *err)
 {
     int status;
 
-    if ((status = limit(RLIMIT_AS, ADDRESS_SPACE_BYTES, err)) != 0 || (status = limit(RLIMIT_CPU, CPU_SECONDS, err)) != 0 ||
+    if ((status = limit(RLIMIT_AS, ADDRESS_SPACE_BYTES, err)) != 0 ||
+        (status = limit(RLIMIT_CPU, CPU_SECONDS, err)) != 0 ||
         (status = limit(RLIMIT_FSIZE, OUT_BYTES_MAX, err)) != 0 || (status = limit(RLIMIT_CORE, 0, err)) != 0 ||
         (status = limit(RLIMIT_NPROC, 0, err)) != 0)
         return status;

@@ -1,8 +1,8 @@
 /* What the init of a Wasm container becomes: the runtime and WASI, no compiler.
  *
- * Started with the grants' flat block on ENGINE_GRANT_FD and the artifact on ENGINE_ARTIFACT_FD; descriptors that the grants name
- * are inherited under their numbers. argv is the container's process.args, so that ps shows them; nothing is read from
- * it, nor from the environment. */
+ * Started with the grants' flat block on ENGINE_GRANT_FD and the artifact on ENGINE_ARTIFACT_FD; descriptors that
+ * the grants name are inherited under their numbers. argv is the container's process.args, so that ps shows them;
+ * nothing is read from it, nor from the environment. */
 #include "base/fd.h"
 #include "wherry/engine.h"
 #include <sys/prctl.h>

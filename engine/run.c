@@ -1,7 +1,8 @@
-/* Running a module: artifact in, exit status out. What `engine` is for, and `wherry wasm run` the same in its own process.
+/* Running a module: artifact in, exit status out. What `engine` is for, and `wherry wasm run` the same in its own
+ * process.
  *
- * The order matters: everything that needs a descriptor of the artifact or an executable mapping comes first, then the
- * filter that forbids both for ever, then the module's first instruction. */
+ * The order matters: everything that needs a descriptor of the artifact or an executable mapping comes first, then
+ * the filter that forbids both for ever, then the module's first instruction. */
 #include "base/fd.h"
 #include "engine/filter.h"
 #include "engine/rt/code.h"
@@ -14,27 +15,29 @@
 
 enum { STATUS_TRAP = 134 /* 128 + SIGABRT, what a crashing native program ends with */ };
 
-/* --- pid 1 ---------------------------------------------------------------------------------------------------------- */
+/* --- pid 1 ---------------------------------------------------------------------------------------------------- */
 
 static void end_by_signal(int signal)
 {
     _exit(128 + signal);
 }
 
-/* A SIGPIPE of the guest's own writes is the errno EPIPE to it (WASI has no signals); one that is sent ends it as any other. */
+/* A SIGPIPE of the guest's own writes is the errno EPIPE to it (WASI has no signals); one that is sent ends it as
+ * any other. */
 static void on_pipe(int signal, siginfo_t *info, void *context)
 {
     if (info->si_pid != getpid())
         _exit(128 + signal);
 }
 
-/* The kernel gives pid 1 of a namespace no default actions: without a handler SIGTERM would do nothing. Orphans that end up
- * here are reaped by the kernel, because SIGCHLD is ignored. Anybody else keeps the default actions, which end the
- * process and tell its parent the same story. */
+/* The kernel gives pid 1 of a namespace no default actions: without a handler SIGTERM would do nothing. Orphans that
+ * end up here are reaped by the kernel, because SIGCHLD is ignored. Anybody else keeps the default actions, which
+ * end the process and tell its parent the same story. */
 static void be_init(void)
 {
-    static const int terminating[] = {SIGHUP, SIGINT, SIGQUIT, SIGTRAP, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM,
-                                      SIGSTKFLT, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSYS};
+    static const int terminating[] = {SIGHUP,    SIGINT,  SIGQUIT, SIGTRAP,   SIGABRT, SIGUSR1,
+                                      SIGUSR2,   SIGALRM, SIGTERM, SIGSTKFLT, SIGXCPU, SIGXFSZ,
+                                      SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,    SIGSYS};
     struct sigaction end = {.sa_handler = end_by_signal, .sa_flags = SA_ONSTACK};
     struct sigaction pipe = {.sa_sigaction = on_pipe, .sa_flags = SA_ONSTACK | SA_SIGINFO | SA_RESTART};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -49,9 +52,10 @@ static void be_init(void)
     sigaction(SIGCHLD, &ignore, NULL);
 }
 
-/* --- the instance --------------------------------------------------------------------------------------------------- */
+/* --- the instance --------------------------------------------------------------------------------------------- */
 
-static int link_wasi(struct store *store, const struct grant *grant, const struct code *code, struct external *imports, struct err *err)
+static int link_wasi(struct store *store, const struct grant *grant, const struct code *code, struct external *imports,
+                     struct err *err)
 {
     struct linker linker = {.store = store};
     struct wasi_context *wasi;
@@ -59,8 +63,11 @@ static int link_wasi(struct store *store, const struct grant *grant, const struc
 
     if (status != 0)
         return status;
-    vec_push(&linker.sources, ((struct link_source){.module = name_of(WASI_UNSTABLE_MODULE), .host = &wasi_unstable_module, .context = wasi}));
-    vec_push(&linker.sources, ((struct link_source){.module = name_of(WASI_P1_MODULE), .host = &wasi_p1_module, .context = wasi}));
+    vec_push(&linker.sources,
+             ((struct link_source){
+                 .module = name_of(WASI_UNSTABLE_MODULE), .host = &wasi_unstable_module, .context = wasi}));
+    vec_push(&linker.sources,
+             ((struct link_source){.module = name_of(WASI_P1_MODULE), .host = &wasi_p1_module, .context = wasi}));
     status = link_imports(&linker, code, imports, err);
     vec_done(&linker.sources);
     return status;
@@ -84,7 +91,8 @@ static int instantiate(struct store *store, const struct grant *grant, const str
 static int find_start(struct instance *instance, struct external *start, struct err *err)
 {
     if (instance_export(instance, name_of("_start"), start) && start->kind == EXTERNAL_FUNC) {
-        const struct store_type *type = types_get(&instance->store->types, store_func(instance->store, start->func)->type_id);
+        const struct store_type *type =
+            types_get(&instance->store->types, store_func(instance->store, start->func)->type_id);
         if (type->param_count == 0 && type->result_count == 0)
             return 0;
         return err_set(err, ENOEXEC, "the module's _start has parameters or results; a command's has none");
@@ -92,17 +100,20 @@ static int find_start(struct instance *instance, struct external *start, struct 
     return err_set(err, ENOEXEC, "the module exports no function _start: it is a library, not a command");
 }
 
-static int prepare(int artifact_fd, const struct grant *grant, struct instance **out, struct external *start, struct err *err)
+static int prepare(int artifact_fd, const struct grant *grant, struct instance **out, struct external *start,
+                   struct err *err)
 {
     const struct artifact_identity any = {.cpu_features = engine_cpu_features()};
     struct store *store;
     struct code *code;
     int status;
 
-    if ((status = code_map(artifact_fd, &any, &code, err)) != 0 || (status = store_new(&store, grant->stack_bytes, err)) != 0)
+    if ((status = code_map(artifact_fd, &any, &code, err)) != 0 ||
+        (status = store_new(&store, grant->stack_bytes, err)) != 0)
         return status;
     store->memory_max_bytes = grant->memory_max_bytes;
-    if ((status = instantiate(store, grant, code, artifact_fd, out, err)) != 0 || (status = find_start(*out, start, err)) != 0)
+    if ((status = instantiate(store, grant, code, artifact_fd, out, err)) != 0 ||
+        (status = find_start(*out, start, err)) != 0)
         return status;
     return 0;
 }

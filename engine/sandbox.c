@@ -47,7 +47,8 @@ static void add_conditional(struct program *p, const struct sandbox_rule *rule)
     add_return(p, SECCOMP_RET_ALLOW);
 }
 
-/* One comparison a call, which jumps to the common end: the kernel's time to check and translate a filter goes by its length. */
+/* One comparison a call, which jumps to the common end: the kernel's time to check and translate a filter goes by
+ * its length. */
 static void add_rules(struct program *p, const struct sandbox_rule *rules, size_t count)
 {
     size_t plain = 0;
@@ -60,7 +61,8 @@ static void add_rules(struct program *p, const struct sandbox_rule *rules, size_
     assert(plain < 256); /* jumps have eight bits */
     for (size_t i = 0; i < count; i++)
         if (rules[i].forbidden_bits == 0)
-            add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rules[i].number, (uint8_t)plain--, 0));
+            add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rules[i].number, (uint8_t)plain--,
+                                                0));
 }
 
 int sandbox_install(const struct sandbox_rule *rules, size_t count, enum sandbox_otherwise otherwise, struct err *err)

@@ -14,7 +14,8 @@ struct sandbox_rule {
 
 enum sandbox_otherwise { SANDBOX_KILL, SANDBOX_EPERM };
 
-/* Sets no_new_privs and installs the filter for the calling thread and what it starts. Returns 0 or a negative errno. */
+/* Sets no_new_privs and installs the filter for the calling thread and what it starts. Returns 0 or a negative
+ * errno. */
 int sandbox_install(const struct sandbox_rule *rules, size_t count, enum sandbox_otherwise otherwise, struct err *err);
 
 #endif

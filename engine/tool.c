@@ -44,7 +44,7 @@ static int complain(const struct err *err)
     return STATUS_FAILED;
 }
 
-/* --- options -------------------------------------------------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------------------------------------------- */
 
 struct tool_options {
     struct engine_options engine;
@@ -57,7 +57,8 @@ struct tool_options {
     int rest_count;
 };
 
-/* The value of the option NAME at argv[*at]: "--name=value" or "--name value". NULL: another option, or (*MISSING) no value. */
+/* The value of the option NAME at argv[*at]: "--name=value" or "--name value". NULL: another option, or (*MISSING)
+ * no value. */
 static const char *option_value(char **argv, int *at, const char *name, bool *missing)
 {
     size_t len = strlen(name);
@@ -84,7 +85,8 @@ static int parse_compiler(const char *name, enum engine_compiler *out, struct er
     return 0;
 }
 
-/* HOST, HOST::GUEST, either with :ro at the end. Without GUEST the guest sees the directory as it is named on the host. */
+/* HOST, HOST::GUEST, either with :ro at the end. Without GUEST the guest sees the directory as it is named on the
+ * host. */
 static int parse_directory(const char *text, struct grant_path *out, struct err *err)
 {
     char *host = strdup(text), *guest;
@@ -181,7 +183,8 @@ static int open_module(const char *path, struct err *err)
     switch (engine_detect(head, (size_t)n)) {
     case ENGINE_MODULE: return fd_take(&fd);
     case ENGINE_COMPONENT:
-        return err_set(err, ENOTSUP, "%s: this is a component, and components are not supported yet (core modules are)", path);
+        return err_set(err, ENOTSUP, "%s: this is a component, and components are not supported yet (core modules are)",
+                       path);
     case ENGINE_UNKNOWN_VERSION:
         return err_set(err, EINVAL, "%s: a Wasm file of an unknown version, or a truncated one", path);
     case ENGINE_NOT_WASM: break;
@@ -189,7 +192,7 @@ static int open_module(const char *path, struct err *err)
     return err_set(err, ENOEXEC, "%s: not a Wasm module: it does not begin with \\0asm", path);
 }
 
-/* --- run ------------------------------------------------------------------------------------------------------------ */
+/* --- run ------------------------------------------------------------------------------------------------------ */
 
 static const char *base_name(const char *path)
 {
@@ -201,7 +204,8 @@ static const char *base_name(const char *path)
 static bool address_space_is_small(void)
 {
     struct rlimit limit;
-    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && engine_needs_explicit_checks(limit.rlim_cur);
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           engine_needs_explicit_checks(limit.rlim_cur);
 }
 
 static int run(int argc, char **argv)
@@ -236,7 +240,7 @@ static int run(int argc, char **argv)
     return status < 0 ? complain(&err) : status;
 }
 
-/* --- compile -------------------------------------------------------------------------------------------------------- */
+/* --- compile -------------------------------------------------------------------------------------------------- */
 
 static int compile_file(const struct tool_options *o, int module_fd, const char *out, struct err *err)
 {
@@ -284,7 +288,7 @@ static int compile(int argc, char **argv)
     return complain(&err);
 }
 
-/* --- validate and inspect ------------------------------------------------------------------------------------------- */
+/* --- validate and inspect ------------------------------------------------------------------------------------- */
 
 /* Decodes and validates PATH. The caller releases M and BYTES also after a failure. */
 static int load_module(const char *path, struct module *m, struct buf *bytes, struct err *err)

@@ -36,11 +36,13 @@ int libexec_find(const char *directory, const char *program, char *path, size_t 
     if (try_program(path, path_bytes, self, "/libexec/wherry", program) == 0 ||
         try_program(path, path_bytes, self, "/../libexec/wherry", program) == 0)
         return 0;
-    return err_set(err, ENOENT, "cannot find the helper program libexec/wherry/%s beside %s; is the installation complete?",
-                   program, self);
+    return err_set(err, ENOENT,
+                   "cannot find the helper program libexec/wherry/%s beside %s; is the installation complete?", program,
+                   self);
 }
 
-/* The worker's descriptors in their places, its standard ones on /dev/null, everything else closed, no signal blocked. */
+/* The worker's descriptors in their places, its standard ones on /dev/null, everything else closed, no signal
+ * blocked. */
 static int spawn(const char *path, char **argv, const int fds[3], pid_t *pid)
 {
     static char *const no_environment[] = {NULL};
@@ -82,9 +84,11 @@ static int worker_result(pid_t pid, int report_fd, struct err *err)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGXCPU))
-        return err_set(err, EIO, "the compile worker was killed: the module needs more memory or time to compile than is allowed");
+        return err_set(
+            err, EIO, "the compile worker was killed: the module needs more memory or time to compile than is allowed");
     if (WIFSIGNALED(status))
-        return err_set(err, EIO, "the compile worker died of signal %d; this is a bug in the compiler", WTERMSIG(status));
+        return err_set(err, EIO, "the compile worker died of signal %d; this is a bug in the compiler",
+                       WTERMSIG(status));
     return err_set(err, EIO, "the compile worker ended with status %d", WEXITSTATUS(status));
 }
 

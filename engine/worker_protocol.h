@@ -1,5 +1,5 @@
-/* What the compile worker and its launcher agree on: argv is "compile" KEY-IN-HEX COMPILER,FEATURES,EXPLICIT-CHECKS; an error
- * comes back as one struct err in the report pipe, success as nothing and exit status 0. */
+/* What the compile worker and its launcher agree on: argv is "compile" KEY-IN-HEX COMPILER,FEATURES,EXPLICIT-CHECKS;
+ * an error comes back as one struct err in the report pipe, success as nothing and exit status 0. */
 #ifndef WHERRY_ENGINE_WORKER_PROTOCOL_H
 #define WHERRY_ENGINE_WORKER_PROTOCOL_H
 

@@ -37,7 +37,8 @@ uint64_t artifact_header_checksum(const struct artifact_header *header)
     return digest(ARTIFACT_FORMAT, (const uint8_t *)header, offsetof(struct artifact_header, checksum));
 }
 
-static const char *foreign(const struct artifact_header *h, uint64_t file_bytes, const struct artifact_identity *identity)
+static const char *foreign(const struct artifact_header *h, uint64_t file_bytes,
+                           const struct artifact_identity *identity)
 {
     if (memcmp(h->magic, "wherryAR", 8) != 0 || h->format != ARTIFACT_FORMAT)
         return "is no artifact of this format";

@@ -161,13 +161,14 @@ struct artifact_identity {
     bool explicit_bounds_checks;
 };
 
-/* Appends the artifact of M, which is valid, and its CODE to OUT (whose length is a multiple of the page). Returns 0, or
- * -E2BIG with ERR when something does not fit the format's 32-bit offsets. */
+/* Appends the artifact of M, which is valid, and its CODE to OUT (whose length is a multiple of the page). Returns
+ * 0, or -E2BIG with ERR when something does not fit the format's 32-bit offsets. */
 int artifact_write(const struct module *m, const struct code_object *code, const struct artifact_identity *identity,
                    struct buf *out, struct err *err);
 
-/* Checks that the LEN bytes at HEADER are a header of this format, build and machine for a file of FILE_BYTES. IDENTITY:
- * what it must have been made for (key NULL: any; the rest is then not compared either). Returns 0 or -ESTALE. */
+/* Checks that the LEN bytes at HEADER are a header of this format, build and machine for a file of FILE_BYTES.
+ * IDENTITY: what it must have been made for (key NULL: any; the rest is then not compared either). Returns 0 or
+ * -ESTALE. */
 int artifact_check_header(const struct artifact_header *header, uint64_t file_bytes,
                           const struct artifact_identity *identity, struct err *err);
 

@@ -1,5 +1,5 @@
-/* Writing an artifact (format: artifact.h). Sections are gathered one by one in buffers of their own and laid out at the
- * end, so that their order in the file is the order of the list and nothing depends on addresses. */
+/* Writing an artifact (format: artifact.h). Sections are gathered one by one in buffers of their own and laid out at
+ * the end, so that their order in the file is the order of the list and nothing depends on addresses. */
 #include "engine/gen/artifact.h"
 #include "engine/body.h"
 #include "engine/text.h"
@@ -100,7 +100,8 @@ static void put_definitions(struct writer *w)
             (struct artifact_export){put_string(w, m->exports[i].name), m->exports[i].kind, m->exports[i].index});
     for (uint32_t i = 0; i < m->table_count; i++)
         PUT(w, tables,
-            (struct artifact_table){limits_of(&m->tables[i].limits), put_expression(w, m->tables[i].init), m->tables[i].type, 0});
+            (struct artifact_table){limits_of(&m->tables[i].limits), put_expression(w, m->tables[i].init),
+                                    m->tables[i].type, 0});
     for (uint32_t i = 0; i < m->memory_count; i++)
         PUT(w, memories, limits_of(&m->memories[i].limits));
     for (uint32_t i = 0; i < m->global_count; i++)
@@ -129,7 +130,7 @@ static void put_elements(struct writer *w)
     }
 }
 
-/* --- memory images -------------------------------------------------------------------------------------------------- */
+/* --- memory images -------------------------------------------------------------------------------------------- */
 
 /* The value of an offset expression that is one constant. */
 static bool constant_offset(const struct module *m, struct byte_range expression, uint64_t *out)
@@ -153,8 +154,8 @@ static bool segment_of(const struct data_segment *d, uint32_t memory)
     return d->mode == SEGMENT_ACTIVE && d->memory == memory;
 }
 
-/* Whether the start content of MEMORY is known now and its segments cannot trap. A table of another module keeps an image
- * away: its element segments come first, may trap, and what they have already put there could see the memory. */
+/* Whether the start content of MEMORY is known now and its segments cannot trap. A table of another module keeps an
+ * image away: its element segments come first, may trap, and what they have already put there could see the memory. */
 static bool can_have_image(const struct module *m, uint32_t memory)
 {
     const struct limits *l = &m->memories[memory].limits;
@@ -251,7 +252,8 @@ static void put_datas(struct writer *w)
             put_images_of(w, i);
     for (uint32_t i = 0; i < m->data_count; i++) {
         const struct data_segment *d = &m->datas[i];
-        struct artifact_data out = {.mode = d->mode, .memory = d->memory, .size_bytes = d->bytes.len, .in_image = w->in_image[i]};
+        struct artifact_data out = {
+            .mode = d->mode, .memory = d->memory, .size_bytes = d->bytes.len, .in_image = w->in_image[i]};
         out.first = w->sections[ARTIFACT_bytes].len;
         if (d->mode == SEGMENT_ACTIVE)
             out.offset = put_expression(w, d->offset);
@@ -262,7 +264,7 @@ static void put_datas(struct writer *w)
     free(w->in_image);
 }
 
-/* --- host functions ------------------------------------------------------------------------------------------------- */
+/* --- host functions ------------------------------------------------------------------------------------------- */
 
 static bool type_has_letters(const struct type_def *t, const char *letters)
 {
@@ -356,7 +358,7 @@ static void note_command(const struct module *m, struct artifact_header *header)
     snprintf(header->not_a_command, sizeof header->not_a_command, "%s", reason);
 }
 
-/* --- layout --------------------------------------------------------------------------------------------------------- */
+/* --- layout --------------------------------------------------------------------------------------------------- */
 
 static void put_code(struct writer *w, const struct code_object *code)
 {

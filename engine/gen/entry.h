@@ -66,7 +66,8 @@ void entry_builtin_thunk(void);
 struct vm_host_func;
 enum trap_kind entry_host_dispatch(struct vm_host_func *func, struct entry_host_frame *frame, uint64_t *slots,
                                    struct vm *caller);
-/* The same for a function whose head says only_ints: up to six integer parameters, at most one result, into frame->ints[0]. */
+/* The same for a function whose head says only_ints: up to six integer parameters, at most one result, into
+ * frame->ints[0]. */
 enum trap_kind entry_host_dispatch_ints(struct vm_host_func *func, struct entry_host_frame *frame, struct vm *caller);
 typedef uint64_t entry_builtin(struct vm *vm, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 extern entry_builtin *const entry_builtins[BUILTIN_COUNT];

@@ -1,8 +1,8 @@
 /* Where arguments and results travel: gen/abi.h's rule as code, one walk for both compilers and the runtime.
  *
- * A struct abi_walk, zeroed, is asked once per value in order; arguments and results each need a walk of their own. Slots
- * are 8 bytes, numbered from the lowest address of their area: the argument area begins directly above the return
- * address, the result area directly above the (padded) argument area. */
+ * A struct abi_walk, zeroed, is asked once per value in order; arguments and results each need a walk of their own.
+ * Slots are 8 bytes, numbered from the lowest address of their area: the argument area begins directly above the
+ * return address, the result area directly above the (padded) argument area. */
 #ifndef WHERRY_ENGINE_GEN_LAYOUT_H
 #define WHERRY_ENGINE_GEN_LAYOUT_H
 

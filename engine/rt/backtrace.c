@@ -1,5 +1,5 @@
-/* The Wasm backtrace of a trap, by the chain of frame pointers (gen/abi.h). The Wasm stack still holds the frames when the
- * entry has returned, so they are read then, not in the signal handler. */
+/* The Wasm backtrace of a trap, by the chain of frame pointers (gen/abi.h). The Wasm stack still holds the frames
+ * when the entry has returned, so they are read then, not in the signal handler. */
 #include "engine/rt/code.h"
 #include "engine/rt/store.h"
 #include "engine/text.h"

@@ -32,7 +32,8 @@ static uint64_t builtin_memory_grow(struct vm *vm, uint64_t memory, uint64_t del
 
 static uint64_t builtin_memory_init(struct vm *vm, uint64_t which, uint64_t to, uint64_t from, uint64_t count)
 {
-    return check(vm, instance_memory_init(owner(vm), (uint32_t)which, (uint32_t)(which >> 32), to, (uint32_t)from, (uint32_t)count));
+    return check(vm, instance_memory_init(owner(vm), (uint32_t)which, (uint32_t)(which >> 32), to, (uint32_t)from,
+                                          (uint32_t)count));
 }
 
 static uint64_t builtin_memory_copy(struct vm *vm, uint64_t which, uint64_t to, uint64_t from, uint64_t count)
@@ -90,7 +91,8 @@ static uint64_t builtin_table_copy(struct vm *vm, uint64_t which, uint64_t to, u
 
 static uint64_t builtin_table_init(struct vm *vm, uint64_t which, uint64_t to, uint64_t from, uint64_t count)
 {
-    return check(vm, instance_table_init(owner(vm), (uint32_t)which, (uint32_t)(which >> 32), to, (uint32_t)from, (uint32_t)count));
+    return check(vm, instance_table_init(owner(vm), (uint32_t)which, (uint32_t)(which >> 32), to, (uint32_t)from,
+                                         (uint32_t)count));
 }
 
 static uint64_t builtin_elem_drop(struct vm *vm, uint64_t segment, uint64_t b, uint64_t c, uint64_t d)

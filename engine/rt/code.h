@@ -12,8 +12,9 @@ struct code {
     struct code *next; /* all that is mapped, for the trap handler */
 };
 
-/* Maps the artifact in FD after checking its header against IDENTITY (artifact_check_header). FD stays the caller's: images
- * of memories are mapped from it later. Returns 0, -ESTALE when it must be made anew, or another negative errno. */
+/* Maps the artifact in FD after checking its header against IDENTITY (artifact_check_header). FD stays the caller's:
+ * images of memories are mapped from it later. Returns 0, -ESTALE when it must be made anew, or another negative
+ * errno. */
 int code_map(int fd, const struct artifact_identity *identity, struct code **out, struct err *err);
 void code_unmap(struct code *code);
 

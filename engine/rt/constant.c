@@ -1,5 +1,5 @@
-/* Constant expressions (core specification, valid/instructions, "constant expressions"), straight from their bytes. They
- * have been validated; a damaged artifact ends in an error, never outside of an array. */
+/* Constant expressions (core specification, valid/instructions, "constant expressions"), straight from their bytes.
+ * They have been validated; a damaged artifact ends in an error, never outside of an array. */
 #include "engine/body.h"
 #include "engine/rt/store.h"
 #include <string.h>

@@ -75,7 +75,8 @@ static void copy_down(uint8_t *to, const uint8_t *from, size_t len)
     size_t left = len;
 
     for (; left > 64; left -= 64) {
-        v16 a = load(from + left - 16), b = load(from + left - 32), c = load(from + left - 48), d = load(from + left - 64);
+        v16 a = load(from + left - 16), b = load(from + left - 32), c = load(from + left - 48),
+            d = load(from + left - 64);
         store(to + left - 16, a);
         store(to + left - 32, b);
         store(to + left - 48, c);

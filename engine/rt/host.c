@@ -1,4 +1,5 @@
-/* Functions of C as Wasm functions: their type from the signature letters, and the way from registers to values and back. */
+/* Functions of C as Wasm functions: their type from the signature letters, and the way from registers to values and
+ * back. */
 #include "engine/rt/store.h"
 #include <string.h>
 
@@ -32,16 +33,17 @@ uint32_t host_func_new(struct store *store, const struct host_function_def *def,
     type = types_get(&store->types, number);
     host->function = def->function;
     host->context = context;
-    host->name = def->name;
     host->types = type->types;
     host->arg_bytes = type->arg_bytes;
     host->head.only_ints = type->only_ints;
-    *store_func(store, reference) = (struct vm_func){.code = (const void *)entry_host_thunk, .vm = host, .type_id = number};
+    *store_func(store, reference) =
+        (struct vm_func){.code = (const void *)entry_host_thunk, .vm = host, .type_id = number};
     return reference;
 }
 
 /* Whole registers and slots are moved: what lies above a value of 32 bits is unspecified on either side. */
-static void get(union vm_value *to, const struct entry_host_frame *frame, const uint64_t *slots, struct abi_place place, valtype type)
+static void get(union vm_value *to, const struct entry_host_frame *frame, const uint64_t *slots, struct abi_place place,
+                valtype type)
 {
     if (place.kind == ABI_INT)
         to->i64 = frame->ints[place.index];
@@ -51,7 +53,8 @@ static void get(union vm_value *to, const struct entry_host_frame *frame, const 
         memcpy(to, slots + place.index, valtype_code(type) == VT_V128 ? 16 : 8);
 }
 
-static void put(const union vm_value *from, struct entry_host_frame *frame, uint64_t *slots, struct abi_place place, valtype type)
+static void put(const union vm_value *from, struct entry_host_frame *frame, uint64_t *slots, struct abi_place place,
+                valtype type)
 {
     if (place.kind == ABI_INT)
         frame->ints[place.index] = from->i64;
@@ -61,7 +64,8 @@ static void put(const union vm_value *from, struct entry_host_frame *frame, uint
         memcpy(slots + place.index, from, valtype_code(type) == VT_V128 ? 16 : 8);
 }
 
-enum trap_kind entry_host_dispatch(struct vm_host_func *host, struct entry_host_frame *frame, uint64_t *slots, struct vm *caller)
+enum trap_kind entry_host_dispatch(struct vm_host_func *host, struct entry_host_frame *frame, uint64_t *slots,
+                                   struct vm *caller)
 {
     uint32_t value_count = host->param_count > host->result_count ? host->param_count : host->result_count;
     union vm_value *values = __builtin_alloca((value_count + 1) * sizeof *values);

@@ -32,7 +32,8 @@ struct host_module {
     uint32_t def_count;
 };
 
-/* Memory 0 of the instance (the memory exported as "memory" for WASI): base and current size. NULL and 0 without one. */
+/* Memory 0 of the instance (the memory exported as "memory" for WASI): base and current size. NULL and 0 without
+ * one. */
 uint8_t *instance_memory(struct instance *instance, uint64_t *size_bytes);
 
 #endif

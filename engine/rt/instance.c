@@ -1,6 +1,7 @@
-/* Instantiation, in the specification's order (core specification, exec/modules, "instantiation"): the index spaces, globals
- * and tables with their initial values; then active element segments, active data segments, the start function. What
- * runs before a trap stays done, and the instance stays alive: tables of others may hold its functions. */
+/* Instantiation, in the specification's order (core specification, exec/modules, "instantiation"): the index spaces,
+ * globals and tables with their initial values; then active element segments, active data segments, the start
+ * function. What runs before a trap stays done, and the instance stays alive: tables of others may hold its
+ * functions. */
 #include "engine/rt/code.h"
 #include "engine/rt/store.h"
 #include <stdlib.h>
@@ -14,7 +15,12 @@ static int damaged(struct err *err, const char *what)
 static struct limits limits_of(const struct artifact_limits *l)
 {
     return (struct limits){
-        .min = l->min, .max = l->max, .has_max = l->has_max, .shared = l->shared, .is64 = l->is64, .page_size_log2 = l->page_size_log2,
+        .min = l->min,
+        .max = l->max,
+        .has_max = l->has_max,
+        .shared = l->shared,
+        .is64 = l->is64,
+        .page_size_log2 = l->page_size_log2,
     };
 }
 
@@ -56,7 +62,8 @@ static struct instance *allocate(struct store *store, const struct code *code)
 static int take_imports(struct instance *i, const struct external *imports, uint64_t counts[5])
 {
     const struct artifact *a = i->artifact;
-    const uint64_t limits[5] = {imported_func_count(a), a->tables_count, a->memories_count, a->globals_count, a->tags_count};
+    const uint64_t limits[5] = {imported_func_count(a), a->tables_count, a->memories_count, a->globals_count,
+                                a->tags_count};
 
     for (uint64_t n = 0; n < a->imports_count; n++) {
         uint32_t kind = a->imports[n].kind;
@@ -102,8 +109,9 @@ static int make_funcs(struct instance *i, struct err *err)
         }
         if (a->entries[index - imported] >= a->code_count)
             return damaged(err, "a function's code");
-        funcs[index] = (struct vm_func){
-            .code = a->code + a->entries[index - imported], .vm = &i->vm, .type_id = i->vm.type_ids[a->funcs[index].type]};
+        funcs[index] = (struct vm_func){.code = a->code + a->entries[index - imported],
+                                        .vm = &i->vm,
+                                        .type_id = i->vm.type_ids[a->funcs[index].type]};
     }
     return 0;
 }
@@ -128,8 +136,8 @@ static int make_memories(struct instance *i, uint64_t first, int image_fd, struc
         if (image->memory < first || image->memory >= a->memories_count ||
             !artifact_range_fits(image->first, image->size_bytes, a->pages_count))
             return damaged(err, "an image");
-        status = memory_map_image((struct memory *)i->vm.memories[image->memory], image->memory_offset, image->size_bytes,
-                                  image_fd, pages + image->first, err);
+        status = memory_map_image((struct memory *)i->vm.memories[image->memory], image->memory_offset,
+                                  image->size_bytes, image_fd, pages + image->first, err);
         if (status != 0)
             return status;
     }
@@ -245,8 +253,8 @@ int instance_new(struct store *store, const struct code *code, int image_fd, con
     if (status != 0 || (status = make_funcs(i, err)) != 0 ||
         (status = make_memories(i, counts[EXTERNAL_MEMORY], image_fd, err)) != 0 ||
         (status = make_globals(i, counts[EXTERNAL_GLOBAL], err)) != 0 ||
-        (status = make_tables(i, counts[EXTERNAL_TABLE], err)) != 0 || (status = make_tags(i, counts[EXTERNAL_TAG], err)) != 0 ||
-        (status = make_elements(i, err)) != 0)
+        (status = make_tables(i, counts[EXTERNAL_TABLE], err)) != 0 ||
+        (status = make_tags(i, counts[EXTERNAL_TAG], err)) != 0 || (status = make_elements(i, err)) != 0)
         return status;
     *out = i;
     return 0;
@@ -258,7 +266,7 @@ void instance_release(struct instance *i)
         free(i->elements[n]);
 }
 
-/* --- initialisation, and what the builtins share with it ------------------------------------------------------------ */
+/* --- initialisation, and what the builtins share with it ------------------------------------------------------ */
 
 enum trap_kind instance_table_init(struct instance *i, uint32_t table, uint32_t segment, uint64_t to, uint64_t from,
                                    uint64_t count)
@@ -315,7 +323,8 @@ static enum trap_kind apply_elements(struct instance *i)
         if (e->mode == SEGMENT_ACTIVE) {
             if (e->table >= a->tables_count)
                 return TRAP_TABLE_OUT_OF_BOUNDS;
-            trap = instance_table_init(i, e->table, n, segment_offset(i, e->offset, a->tables[e->table].limits.is64), 0, e->count);
+            trap = instance_table_init(i, e->table, n, segment_offset(i, e->offset, a->tables[e->table].limits.is64), 0,
+                                       e->count);
         }
         if (trap != TRAP_NONE)
             return trap;
@@ -336,7 +345,8 @@ static enum trap_kind apply_datas(struct instance *i)
         if (!d->in_image) {
             if (d->memory >= a->memories_count)
                 return TRAP_MEMORY_OUT_OF_BOUNDS;
-            trap = instance_memory_init(i, d->memory, n, segment_offset(i, d->offset, a->memories[d->memory].is64), 0, d->size_bytes);
+            trap = instance_memory_init(i, d->memory, n, segment_offset(i, d->offset, a->memories[d->memory].is64), 0,
+                                        d->size_bytes);
         }
         if (trap != TRAP_NONE)
             return trap;

@@ -26,7 +26,8 @@ static const struct host_function_def *host_find(const struct host_module *host,
     return NULL;
 }
 
-static bool source_find(struct linker *linker, const struct link_source *source, struct name field, struct external *out)
+static bool source_find(struct linker *linker, const struct link_source *source, struct name field,
+                        struct external *out)
 {
     const struct host_function_def *def;
 
@@ -84,8 +85,8 @@ static bool memory_matches(const struct memory *m, const struct artifact_limits 
 }
 
 /* Whether EXTERNAL may stand for the artifact's definition INDEX of its kind. */
-static bool matches(const struct store *store, const struct artifact *a, const struct external *external, uint32_t index,
-                    const uint32_t *numbers)
+static bool matches(const struct store *store, const struct artifact *a, const struct external *external,
+                    uint32_t index, const uint32_t *numbers)
 {
     const struct type_table *types = &store->types;
 
@@ -93,11 +94,14 @@ static bool matches(const struct store *store, const struct artifact *a, const s
     case EXTERNAL_FUNC:
         return index < a->funcs_count && a->funcs[index].type < a->types_count &&
                types_is_subtype(types, store_func(store, external->func)->type_id, numbers[a->funcs[index].type]);
-    case EXTERNAL_TABLE: return index < a->tables_count && table_matches(types, external->table, &a->tables[index], numbers);
+    case EXTERNAL_TABLE:
+        return index < a->tables_count && table_matches(types, external->table, &a->tables[index], numbers);
     case EXTERNAL_MEMORY: return index < a->memories_count && memory_matches(external->memory, &a->memories[index]);
-    case EXTERNAL_GLOBAL: return index < a->globals_count && global_matches(types, external->global, &a->globals[index], numbers);
+    case EXTERNAL_GLOBAL:
+        return index < a->globals_count && global_matches(types, external->global, &a->globals[index], numbers);
     case EXTERNAL_TAG:
-        return index < a->tags_count && a->tags[index] < a->types_count && external->tag->type == numbers[a->tags[index]];
+        return index < a->tags_count && a->tags[index] < a->types_count &&
+               external->tag->type == numbers[a->tags[index]];
     }
     return false;
 }
@@ -106,7 +110,8 @@ static void put_wanted(struct buf *text, const struct artifact *a, const struct 
 {
     const struct artifact_type *t;
 
-    if (import->kind != EXTERNAL_FUNC || import->index >= a->funcs_count || a->funcs[import->index].type >= a->types_count)
+    if (import->kind != EXTERNAL_FUNC || import->index >= a->funcs_count ||
+        a->funcs[import->index].type >= a->types_count)
         return;
     t = &a->types[a->funcs[import->index].type];
     if (!artifact_range_fits(t->first, (uint64_t)t->param_count + t->result_count, a->valtypes_count))
@@ -121,7 +126,8 @@ static int refuse(const struct store *store, const struct artifact *a, const str
     struct buf text = {0};
     int code = found == NULL ? ENOENT : EINVAL;
 
-    buf_put_str(&text, found == NULL ? "unknown import: the module wants the " : "incompatible import type: the module wants the ");
+    buf_put_str(&text, found == NULL ? "unknown import: the module wants the "
+                                     : "incompatible import type: the module wants the ");
     buf_put_str(&text, text_external_kind(import->kind));
     buf_put_str(&text, " ");
     text_name(&text, artifact_string(a, import->field));

@@ -10,7 +10,7 @@ struct link_source { /* answers for one module name: either an instance's export
     struct name module;
     struct instance *instance;
     const struct host_module *host;
-    void *context; /* of the host module's functions */
+    void *context;              /* of the host module's functions */
     struct external *externals; /* further things of a host module, by name */
     const char *const *external_names;
     uint32_t external_count;
@@ -21,8 +21,8 @@ struct linker {
     VEC(struct link_source) sources; /* later ones win */
 };
 
-/* Resolves and checks every import of CODE into IMPORTS (code->artifact.imports_count entries). Returns 0, -ENOENT for an
- * unknown import, -EINVAL for one of another type (module, name and both types in ERR), -ESTALE, -ENOMEM. */
+/* Resolves and checks every import of CODE into IMPORTS (code->artifact.imports_count entries). Returns 0, -ENOENT
+ * for an unknown import, -EINVAL for one of another type (module, name and both types in ERR), -ESTALE, -ENOMEM. */
 int link_imports(struct linker *linker, const struct code *code, struct external *imports, struct err *err);
 
 static inline struct name name_of(const char *text)

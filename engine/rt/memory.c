@@ -1,8 +1,8 @@
 /* Linear memories: a reservation that is never moved, opened from its start as the memory grows.
  *
- * A 32-bit address plus a 32-bit static offset plus the widest access stays inside RESERVATION_BYTES, so compiled code
- * compares nothing: what lies beyond the size faults. Where the address space for that is refused (RLIMIT_AS), only code
- * with explicit checks can run. */
+ * A 32-bit address plus a 32-bit static offset plus the widest access stays inside RESERVATION_BYTES, so compiled
+ * code compares nothing: what lies beyond the size faults. Where the address space for that is refused (RLIMIT_AS),
+ * only code with explicit checks can run. */
 #include "engine/rt/store.h"
 #include <stdlib.h>
 #include <string.h>
@@ -34,15 +34,17 @@ static int reserve_for(struct memory *m, bool explicit_checks, struct err *err)
 {
     uint64_t most, least = page_round(m->vm.size_bytes) + 4096;
 
-    if (__builtin_mul_overflow(m->limits.max, UINT64_C(1) << m->limits.page_size_log2, &most) || most > UINT64_C(1) << 40)
+    if (__builtin_mul_overflow(m->limits.max, UINT64_C(1) << m->limits.page_size_log2, &most) || most > UINT64_C(1)
+                                                                                                            << 40)
         most = UINT64_C(1) << 40;
     if (!m->limits.is64 && !explicit_checks) {
         m->reservation_bytes = RESERVATION_BYTES;
         m->reservation = reserve(RESERVATION_BYTES);
         m->grown_max_bytes = UINT64_C(1) << 32;
         return m->reservation != MAP_FAILED ? 0
-                                            : err_set(err, ENOSPC, "cannot reserve 8 GiB of address space for a memory; is "
-                                                                   "RLIMIT_AS set? (explicit bounds checks need less)");
+                                            : err_set(err, ENOSPC,
+                                                      "cannot reserve 8 GiB of address space for a memory; is "
+                                                      "RLIMIT_AS set? (explicit bounds checks need less)");
     }
     if (most < least)
         most = least;
@@ -51,7 +53,8 @@ static int reserve_for(struct memory *m, bool explicit_checks, struct err *err)
     return m->reservation != MAP_FAILED ? 0 : err_set(err, ENOMEM, "cannot reserve address space for a memory");
 }
 
-int memory_new(struct store *store, const struct limits *limits, bool explicit_checks, struct memory **out, struct err *err)
+int memory_new(struct store *store, const struct limits *limits, bool explicit_checks, struct memory **out,
+               struct err *err)
 {
     struct memory *m = arena_new(&store->arena, struct memory);
     int status;
@@ -60,7 +63,8 @@ int memory_new(struct store *store, const struct limits *limits, bool explicit_c
     m->size_pages = limits->min;
     if (__builtin_mul_overflow(limits->min, UINT64_C(1) << limits->page_size_log2, &m->vm.size_bytes) ||
         m->vm.size_bytes > UINT64_C(1) << 46)
-        return err_set(err, ENOMEM, "a memory of %llu pages does not fit the address space", (unsigned long long)limits->min);
+        return err_set(err, ENOMEM, "a memory of %llu pages does not fit the address space",
+                       (unsigned long long)limits->min);
     if ((status = reserve_for(m, explicit_checks, err)) != 0)
         return status;
     m->vm.base = m->reservation;
@@ -96,7 +100,8 @@ int memory_map_image(struct memory *m, uint64_t at, uint64_t size_bytes, int fd,
 {
     if (!artifact_range_fits(at, size_bytes, page_round(m->vm.size_bytes)) || ((at | size_bytes) & 4095) != 0)
         return err_set(err, ESTALE, "the artifact is damaged: an image lies outside its memory");
-    if (mmap(m->vm.base + at, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED)
+    if (mmap(m->vm.base + at, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, (off_t)offset) ==
+        MAP_FAILED)
         return err_sys(err, "cannot map a memory's image");
     return 0;
 }

@@ -8,8 +8,8 @@ int store_new(struct store **out, uint64_t stack_bytes, struct err *err)
 
     if (store == NULL)
         return err_set(err, ENOMEM, "out of memory");
-    if ((status = space_reserve(&store->space, err)) != 0 || (status = thread_new(&store->thread, stack_bytes, err)) != 0 ||
-        (status = trap_install_handlers(err)) != 0) {
+    if ((status = space_reserve(&store->space, err)) != 0 ||
+        (status = thread_new(&store->thread, stack_bytes, err)) != 0 || (status = trap_install_handlers(err)) != 0) {
         store_free(store);
         return status;
     }

@@ -1,8 +1,8 @@
 /* The store: everything that instances of one process share and own, as the specification's store.
  *
- * Invariants. Whatever compiled code can reach (struct vm_*) stays where it is until store_free. Types in a store are
- * numbered process-wide from 1; a valtype that the store keeps has such numbers as its concrete heap types ("resolved").
- * References are offsets into the reference space (gen/abi.h). One thread at a time uses a store. */
+ * Invariants. Whatever compiled code can reach (struct vm_*) stays where it is until store_free. Types in a store
+ * are numbered process-wide from 1; a valtype that the store keeps has such numbers as its concrete heap types
+ * ("resolved"). References are offsets into the reference space (gen/abi.h). One thread at a time uses a store. */
 #ifndef WHERRY_ENGINE_RT_STORE_H
 #define WHERRY_ENGINE_RT_STORE_H
 
@@ -13,7 +13,7 @@
 #include "engine/rt/host.h"
 #include "engine/types.h"
 
-/* --- reference space (space.c) -------------------------------------------------------------------------------------- */
+/* --- reference space (space.c) -------------------------------------------------------------------------------- */
 
 struct reference_space {
     uint8_t *base;
@@ -25,14 +25,14 @@ void space_release(struct reference_space *space);
 /* Offset of SIZE_BYTES zeroed bytes, 16-byte aligned; 0 when the space or memory is used up. */
 uint32_t space_alloc(struct reference_space *space, uint64_t size_bytes);
 
-/* --- types (type.c) ------------------------------------------------------------------------------------------------- */
+/* --- types (type.c) ------------------------------------------------------------------------------------------- */
 
 struct store_type {
     uint8_t kind; /* enum type_kind */
     bool final;
     uint32_t supertype; /* number or 0 */
     uint32_t param_count, result_count, field_count;
-    const valtype *types; /* resolved, laid out as in the artifact's valtypes */
+    const valtype *types;             /* resolved, laid out as in the artifact's valtypes */
     uint32_t arg_bytes, result_bytes; /* padded areas of a function type (gen/layout.h) */
     bool only_ints;                   /* no vector register and no slot takes part in a call, at most one result */
 };
@@ -54,7 +54,8 @@ struct type_table {
 
 /* Interns all types of A and writes their numbers to NUMBERS. Returns 0, or -ESTALE for a damaged artifact. */
 int types_intern(struct type_table *table, const struct artifact *a, uint32_t *numbers, struct err *err);
-/* The number of the function type with these TYPES (parameters, then results; no concrete references), final, no supertype. */
+/* The number of the function type with these TYPES (parameters, then results; no concrete references), final, no
+ * supertype. */
 uint32_t types_intern_func(struct type_table *table, const valtype *types, uint32_t param_count, uint32_t result_count);
 const struct store_type *types_get(const struct type_table *table, uint32_t number);
 bool types_is_subtype(const struct type_table *table, uint32_t sub, uint32_t super);
@@ -64,7 +65,7 @@ bool types_value_matches(const struct type_table *table, valtype sub, valtype su
 valtype types_resolve(valtype type, const uint32_t *numbers);
 void types_free(struct type_table *table);
 
-/* --- what instances share ------------------------------------------------------------------------------------------- */
+/* --- what instances share ------------------------------------------------------------------------------------- */
 
 struct memory {
     struct vm_memory vm; /* first: vm->memories points here */
@@ -101,7 +102,6 @@ struct vm_host_func {
     uint32_t param_count, result_count;
     const valtype *types;
     uint32_t arg_bytes;
-    const char *name;
 };
 
 struct external {
@@ -154,25 +154,27 @@ struct store {
 int store_new(struct store **out, uint64_t stack_bytes, struct err *err);
 void store_free(struct store *store);
 
-/* --- memories and tables (memory.c, table.c) ------------------------------------------------------------------------ */
+/* --- memories and tables (memory.c, table.c) ------------------------------------------------------------------ */
 
-/* A memory of LIMITS->min pages. EXPLICIT_CHECKS: the code that uses it compares, so that a smaller reservation will do.
- * Returns 0, -ENOMEM, or -ENOSPC when the address space for the guard region is refused. */
-int memory_new(struct store *store, const struct limits *limits, bool explicit_checks, struct memory **out, struct err *err);
+/* A memory of LIMITS->min pages. EXPLICIT_CHECKS: the code that uses it compares, so that a smaller reservation will
+ * do. Returns 0, -ENOMEM, or -ENOSPC when the address space for the guard region is refused. */
+int memory_new(struct store *store, const struct limits *limits, bool explicit_checks, struct memory **out,
+               struct err *err);
 /* Old size in pages or UINT64_MAX. */
 uint64_t memory_grow(struct store *store, struct memory *memory, uint64_t delta_pages);
 /* Puts SIZE_BYTES of FD from OFFSET at AT, private and writable; all page-aligned, inside the memory. */
 int memory_map_image(struct memory *memory, uint64_t at, uint64_t size_bytes, int fd, uint64_t offset, struct err *err);
 void memory_free(struct memory *memory);
 
-int table_new(struct store *store, const struct limits *limits, valtype type, uint32_t init, struct table **out, struct err *err);
+int table_new(struct store *store, const struct limits *limits, valtype type, uint32_t init, struct table **out,
+              struct err *err);
 uint64_t table_grow(struct table *table, uint64_t delta, uint32_t init); /* old size or UINT64_MAX */
 void table_free(struct table *table);
 
-/* --- instances (instance.c) ----------------------------------------------------------------------------------------- */
+/* --- instances (instance.c) ----------------------------------------------------------------------------------- */
 
-/* Allocates an instance of CODE over IMPORTS (one per import, already checked by link.c), its memories' images mapped, its
- * globals evaluated. IMAGE_FD: the artifact. Nothing of the module has run yet. */
+/* Allocates an instance of CODE over IMPORTS (one per import, already checked by link.c), its memories' images
+ * mapped, its globals evaluated. IMAGE_FD: the artifact. Nothing of the module has run yet. */
 int instance_new(struct store *store, const struct code *code, int image_fd, const struct external *imports,
                  struct instance **out, struct err *err);
 /* Active segments and the start function. */
@@ -185,24 +187,27 @@ void instance_release(struct instance *instance);
 int constant_evaluate(struct instance *instance, struct artifact_range expression, union vm_value *out);
 
 /* The three that both instantiation and builtins need; traps as the instructions do. */
-enum trap_kind instance_table_init(struct instance *i, uint32_t table, uint32_t segment, uint64_t to, uint64_t from, uint64_t count);
-enum trap_kind instance_memory_init(struct instance *i, uint32_t memory, uint32_t segment, uint64_t to, uint64_t from, uint64_t count);
+enum trap_kind instance_table_init(struct instance *i, uint32_t table, uint32_t segment, uint64_t to, uint64_t from,
+                                   uint64_t count);
+enum trap_kind instance_memory_init(struct instance *i, uint32_t memory, uint32_t segment, uint64_t to, uint64_t from,
+                                    uint64_t count);
 void instance_elem_drop(struct instance *i, uint32_t segment);
 
-/* --- functions (host.c, call.c) ------------------------------------------------------------------------------------- */
+/* --- functions (host.c, call.c) ------------------------------------------------------------------------------- */
 
 static inline struct vm_func *store_func(const struct store *store, uint32_t reference)
 {
     return (struct vm_func *)(store->space.base + reference);
 }
 
-/* A reference to a new host function; 0 when the reference space is full. NAME and CONTEXT are borrowed. */
+/* A reference to a new host function; 0 when the reference space is full. CONTEXT is borrowed. */
 uint32_t host_func_new(struct store *store, const struct host_function_def *def, void *context);
 
-/* Calls FUNC. VALUES: in, the arguments; out, the results. Returns TRAP_NONE or why it ended; a backtrace is then in STORE. */
+/* Calls FUNC. VALUES: in, the arguments; out, the results. Returns TRAP_NONE or why it ended; a backtrace is then in
+ * STORE. */
 enum trap_kind call_func(struct store *store, uint32_t func, union vm_value *values);
 
-/* --- traps (trap.c, backtrace.c) ------------------------------------------------------------------------------------ */
+/* --- traps (trap.c, backtrace.c) ------------------------------------------------------------------------------ */
 
 int thread_new(struct vm_thread **out, uint64_t stack_bytes, struct err *err);
 void thread_free(struct vm_thread *thread);

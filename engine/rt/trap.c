@@ -1,8 +1,9 @@
 /* Traps: hardware faults in compiled code become the return value of the entry that is running.
  *
- * The handler runs on an alternate stack (the Wasm stack may be what overflowed), reads only mapped code, the current thread
- * and its own arguments, and changes nothing but the interrupted registers. A fault that is not compiled code's gets the
- * default action by returning with that action set: the faulting instruction runs again and the core dump shows it. */
+ * The handler runs on an alternate stack (the Wasm stack may be what overflowed), reads only mapped code, the
+ * current thread and its own arguments, and changes nothing but the interrupted registers. A fault that is not
+ * compiled code's gets the default action by returning with that action set: the faulting instruction runs again and
+ * the core dump shows it. */
 #include "engine/rt/code.h"
 #include "engine/rt/store.h"
 #include <errno.h>
@@ -114,7 +115,8 @@ int thread_new(struct vm_thread **out, uint64_t stack_bytes, struct err *err)
     if (thread == NULL)
         return err_set(err, ENOMEM, "out of memory");
     thread->mapping_bytes = GUARD_BYTES + stack_bytes + signal_bytes;
-    base = mmap(NULL, thread->mapping_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    base = mmap(NULL, thread->mapping_bytes, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (base == MAP_FAILED || mprotect(base, GUARD_BYTES, PROT_NONE) != 0) {
         int status = err_sys(err, "cannot allocate a Wasm stack of %llu bytes", (unsigned long long)stack_bytes);
         if (base != MAP_FAILED)

@@ -128,7 +128,8 @@ static void add_types(struct type_table *table, const uint32_t *serial, uint32_t
 static uint32_t intern(struct type_table *table, const uint32_t *serial, uint32_t len, uint32_t count)
 {
     uint64_t hash = hash_serial(serial, len);
-    struct type_group group = {.hash = hash, .first = (uint32_t)table->types.len + 1, .count = count, .serial_len = len};
+    struct type_group group = {
+        .hash = hash, .first = (uint32_t)table->types.len + 1, .count = count, .serial_len = len};
 
     if (table->groups.len * 2 >= table->slot_count)
         slots_grow(table);
@@ -226,7 +227,8 @@ static heaptype kind_heap(uint8_t kind)
 
 static bool abstract_heap_matches(heaptype sub, heaptype super)
 {
-    bool internal = sub == HEAP_ANY || sub == HEAP_EQ || sub == HEAP_I31 || sub == HEAP_STRUCT || sub == HEAP_ARRAY || sub == HEAP_NONE;
+    bool internal = sub == HEAP_ANY || sub == HEAP_EQ || sub == HEAP_I31 || sub == HEAP_STRUCT || sub == HEAP_ARRAY ||
+                    sub == HEAP_NONE;
 
     if (sub == super)
         return true;

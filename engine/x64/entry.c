@@ -1,8 +1,9 @@
-/* Entry into compiled code, calls out of it, and the way back from a trap (contract: gen/entry.h; registers: gen/abi.h).
+/* Entry into compiled code, calls out of it, and the way back from a trap (contract: gen/entry.h; registers:
+ * gen/abi.h).
  *
- * The base frame that entry_enter makes on the Wasm stack looks like any frame ([rbp-8] is its struct vm *), with a zero
- * return address that ends the chain. Nothing here is ever on the Wasm stack beyond that frame, so compiled code
- * needs no head-room for calls into C. */
+ * The base frame that entry_enter makes on the Wasm stack looks like any frame ([rbp-8] is its struct vm *), with a
+ * zero return address that ends the chain. Nothing here is ever on the Wasm stack beyond that frame, so compiled
+ * code needs no head-room for calls into C. */
 #include "engine/gen/entry.h"
 #include <signal.h>
 #include <ucontext.h>

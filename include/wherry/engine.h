@@ -1,7 +1,8 @@
 /* The engine's door: bytes → artifact → run. Needs nothing but descriptors and plain data.
  *
- * An artifact is machine code plus read-only metadata in one position-independent file (engine/gen/artifact.h). Making
- * one (engine_compile) decodes hostile bytes and belongs in the compile worker; running one (engine_run) needs no compiler. */
+ * An artifact is machine code plus read-only metadata in one position-independent file (engine/gen/artifact.h).
+ * Making one (engine_compile) decodes hostile bytes and belongs in the compile worker; running one (engine_run)
+ * needs no compiler. */
 #ifndef WHERRY_ENGINE_H
 #define WHERRY_ENGINE_H
 
@@ -42,8 +43,8 @@ uint32_t engine_default_features(void);
 /* OPTIONS with the defaults filled in: what a cache key and an artifact's header speak of. */
 struct engine_options engine_options_resolved(const struct engine_options *options);
 
-/* Whether a process that may have so much address space (RLIMIT_AS) has no room for guard regions, so that its module is to
- * be compiled with explicit_bounds_checks. */
+/* Whether a process that may have so much address space (RLIMIT_AS) has no room for guard regions, so that its
+ * module is to be compiled with explicit_bounds_checks. */
 bool engine_needs_explicit_checks(uint64_t address_space_bytes);
 
 /* Features of this CPU, beyond the base level x86-64-v2, that the compilers make use of; part of every cache key. */
@@ -51,7 +52,8 @@ uint32_t engine_cpu_features(void);
 
 enum engine_kind { ENGINE_NOT_WASM = 0, ENGINE_MODULE, ENGINE_COMPONENT, ENGINE_UNKNOWN_VERSION };
 
-/* What the first LEN (>= 8 wanted) bytes of a file say it is: core module, component, neither. Reads at most 8 bytes. */
+/* What the first LEN (>= 8 wanted) bytes of a file say it is: core module, component, neither. Reads at most 8
+ * bytes. */
 enum engine_kind engine_detect(const void *bytes, size_t len);
 
 /* Decodes, validates and compiles the module BYTES and appends the artifact to ARTIFACT.
@@ -64,15 +66,16 @@ int engine_compile(const void *bytes, size_t len, const uint8_t key[32], const s
  * Returns 0, or -ESTALE when it must be made anew, or another negative errno. */
 int engine_artifact_check(int fd, const uint8_t key[32], const struct engine_options *options, struct err *err);
 
-/* Compares the host functions that the artifact in FD imports with what GRANT allows and the engine has, and sees to it that
- * there is a `_start` to run. Returns 0, -ENOENT/-EPERM with module, name and type of the first offender in ERR, or -ENOEXEC. */
+/* Compares the host functions that the artifact in FD imports with what GRANT allows and the engine has, and sees to
+ * it that there is a `_start` to run. Returns 0, -ENOENT/-EPERM with module, name and type of the first offender in
+ * ERR, or -ENOEXEC. */
 int engine_artifact_check_imports(int fd, const struct grant *grant, struct err *err);
 
-/* Maps the artifact in FD (closed by the callee once mapped), makes an instance with GRANT and runs `_start`. CONFINED: before
- * that the process gives up every system call that the module's imports do not need, executable mappings among them.
- * Does not return normally in `engine`: the guest's proc_exit ends the process. Returns the exit status that the process
- * should end with: the guest's, 134 after a trap (reason and backtrace already on stderr), or a negative errno with ERR
- * when it could not be started. */
+/* Maps the artifact in FD (closed by the callee once mapped), makes an instance with GRANT and runs `_start`.
+ * CONFINED: before that the process gives up every system call that the module's imports do not need, executable
+ * mappings among them. Does not return normally in `engine`: the guest's proc_exit ends the process. Returns the
+ * exit status that the process should end with: the guest's, 134 after a trap (reason and backtrace already on
+ * stderr), or a negative errno with ERR when it could not be started. */
 int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct err *err);
 
 /* Where the program libexec/wherry/engine finds what it runs: the grants in their flat form, the artifact. */

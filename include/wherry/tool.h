@@ -5,7 +5,4 @@
 /* `wherry wasm run|compile|inspect|validate ...`; argv[0] is "wasm". Returns the exit status of the process. */
 int tool_wasm(int argc, char **argv);
 
-/* `wherry cache ...`; argv[0] is "cache". Returns the exit status of the process. */
-int tool_cache(int argc, char **argv);
-
 #endif

@@ -1,5 +1,5 @@
-/* Fuzzes what reads an artifact: tables of any content behind a header that passes are refused, trap, or make an instance;
- * nothing is read or written outside. The machine code is left alone: no function of it is called. */
+/* Fuzzes what reads an artifact: tables of any content behind a header that passes are refused, trap, or make an
+ * instance; nothing is read or written outside. The machine code is left alone: no function of it is called. */
 #include "engine/rt/link.h"
 #include "engine/rt/store.h"
 #include "wherry/engine.h"
@@ -51,7 +51,8 @@ static void use(struct store *store, const struct code *code, int fd)
     if (code->artifact.imports_count > sizeof imports / sizeof imports[0])
         return;
     vec_push(&linker.sources, ((struct link_source){.module = name_of("host"), .host = &host}));
-    if (link_imports(&linker, code, imports, &err) == 0 && instance_new(store, code, fd, imports, &instance, &err) == 0) {
+    if (link_imports(&linker, code, imports, &err) == 0 &&
+        instance_new(store, code, fd, imports, &instance, &err) == 0) {
         instance_initialize(instance);
         instance_export(instance, name_of("f"), &found);
     }

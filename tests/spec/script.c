@@ -51,7 +51,9 @@ static int compile_bytes(const struct script *s, const struct buf *bytes, struct
 
     if (status == 0) {
         fd = memfd_create("artifact", MFD_CLOEXEC);
-        status = fd < 0 || fd_write_all(fd, artifact.data, artifact.len) != 0 ? err_sys(err, "cannot store the artifact") : 0;
+        status = fd < 0 || fd_write_all(fd, artifact.data, artifact.len) != 0
+                     ? err_sys(err, "cannot store the artifact")
+                     : 0;
     }
     buf_done(&artifact);
     if (status == 0)
@@ -72,7 +74,8 @@ static int compile_command(const struct script *s, yajl_val command, struct defi
     return status;
 }
 
-static int instantiate(struct script *s, const struct definition *d, struct instance **out, enum trap_kind *trap, struct err *err)
+static int instantiate(struct script *s, const struct definition *d, struct instance **out, enum trap_kind *trap,
+                       struct err *err)
 {
     uint64_t count = d->code->artifact.imports_count;
     struct external *imports = calloc(count + 1, sizeof *imports);
@@ -93,7 +96,8 @@ static bool is_text(yajl_val command)
     return type != NULL && strcmp(type, "text") == 0 && json_string(command, "binary_filename") == NULL;
 }
 
-static void add_entry(struct script *s, yajl_val command, const char *key, struct instance *instance, const char *skipped)
+static void add_entry(struct script *s, yajl_val command, const char *key, struct instance *instance,
+                      const char *skipped)
 {
     const char *name = json_string(command, key);
     struct entry e = {name != NULL ? strdup(name) : NULL, instance, skipped != NULL ? strdup(skipped) : NULL};
@@ -155,7 +159,8 @@ static void run_module_definition(struct script *s, yajl_val command)
     struct definition d = {.fd = -1};
     struct err err = {0};
     const char *name = json_string(command, "name");
-    int status = is_text(command) ? err_set(&err, ENOTSUP, "module in the text format") : compile_command(s, command, &d, &err);
+    int status =
+        is_text(command) ? err_set(&err, ENOTSUP, "module in the text format") : compile_command(s, command, &d, &err);
 
     if (status != 0) {
         report(status == -ENOTSUP ? SKIPPED : FAILED, json_line(command), "%s", err.text);
@@ -180,7 +185,8 @@ static void run_module_instance(struct script *s, yajl_val command)
     struct err err = {0};
     struct instance *instance;
     enum trap_kind trap = TRAP_NONE;
-    int status = d == NULL ? err_set(&err, ENOTSUP, "its definition was left out") : instantiate(s, d, &instance, &trap, &err);
+    int status =
+        d == NULL ? err_set(&err, ENOTSUP, "its definition was left out") : instantiate(s, d, &instance, &trap, &err);
 
     if (status == 0 && trap != TRAP_NONE)
         status = err_set(&err, EINVAL, "trap: %s", trap_text(trap));
@@ -200,12 +206,11 @@ static void run_register(struct script *s, yajl_val command)
         report(SKIPPED, json_line(command), "%s", e != NULL ? e->skipped : "no module");
         return;
     }
-    vec_push(&s->linker.sources,
-             ((struct link_source){.module = json_name(command, "as"), .instance = e->instance}));
+    vec_push(&s->linker.sources, ((struct link_source){.module = json_name(command, "as"), .instance = e->instance}));
     report(PASSED, json_line(command), "register");
 }
 
-/* --- actions -------------------------------------------------------------------------------------------------------- */
+/* --- actions -------------------------------------------------------------------------------------------------- */
 
 struct outcome {
     enum trap_kind trap;
@@ -270,7 +275,8 @@ static void check_results(struct script *s, yajl_val command, const struct outco
         if (value_matches(s->store, YAJL_GET_ARRAY(expected)->values[i], &outcome->values[i], outcome->types[i]))
             continue;
         value_print(&text, &outcome->values[i], outcome->types[i]);
-        report(FAILED, line, "%s: result %zu is %s", json_string(json_object(command, "action"), "field"), i, buf_cstr(&text));
+        report(FAILED, line, "%s: result %zu is %s", json_string(json_object(command, "action"), "field"), i,
+               buf_cstr(&text));
         buf_done(&text);
         return;
     }
@@ -306,11 +312,13 @@ static void run_action(struct script *s, yajl_val command, const char *type)
         if (outcome.trap == TRAP_NONE)
             report(FAILED, line, "no trap, expected: %s", text);
         else
-            report(trap_fits(outcome.trap, text) ? PASSED : FAILED, line, "trap \"%s\", expected \"%s\"", trap_text(outcome.trap), text);
+            report(trap_fits(outcome.trap, text) ? PASSED : FAILED, line, "trap \"%s\", expected \"%s\"",
+                   trap_text(outcome.trap), text);
     } else if (strcmp(type, "assert_exception") == 0) {
         report(outcome.trap == TRAP_UNCAUGHT_EXCEPTION ? PASSED : FAILED, line, "an exception was expected");
     } else if (outcome.trap != TRAP_NONE) {
-        report(FAILED, line, "%s: trap: %s", json_string(json_object(command, "action"), "field"), trap_text(outcome.trap));
+        report(FAILED, line, "%s: trap: %s", json_string(json_object(command, "action"), "field"),
+               trap_text(outcome.trap));
     } else if (strcmp(type, "assert_return") == 0) {
         check_results(s, command, &outcome);
     } else {
@@ -318,7 +326,7 @@ static void run_action(struct script *s, yajl_val command, const char *type)
     }
 }
 
-/* --- modules that must be refused ----------------------------------------------------------------------------------- */
+/* --- modules that must be refused ----------------------------------------------------------------------------- */
 
 static void run_refused(struct script *s, yajl_val command, const char *type)
 {

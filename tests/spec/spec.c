@@ -1,6 +1,7 @@
-/* spec [-b] [-c COMPILER] [-k KNOWN-FAILURES] [-v] DIR [NAME...]: runs every .json script below DIR (only those whose name
- * contains a NAME) in a process of its own, so that a crash costs one file. Per file: passed, failed, left out and why;
- * the last line adds up. -b: with explicit bounds checks. A failure listed in KNOWN-FAILURES ("name line") is expected; if it passes, that is a failure. */
+/* spec [-b] [-c COMPILER] [-k KNOWN-FAILURES] [-v] DIR [NAME...]: runs every .json script below DIR (only those
+ * whose name contains a NAME) in a process of its own, so that a crash costs one file. Per file: passed, failed,
+ * left out and why; the last line adds up. -b: with explicit bounds checks. A failure listed in KNOWN-FAILURES
+ * ("name line") is expected; if it passes, that is a failure. */
 #include "tests/spec/spec.h"
 #include "base/fd.h"
 #include <ftw.h>
@@ -78,7 +79,8 @@ static struct known *find_known(const char *name, long line)
     return NULL;
 }
 
-/* The features that the files of a proposal's folder need beyond the default ones, and those that they must not have. */
+/* The features that the files of a proposal's folder need beyond the default ones, and those that they must not
+ * have. */
 static uint32_t features_for(const char *path)
 {
     static const struct {
@@ -94,8 +96,8 @@ static uint32_t features_for(const char *path)
     return features;
 }
 
-/* The JSON library ends strings at a NUL, which the suite has in names: it is carried through as a character that the suite
- * has nowhere (spec.h, json_name). */
+/* The JSON library ends strings at a NUL, which the suite has in names: it is carried through as a character that
+ * the suite has nowhere (spec.h, json_name). */
 static void hide_nuls(struct buf *text)
 {
     static const char nul[] = "\\u0000", stand_in[] = "\\uf8f0";
@@ -196,8 +198,8 @@ static void take_end(const char *name, int status, long line, struct tally *tall
     char text[128];
 
     if (WIFSIGNALED(status))
-        snprintf(text, sizeof text, "the process died of signal %d (%s); the rest of the file did not run", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
+        snprintf(text, sizeof text, "the process died of signal %d (%s); the rest of the file did not run",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
     else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
         snprintf(text, sizeof text, "the process ended with %d; the rest of the file did not run", WEXITSTATUS(status));
     else
@@ -205,7 +207,8 @@ static void take_end(const char *name, int status, long line, struct tally *tall
     take_failure(name, line, text, tally);
 }
 
-static struct tally run_file(const char *path, const char *name, const struct engine_options *options, volatile long *line)
+static struct tally run_file(const char *path, const char *name, const struct engine_options *options,
+                             volatile long *line)
 {
     struct tally tally = {0};
     reason_vec reasons = {0};
@@ -227,7 +230,8 @@ static struct tally run_file(const char *path, const char *name, const struct en
     take_reports(name, pipes[0], &tally, &reasons);
     waitpid(pid, &status, 0);
     take_end(name, status, *line, &tally);
-    printf("%-44s %6u passed %4u failed %4u known %5u skipped\n", name, tally.passed, tally.failed, tally.known, tally.skipped);
+    printf("%-44s %6u passed %4u failed %4u known %5u skipped\n", name, tally.passed, tally.failed, tally.known,
+           tally.skipped);
     for (size_t i = 0; i < reasons.len; i++)
         if (verbose || i < 3)
             printf("    %u skipped: %.150s\n", reasons.data[i].count, reasons.data[i].text);
@@ -260,7 +264,8 @@ static unsigned count_unexpected_passes(bool all_ran)
     unsigned count = 0;
     for (size_t i = 0; all_ran && i < known.len; i++) {
         if (!known.data[i].seen) {
-            printf("FAIL %s %ld: passes now; take it off the list of known failures\n", known.data[i].name, known.data[i].line);
+            printf("FAIL %s %ld: passes now; take it off the list of known failures\n", known.data[i].name,
+                   known.data[i].line);
             count++;
         }
     }
@@ -315,6 +320,7 @@ int main(int argc, char **argv)
         free(name);
     }
     total.failed += count_unexpected_passes(optind + 1 == argc);
-    printf("(%u known failures)\n%u passed, %u failed, %u skipped\n", total.known, total.passed, total.failed, total.skipped);
+    printf("(%u known failures)\n%u passed, %u failed, %u skipped\n", total.known, total.passed, total.failed,
+           total.skipped);
     return total.failed != 0;
 }

@@ -7,17 +7,17 @@ static enum trap_kind print_nothing(struct host_call *call)
 }
 
 static const struct host_function_def functions[] = {
-    {"print", ":", print_nothing},          {"print_f32", "f:", print_nothing},
-    {"print_f64", "F:", print_nothing},     {"print_f64_f64", "FF:", print_nothing},
-    {"print_i32", "i:", print_nothing},     {"print_i32_f32", "if:", print_nothing},
+    {"print", ":", print_nothing},      {"print_f32", "f:", print_nothing},
+    {"print_f64", "F:", print_nothing}, {"print_f64_f64", "FF:", print_nothing},
+    {"print_i32", "i:", print_nothing}, {"print_i32_f32", "if:", print_nothing},
     {"print_i64", "I:", print_nothing},
 };
 
 static const struct host_module module = {"spectest", functions, sizeof functions / sizeof functions[0]};
 
 enum { EXTERNALS = 8 };
-static const char *const names[EXTERNALS] = {"global_i32", "global_i64", "global_f32",    "global_f64",
-                                             "table",      "table64",    "memory",        "shared_memory"};
+static const char *const names[EXTERNALS] = {"global_i32", "global_i64", "global_f32", "global_f64",
+                                             "table",      "table64",    "memory",     "shared_memory"};
 static struct global globals[4];
 static struct external externals[EXTERNALS];
 

@@ -105,7 +105,8 @@ static bool vector_matches(yajl_val expected, const union vm_value *actual)
     if (lane == NULL || lanes == NULL)
         return false;
     for (size_t i = 0; i < YAJL_GET_ARRAY(lanes)->len; i++)
-        if (!lane_matches(YAJL_GET_STRING(YAJL_GET_ARRAY(lanes)->values[i]), actual->v128 + i * lane_bytes(lane), lane_bytes(lane)))
+        if (!lane_matches(YAJL_GET_STRING(YAJL_GET_ARRAY(lanes)->values[i]), actual->v128 + i * lane_bytes(lane),
+                          lane_bytes(lane)))
             return false;
     return true;
 }
@@ -133,7 +134,8 @@ bool value_matches(struct store *store, yajl_val expected, const union vm_value 
     if (ends_with(kind, "ref") || strcmp(kind, "refnull") == 0) {
         if (!valtype_is_ref(type))
             return false;
-        if (strcmp(kind, "refnull") == 0 || strncmp(kind, "null", 4) == 0 || (value != NULL && strcmp(value, "null") == 0))
+        if (strcmp(kind, "refnull") == 0 || strncmp(kind, "null", 4) == 0 ||
+            (value != NULL && strcmp(value, "null") == 0))
             return actual->ref == 0;
         return value == NULL ? actual->ref != 0 : is_host_reference(actual->ref, parse_bits(value));
     }
@@ -146,7 +148,9 @@ void value_print(struct buf *out, const union vm_value *value, valtype type)
 {
     switch (valtype_code(type)) {
     case VT_I32: buf_printf(out, "i32 %u (0x%x)", value->i32, value->i32); break;
-    case VT_I64: buf_printf(out, "i64 %llu (0x%llx)", (unsigned long long)value->i64, (unsigned long long)value->i64); break;
+    case VT_I64:
+        buf_printf(out, "i64 %llu (0x%llx)", (unsigned long long)value->i64, (unsigned long long)value->i64);
+        break;
     case VT_F32: buf_printf(out, "f32 %u (%a)", value->i32, (double)value->f32); break;
     case VT_F64: buf_printf(out, "f64 %llu (%a)", (unsigned long long)value->i64, value->f64); break;
     case VT_V128:

@@ -14,8 +14,10 @@
 #include <cmocka.h>
 
 /* (module (func (export "_start"))), and the same with one nop more. */
-static const uint8_t module_a[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 10, 1, 6, '_', 's', 't', 'a', 'r', 't', 0, 0, 10, 4, 1, 2, 0, 0x0b};
-static const uint8_t module_b[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 10, 1, 6, '_', 's', 't', 'a', 'r', 't', 0, 0, 10, 5, 1, 3, 0, 1, 0x0b};
+static const uint8_t module_a[] = {0, 'a', 's', 'm', 1,   0,   0,   0,   1,   4,   1, 0x60, 0,  0, 3, 2, 1, 0,
+                                   7, 10,  1,   6,   '_', 's', 't', 'a', 'r', 't', 0, 0,    10, 4, 1, 2, 0, 0x0b};
+static const uint8_t module_b[] = {0,  'a', 's', 'm', 1,   0,   0,   0,   1,   4, 1, 0x60, 0, 0, 3, 2, 1, 0,   7,
+                                   10, 1,   6,   '_', 's', 't', 'a', 'r', 't', 0, 0, 10,   5, 1, 3, 0, 1, 0x0b};
 
 static char directory[64], libexec[4096];
 static struct cache_settings settings = {.directory = directory, .libexec = libexec};
@@ -195,7 +197,8 @@ static void test_invalid_module(void **state)
     assert_int_equal(count, 0);
 }
 
-/* A guest that is root could reopen a descriptor for writing through /proc/self/fd: not on a mount that is read-only for ever. */
+/* A guest that is root could reopen a descriptor for writing through /proc/self/fd: not on a mount that is read-only
+ * for ever. */
 static void test_cannot_be_reopened_for_writing(void **state)
 {
     char path[64];

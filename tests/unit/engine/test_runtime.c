@@ -13,9 +13,25 @@
 static valtype i32_twice[] = {VT_I32, VT_I32};
 static valtype many[20];
 static struct type_def types[] = {
-    {.kind = TYPE_FUNC, .final = true, .supertype = MODULE_NONE, .rec_first = 0, .rec_count = 1, .param_count = 2, .params = i32_twice, .result_count = 1, .results = i32_twice},
+    {.kind = TYPE_FUNC,
+     .final = true,
+     .supertype = MODULE_NONE,
+     .rec_first = 0,
+     .rec_count = 1,
+     .param_count = 2,
+     .params = i32_twice,
+     .result_count = 1,
+     .results = i32_twice},
     {.kind = TYPE_FUNC, .final = true, .supertype = MODULE_NONE, .rec_first = 1, .rec_count = 1},
-    {.kind = TYPE_FUNC, .final = true, .supertype = MODULE_NONE, .rec_first = 2, .rec_count = 1, .param_count = 20, .params = many, .result_count = 10, .results = many},
+    {.kind = TYPE_FUNC,
+     .final = true,
+     .supertype = MODULE_NONE,
+     .rec_first = 2,
+     .rec_count = 1,
+     .param_count = 20,
+     .params = many,
+     .result_count = 10,
+     .results = many},
 };
 
 struct fixture {
@@ -104,8 +120,9 @@ static void test_add_and_divide(void **state)
     f.m.exports = exports, f.m.export_count = 2;
     f.m.func_names = names;
     f.m.start_func = MODULE_NONE;
-    CODE(&f, 0x8d, 0x04, 0x37, 0xc3);                               /* lea (rdi,rsi), eax; ret */
-    CODE(&f, 0x55, 0x48, 0x89, 0xe5, 0x89, 0xf8, 0x99, 0xf7, 0xfe, 0x5d, 0xc3); /* push rbp; mov; mov edi,eax; cdq; idiv esi */
+    CODE(&f, 0x8d, 0x04, 0x37, 0xc3); /* lea (rdi,rsi), eax; ret */
+    CODE(&f, 0x55, 0x48, 0x89, 0xe5, 0x89, 0xf8, 0x99, 0xf7, 0xfe, 0x5d,
+         0xc3); /* push rbp; mov; mov edi,eax; cdq; idiv esi */
     add_site(&f, 4 + 7, TRAP_INTEGER_DIVIDE_BY_ZERO);
     finish(&f, NULL);
 
@@ -135,7 +152,8 @@ static void test_stack_overflow(void **state)
     f.m.funcs = funcs, f.m.func_count = 1;
     f.m.exports = exports, f.m.export_count = 1;
     f.m.start_func = MODULE_NONE;
-    CODE(&f, 0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x50, 0xe8, 0xf4, 0xff, 0xff, 0xff); /* push rbp; mov; push r15; push rax; call 0 */
+    CODE(&f, 0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x50, 0xe8, 0xf4, 0xff, 0xff,
+         0xff); /* push rbp; mov; push r15; push rax; call 0 */
     add_site(&f, 12, TRAP_NONE);
     finish(&f, NULL);
     for (int i = 0; i < 2; i++) {
@@ -191,8 +209,14 @@ static void test_unknown_import(void **state)
 {
     struct func_decl funcs[] = {{.type = 0}};
     struct import_decl imports[] = {{{"env", 3}, {"f", 1}, EXTERNAL_FUNC, 0}};
-    struct module m = {.types = types, .type_count = 1, .funcs = funcs, .func_count = 1, .imported_func_count = 1,
-                       .imports = imports, .import_count = 1, .start_func = MODULE_NONE};
+    struct module m = {.types = types,
+                       .type_count = 1,
+                       .funcs = funcs,
+                       .func_count = 1,
+                       .imported_func_count = 1,
+                       .imports = imports,
+                       .import_count = 1,
+                       .start_func = MODULE_NONE};
     static const uint8_t key[32];
     struct artifact_identity identity = {.key = key};
     struct code_object code = {0};
@@ -201,7 +225,8 @@ static void test_unknown_import(void **state)
     vec_push(&code.entries, 0);
     assert_int_equal(artifact_write(&m, &code, &identity, &artifact, NULL), 0);
     assert_string_equal(((struct artifact_header *)artifact.data)->unknown_import,
-                        "the module imports the function \"f\" from \"env\" with the type (i32, i32) -> i32, which the engine does not have");
+                        "the module imports the function \"f\" from \"env\" with the type (i32, i32) -> i32, which the "
+                        "engine does not have");
     buf_done(&artifact);
     code_object_done(&code);
 }
@@ -273,7 +298,7 @@ static void test_memory_image_and_growth(void **state)
     drop(&f);
 }
 
-/* --- damage ---------------------------------------------------------------------------------------------------------- */
+/* --- damage ---------------------------------------------------------------------------------------------------- */
 
 static enum trap_kind nothing(struct host_call *call)
 {
@@ -288,9 +313,11 @@ static void make_artifact(struct buf *out)
     struct artifact_identity identity = {.key = key};
     struct func_decl funcs[] = {{.type = 1, .referenced = true}, {.type = 1, .referenced = true}};
     struct import_decl imports[] = {{{"host", 4}, {"nothing", 7}, EXTERNAL_FUNC, 0}};
-    struct export_decl exports[] = {{{"f", 1}, EXTERNAL_FUNC, 1}, {{"t", 1}, EXTERNAL_TABLE, 0}, {{"m", 1}, EXTERNAL_MEMORY, 0}};
+    struct export_decl exports[] = {
+        {{"f", 1}, EXTERNAL_FUNC, 1}, {{"t", 1}, EXTERNAL_TABLE, 0}, {{"m", 1}, EXTERNAL_MEMORY, 0}};
     struct name names[] = {{"nothing", 7}, {"f", 1}};
-    struct table_decl tables[] = {{.type = valtype_ref(true, HEAP_FUNC), .limits = {.min = 4, .max = 8, .has_max = true}, .init = {3, 3}}};
+    struct table_decl tables[] = {
+        {.type = valtype_ref(true, HEAP_FUNC), .limits = {.min = 4, .max = 8, .has_max = true}, .init = {3, 3}}};
     struct memory_decl memories[] = {{{.min = 1, .max = UINT64_MAX, .page_size_log2 = 16}}};
     struct global_decl globals[] = {{VT_I32, false, {0, 3}}, {VT_I32, true, {6, 3}}};
     struct byte_range items[] = {{3, 3}, {3, 3}};
@@ -301,10 +328,29 @@ static void make_artifact(struct buf *out)
     };
     struct data_segment datas[] = {{SEGMENT_ACTIVE, 0, {6, 3}, {9, 4}}, {SEGMENT_PASSIVE, 0, {0, 0}, {9, 4}}};
     struct module m = {
-        .bytes = bytes, .len = sizeof bytes, .types = types, .type_count = 3, .funcs = funcs, .func_count = 2, .imported_func_count = 1,
-        .imports = imports, .import_count = 1, .exports = exports, .export_count = 3, .func_names = names, .tables = tables, .table_count = 1,
-        .memories = memories, .memory_count = 1, .globals = globals, .global_count = 2, .elements = elements, .element_count = 2,
-        .datas = datas, .data_count = 2, .start_func = 1,
+        .bytes = bytes,
+        .len = sizeof bytes,
+        .types = types,
+        .type_count = 3,
+        .funcs = funcs,
+        .func_count = 2,
+        .imported_func_count = 1,
+        .imports = imports,
+        .import_count = 1,
+        .exports = exports,
+        .export_count = 3,
+        .func_names = names,
+        .tables = tables,
+        .table_count = 1,
+        .memories = memories,
+        .memory_count = 1,
+        .globals = globals,
+        .global_count = 2,
+        .elements = elements,
+        .element_count = 2,
+        .datas = datas,
+        .data_count = 2,
+        .start_func = 1,
     };
     struct code_object code = {0};
 
@@ -354,8 +400,9 @@ static int wait_status_of_use(const struct buf *artifact)
     return status;
 }
 
-/* Behind the header's checksum too: tables with any byte changed are refused, trap, or make no difference. Code, its entries
- * and its sites are left out, since there is no telling what damaged code does: the digest of the body stands before them. */
+/* Behind the header's checksum too: tables with any byte changed are refused, trap, or make no difference. Code, its
+ * entries and its sites are left out, since there is no telling what damaged code does: the digest of the body
+ * stands before them. */
 static void test_damaged_tables(void **state)
 {
     struct buf a = {0};
@@ -368,7 +415,8 @@ static void test_damaged_tables(void **state)
         for (uint64_t at = h->sections[i].offset; at < h->sections[i].offset + h->sections[i].size_bytes; at++) {
             a.data[at] ^= 0xff;
             if (WIFSIGNALED(wait_status_of_use(&a)))
-                fail_msg("died with byte %llu of section %u changed", (unsigned long long)(at - h->sections[i].offset), i);
+                fail_msg("died with byte %llu of section %u changed", (unsigned long long)(at - h->sections[i].offset),
+                         i);
             a.data[at] ^= 0xff;
         }
     }
@@ -376,7 +424,8 @@ static void test_damaged_tables(void **state)
         for (uint64_t at = h->sections[i].offset; at < h->sections[i].offset + h->sections[i].size_bytes; at++) {
             a.data[at] ^= 0x81;
             if (WIFSIGNALED(wait_status_of_use(&a)))
-                fail_msg("died with byte %llu of section %u changed", (unsigned long long)(at - h->sections[i].offset), i);
+                fail_msg("died with byte %llu of section %u changed", (unsigned long long)(at - h->sections[i].offset),
+                         i);
             a.data[at] ^= 0x81;
         }
     }
@@ -389,9 +438,10 @@ static void test_damaged_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_add_and_divide),        cmocka_unit_test(test_stack_overflow), cmocka_unit_test(test_host_call),
-        cmocka_unit_test(test_unknown_import),        cmocka_unit_test(test_damaged_artifact),
-        cmocka_unit_test(test_memory_image_and_growth), cmocka_unit_test(test_damaged_tables),
+        cmocka_unit_test(test_add_and_divide),   cmocka_unit_test(test_stack_overflow),
+        cmocka_unit_test(test_host_call),        cmocka_unit_test(test_unknown_import),
+        cmocka_unit_test(test_damaged_artifact), cmocka_unit_test(test_memory_image_and_growth),
+        cmocka_unit_test(test_damaged_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
