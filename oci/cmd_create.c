@@ -24,7 +24,7 @@ int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char
     request->bundle = arena_strdup(&cmd->arena, resolved);
     request->config = o->config;
     request->cgroups_disabled = cmd->cgroups_disabled;
-    request->console = -1;
+    request->console = request->module = -1;
     for (int i = 0; i < 3; i++)
         request->stdio[i] = -1;
     request->listen_fds = count_sockets();

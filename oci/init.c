@@ -379,7 +379,9 @@ static int prepare_wasm(struct init *in, struct err *e)
 
 static int step_workload(struct init *in, const struct plan_step *step, struct err *e)
 {
-    int ret = workload_find(in->plan->config, &in->workload, e);
+    int module = in->request->module;
+    int ret = module >= 0 ? workload_take(in->plan->config, module, &in->workload, e)
+                          : workload_find(in->plan->config, &in->workload, e);
 
     if (ret == 0 && in->workload.decision.is_wasm)
         ret = prepare_wasm(in, e);

@@ -22,6 +22,10 @@ struct workload {
  * managers look for: "executable file not found in $PATH", "no such file or directory", "permission denied". */
 int workload_find(const struct config *config, struct workload *out, struct err *e);
 
+/* The same for a program that is given, the module in the descriptor MODULE (which stays the caller's): process.args[0] is
+ * then only its name. */
+int workload_take(const struct config *config, int module, struct workload *out, struct err *e);
+
 /* Replaces the process by the program, with ENVIRONMENT (environment.h). Returns only on failure. */
 int workload_exec(const struct config *config, const struct workload *workload, char **environment, struct err *e);
 

@@ -94,6 +94,22 @@ int workload_find(const struct config *config, struct workload *out, struct err 
     return ret;
 }
 
+int workload_take(const struct config *config, int module, struct workload *out, struct err *e)
+{
+    unsigned char head[WASM_DETECT_BYTES];
+    ssize_t len = pread(module, head, sizeof head, 0);
+    int ret;
+
+    out->module = out->artifact = out->engine = out->block = -1;
+    snprintf(out->path, sizeof out->path, "%s", config->process.args.data[0]);
+    ret = wasm_detect(config, out->path, head, len, &out->decision, e);
+    if (ret == 0 && !out->decision.is_wasm)
+        return err_set(e, ENOEXEC, "exec: \"%s\": the image's Wasm layer holds no Wasm module", out->path);
+    if (ret == 0)
+        out->module = fcntl(module, F_DUPFD_CLOEXEC, 3);
+    return ret == 0 && out->module < 0 ? err_sys(e, "cannot keep the module open") : ret;
+}
+
 int workload_exec(const struct config *config, const struct workload *workload, char **environment, struct err *e)
 {
     execve(workload->path, config->process.args.data, environment);

@@ -21,7 +21,7 @@ struct shim {
     struct publisher publisher;
     struct workers workers;
     struct container *containers;
-    const char *namespace, *libexec;
+    const char *namespace, *libexec, *grpc_address;
     bool shutting_down;
     bool sweep;           /* shim_sweep is due */
     bool shutdown_wanted; /* once the last abandoned container is gone */

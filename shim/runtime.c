@@ -5,7 +5,10 @@
 #include "oci/control.h"
 #include "oci/exec.h"
 #include "oci/mount_options.h"
+#include "oci/path.h"
 #include "oci/sys.h"
+#include "shim/image.h"
+#include <dirent.h>
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -88,12 +91,58 @@ static int note_root(const struct runtime_job *job, struct err *e)
     return 0;
 }
 
-static int create_container(const struct runtime_job *job, int console_fd, struct arena *arena,
+static bool is_empty(const char *directory)
+{
+    DIR *d = opendir(directory);
+    const struct dirent *entry;
+    bool empty = d != NULL;
+
+    while (d != NULL && (entry = readdir(d)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            empty = false;
+    if (d != NULL)
+        closedir(d);
+    return empty;
+}
+
+/* An ordinary image has its entry point in the root file system, or in a volume over it. Only where neither can be, the image
+ * is asked for Wasm layers: two or three calls to containerd that no native container pays for. */
+static bool lacks_entry(const struct config *config, const char *rootfs)
+{
+    const char *entry = config->process.args.data[0];
+    cleanup_fd int root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+
+    if (root < 0 || (strchr(entry, '/') == NULL && !is_empty(rootfs)))
+        return false;
+    for (uint32_t i = 0; i < config->mount_count; i++) {
+        size_t len = strlen(config->mounts[i].destination);
+        if (len > 1 && strncmp(entry, config->mounts[i].destination, len) == 0 && entry[len] == '/')
+            return false;
+    }
+    fd = strchr(entry, '/') != NULL ? path_open(root, entry, O_PATH) : -1;
+    return fd < 0 || is_empty(rootfs); /* "/", which users write for artifacts that have no entry point */
+}
+
+static int find_module(const struct runtime_job *job, struct arena *arena, int *module, struct err *e)
+{
+    struct image_request request = {.address = job->address, .namespace = job->namespace, .container = job->id};
+    struct config config;
+    int error = config_read(arena_printf(arena, "%s/config.json", job->bundle), arena, &config, NULL, e);
+
+    if (error != 0 || job->address == NULL || job->address[0] == 0 || config.process.args.count == 0 ||
+        !lacks_entry(&config, arena_printf(arena, "%s/rootfs", job->bundle)))
+        return error;
+    request.image = config_annotation(&config, "io.kubernetes.cri.image-name");
+    request.entry = config.process.args.data[0];
+    return image_open_module(&request, module, e);
+}
+
+static int create_container(const struct runtime_job *job, int module, int console_fd, struct arena *arena,
                             struct worker_report *report, struct err *e)
 {
     struct container_create request = {
         .root = job->root, .id = job->id, .bundle = job->bundle, .stdio = {-1, -1, -1},
-        .console = console_fd, .no_pivot = job->options->no_pivot_root,
+        .console = console_fd, .module = module, .no_pivot = job->options->no_pivot_root,
         .no_new_keyring = job->options->no_new_keyring, .clone_parent = true, .libexec = job->libexec};
     struct state state;
     struct buf cgroup = {0};
@@ -117,7 +166,7 @@ void runtime_create(const void *argument, int console_fd, struct worker_report *
     const struct runtime_job *job = argument;
     struct arena arena = {0};
     struct err e = {0};
-    int error;
+    int error, module = -1;
 
     if (job->options->systemd_cgroup) {
         err_set(&e, ENOTSUP, "SystemdCgroup = true: the systemd cgroup driver is not built yet; set it to false and the "
@@ -129,7 +178,9 @@ void runtime_create(const void *argument, int console_fd, struct worker_report *
     if (error == 0)
         error = note_root(job, &e);
     if (error == 0)
-        error = create_container(job, console_fd, &arena, report, &e);
+        error = find_module(job, &arena, &module, &e);
+    if (error == 0)
+        error = create_container(job, module, console_fd, &arena, report, &e);
     if (error != 0) {
         runtime_unmount(job->bundle, NULL);
         report_error(report, error, &e);

@@ -25,7 +25,7 @@ struct runtime_job {
     const Task__CreateRequest *create;
     const ProtobufCBinaryData *body; /* exec: the process; update: the resources; JSON */
     int signal;
-    const char *namespace, *exec_id;
+    const char *namespace, *exec_id, *address; /* containerd's gRPC address */
 };
 
 /* The report of create carries the init's pid, flags and, as data, the cgroup in the form of cgroup_encode. */

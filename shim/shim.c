@@ -152,12 +152,13 @@ static int watch_signals(struct shim *shim)
 }
 
 int shim_serve(int listen_fd, const char *address, const char *namespace, const char *ttrpc_address,
-               const char *libexec)
+               const char *grpc_address, const char *libexec)
 {
     static struct shim shim;
     int error = loop_init(&shim.loop);
 
     shim.namespace = namespace;
+    shim.grpc_address = grpc_address;
     shim.libexec = libexec != NULL && libexec[0] != 0 ? libexec : NULL;
     shim.workers = (struct workers){.loop = &shim.loop, .ended = workers_ended};
     shim.patience.expired = patience_expired;

@@ -71,7 +71,7 @@ static struct process *process_of_worker(struct worker *worker)
 static struct runtime_job job_of(const struct container *c)
 {
     return (struct runtime_job){.root = c->root, .id = c->id, .bundle = c->bundle, .libexec = c->shim->libexec, .options = &c->options,
-                                .namespace = c->shim->namespace, .exec_id = ""};
+                                .namespace = c->shim->namespace, .address = c->shim->grpc_address, .exec_id = ""};
 }
 
 /* --- Create --------------------------------------------------------------------------------------------------------- */

@@ -97,7 +97,7 @@ int verb_serve(const struct arguments *a)
     prctl(PR_SET_NAME, "containerd-shim", 0, 0, 0);
     fcntl(LISTEN_FD, F_SETFD, FD_CLOEXEC);
     log_set_level(a->debug ? LOG_DEBUG : LOG_INFO);
-    return shim_serve(LISTEN_FD, a->listening, a->namespace, getenv("TTRPC_ADDRESS"), a->libexec);
+    return shim_serve(LISTEN_FD, a->listening, a->namespace, getenv("TTRPC_ADDRESS"), a->address, a->libexec);
 }
 
 /* The running program through a read-only clone of its mount; kernels before 5.12 cannot. */

@@ -7,7 +7,7 @@
 #   containerd_start              starts it and waits until it answers; again after containerd_kill: the same state
 #   containerd_stop, containerd_kill
 #   ctr ARGUMENT...               the client, which the caller defines; containers in namespace "test"
-#   image NAME ROOTFS CONFIG      makes and imports an image (tests/image)
+#   image NAME ROOTFS CONFIG...   makes and imports an image (tests/image)
 export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1 # 2.x on cgroup v1 says so in every command
 containerd_pid=
 
@@ -85,5 +85,5 @@ containerd_stop() { kill "$containerd_pid"; wait "$containerd_pid" 2>/dev/null; 
 containerd_kill() { kill -9 "$containerd_pid"; wait "$containerd_pid" 2>/dev/null; }
 
 image() {
-    tests/image "$dir/image.tar" "$1" "$2" "$3" && ctr images import --all-platforms "$dir/image.tar" > "$dir/import.log" 2>&1
+    tests/image "$dir/image.tar" "$@" && ctr images import --all-platforms "$dir/image.tar" > "$dir/import.log" 2>&1
 }

@@ -79,6 +79,26 @@ like "stats of the sidecar: cpu" "$(crictl stats -o json "$side" | jq -r '.stats
 like "logs through crictl" "$(crictl logs "$side" 2>&1)" side
 like "update of limits" "$(crictl update --memory 50000000 "$side" 2>&1)" "$side"
 is "and the limit is there" "$(cat /sys/fs/cgroup/memory/wherry-pod-$$/"$side"/memory.limit_in_bytes 2>/dev/null)" "$((50000000 / 4096 * 4096))"
+# modules that are layers by themselves, which containerd hands to nobody
+layer_image() { # NAME FILE LAYER-TYPE CONFIG-TYPE
+    LAYER_TYPE=$3 CONFIG_TYPE=$4 image "localhost/$1:1" "$2" '{}' wasm wasip1
+    ok "image $1" $? "$(cat "$dir/import.log")"
+}
+layer_image artifact "$BUILD/guests/hello.wasm" application/wasm application/vnd.wasm.config.v0+json
+layer_image layered "$BUILD/guests/hello.wasm" application/vnd.wasm.content.layer.v1+wasm application/vnd.oci.image.config.v1+json
+printf '\0asm\015\0\001\0' > "$dir/component.wasm"
+layer_image component "$dir/component.wasm" application/wasm application/vnd.wasm.config.v0+json
+once=$(container artifact localhost/artifact:1 '["/", "from", "an artifact"]')
+wait_for "$once" CONTAINER_EXITED
+like "a CNCF artifact runs" "$(log artifact)" 'argument 2: an artifact'
+once=$(container layered localhost/layered:1 '["/hello.wasm", "from", "a layer"]')
+wait_for "$once" CONTAINER_EXITED
+like "an image with a Wasm layer runs" "$(log layered)" 'argument 2: a layer'
+like "a component is refused by that word" "$(container component localhost/component:1 '["/"]')" 'component'
+blob=$dir/root/io.containerd.content.v1.content/blobs/sha256/$(sha256sum < "$BUILD/guests/hello.wasm" | cut -d' ' -f1)
+[ -e "$blob" ] && chmod u+w "$blob" && printf x | dd of="$blob" bs=1 seek=100 conv=notrunc 2> /dev/null
+like "a damaged blob is refused" "$(container damaged localhost/artifact:1 '["/"]')" 'content store is damaged'
+
 began=$(date +%s)
 crictl stop -t 10 "$wasm" > /dev/null
 [ $(($(date +%s) - began)) -lt 5 ]
