@@ -17,7 +17,7 @@ fi
 . tests/containerd.sh
 
 # each with a limit, since what hangs here would hang the whole suite
-ctr() { timeout -k 1 30 "$ctr_program" -a /run/test/containerd.sock -n test "$@"; }
+ctr() { timeout -k 1 30 "$ctr_program" -a /run/test/containerd.sock -n wherry-shim "$@"; }
 run() { ctr run --rm --runtime "$shim" "$@"; }
 
 # expect NAME STATUS PATTERN COMMAND...
@@ -109,7 +109,7 @@ execs() {
     expect "$version: exec" 5 'in there' ctr task exec --exec-id x1 e1 sh -c 'echo in there; exit 5'
     like "$version: exec is in the pid namespace" "$(ctr task exec --exec-id x1 e1 ps 2>&1)" ' 1 .*sleep 1000'
     is "$version: exec: stdin and its end" "$({ sleep 0.5; printf hello; } | ctr task exec --exec-id x1 e1 wc -c 2>&1)" 5
-    like "$version: exec with a terminal" "$(script -qec "$ctr_program -a /run/test/containerd.sock -n test task exec -t --exec-id x1 e1 tty" /dev/null 2>&1 < /dev/null)" '/dev/pts'
+    like "$version: exec with a terminal" "$(script -qec "$ctr_program -a /run/test/containerd.sock -n wherry-shim task exec -t --exec-id x1 e1 tty" /dev/null 2>&1 < /dev/null)" '/dev/pts'
     expect "$version: exec of what is not there" 1 'nowhere' ctr task exec --exec-id x1 e1 /nowhere
     ctr task pause e1
     is "$version: paused" "$(status_of e1)" PAUSED
@@ -133,7 +133,7 @@ execs() {
 
 streams() {
     is "$version: stdin and its end" "$({ sleep 0.5; printf hello; } | run localhost/busybox:1 c4 wc -c 2>&1)" 5
-    like "$version: a terminal" "$(script -qec "$ctr_program -a /run/test/containerd.sock -n test run --rm -t --runtime $shim localhost/busybox:1 c4 sh -c 'tty; stty size'" /dev/null 2>&1 < /dev/null)" '/dev/'
+    like "$version: a terminal" "$(script -qec "$ctr_program -a /run/test/containerd.sock -n wherry-shim run --rm -t --runtime $shim localhost/busybox:1 c4 sh -c 'tty; stty size'" /dev/null 2>&1 < /dev/null)" '/dev/'
 }
 
 wasm() {
@@ -166,9 +166,9 @@ restart() {
     is "$version: each has its own exit code" $good 20
 }
 # the init's pid as the shim's state file has it, which needs no containerd
-pid_of_container() { sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "/run/containerd/wherry/test/$1/state.json" | head -1; }
+pid_of_container() { sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "/run/containerd/wherry/wherry-shim/$1/state.json" | head -1; }
 
-shim_of() { pgrep -f "$shim -namespace test .*-id $1( |\$)"; }
+shim_of() { pgrep -f "$shim -namespace wherry-shim .*-id $1( |\$)"; }
 
 # what a shim's death leaves is removed by containerd running \`delete\`
 shim_killed() {
@@ -198,13 +198,13 @@ bad_input() {
     local pid
     ctr c create --runtime "$shim" localhost/busybox:1 b1 sh > /dev/null 2>&1
     like "$version: unknown runtime options are refused by name" \
-        "$(printf '\012\007unknown' | "$shim" -namespace test -address x -publish-binary x -id b1 start 2>&1)" 'unknown\|config.json'
-    like "$version: start without a bundle says so" "$(cd "$dir" && "$shim" -namespace test -address x -id b1 start 2>&1 < /dev/null)" 'config.json'
+        "$(printf '\012\007unknown' | "$shim" -namespace wherry-shim -address x -publish-binary x -id b1 start 2>&1)" 'unknown\|config.json'
+    like "$version: start without a bundle says so" "$(cd "$dir" && "$shim" -namespace wherry-shim -address x -id b1 start 2>&1 < /dev/null)" 'config.json'
     like "$version: no verb" "$("$shim" 2>&1)" 'run by containerd'
     like "$version: -v" "$("$shim" -v)" 'containerd-shim-wherry-v1'
     like "$version: -info" "$("$shim" -info < /dev/null | tr -d '\000-\037')" 'io.containerd.wherry.v1'
     ctr c rm b1
-    is "$version: delete of what never was" "$(mkdir -p "$dir/empty"; cd "$dir/empty" && "$shim" -namespace test -address x -id nobody -bundle "$dir/empty" delete > /dev/null 2>&1; echo $?)" 0
+    is "$version: delete of what never was" "$(mkdir -p "$dir/empty"; cd "$dir/empty" && "$shim" -namespace wherry-shim -address x -id nobody -bundle "$dir/empty" delete > /dev/null 2>&1; echo $?)" 0
 }
 
 cycles() {
@@ -219,9 +219,9 @@ nothing_left() {
     is "$version: nothing is left: tasks" "$(ctr task ls -q)" ""
     is "$version: nothing is left: shims" "$(pgrep -f "$shim -namespace test" | tr '\n' ' ')" ""
     is "$version: nothing is left: sockets" "$(ls /run/containerd/s 2>/dev/null)" ""
-    is "$version: nothing is left: states" "$(ls /run/containerd/wherry/test 2>/dev/null)" ""
+    is "$version: nothing is left: states" "$(ls /run/containerd/wherry/wherry-shim 2>/dev/null)" ""
     is "$version: nothing is left: mounts" "$(grep -c rootfs /proc/self/mountinfo)" 0
-    is "$version: nothing is left: cgroups" "$(find /sys/fs/cgroup -path '*/test/*' -type d 2>/dev/null)" ""
+    is "$version: nothing is left: cgroups" "$(find /sys/fs/cgroup -path '*/wherry-shim/*' -type d 2>/dev/null)" ""
 }
 
 for version in ${CONTAINERD:-debian 2.3.7}; do
