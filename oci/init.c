@@ -371,6 +371,7 @@ static int prepare_wasm(struct init *in, struct err *e)
     fd_close(&in->workload.module);
     in->workload.artifact = message.fds[0];
     in->workload.engine = message.fds[1];
+    in->workload.network = grant.network;
     ret = workload_wasm_prepare(&grant, &in->workload, e);
     if (ret == 0)
         ret = workload_move_fd(&in->start_fifo, e);
@@ -415,7 +416,16 @@ static int step_seccomp(struct init *in, const struct plan_step *step, struct er
 
 static int step_capabilities(struct init *in, const struct plan_step *step, struct err *e)
 {
-    return caps_apply(&in->plan->config->process.capabilities, e);
+    struct caps caps = in->plan->config->process.capabilities;
+
+    if (in->workload.decision.is_wasm) {
+        uint64_t useful = wasm_grant_capabilities(in->workload.network);
+        caps.effective &= useful;
+        caps.permitted &= useful;
+        caps.inheritable &= useful;
+        caps.ambient &= useful;
+    }
+    return caps_apply(&caps, e);
 }
 
 static int step_no_new_privileges(struct init *in, const struct plan_step *step, struct err *e)

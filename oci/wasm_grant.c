@@ -3,6 +3,7 @@
 #include "base/vec.h"
 #include "oci/path.h"
 #include "oci/sys.h"
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 
@@ -204,6 +205,13 @@ enum grant_path_kind wasm_grant_kind(const char *guest_path, mode_t mode, long f
     if (S_ISDIR(mode))
         return is_at_or_below(guest_path, "/dev") ? GRANT_HIDDEN : GRANT_DIRECTORY;
     return S_ISREG(mode) ? GRANT_FILE : GRANT_HIDDEN;
+}
+
+uint64_t wasm_grant_capabilities(bool network)
+{
+    uint64_t files = UINT64_C(1) << CAP_DAC_OVERRIDE | UINT64_C(1) << CAP_DAC_READ_SEARCH | UINT64_C(1) << CAP_FOWNER;
+
+    return network ? files | UINT64_C(1) << CAP_NET_BIND_SERVICE : files;
 }
 
 void wasm_grant_print(const struct grant *grant, struct buf *out)

@@ -19,6 +19,10 @@ int wasm_grant_make(const struct plan *plan, struct arena *arena, struct grant *
  * only file mounts such as a termination log are seen. */
 enum grant_path_kind wasm_grant_kind(const char *guest_path, mode_t mode, long file_system_magic);
 
+/* The capabilities that can matter to a module: those of file access and, with a network, of low ports. Everything else a
+ * container's root may have is of no use to WASI, only to whoever breaks out of the engine. */
+uint64_t wasm_grant_capabilities(bool network);
+
 /* One line a grant, for `wherry plan`. */
 void wasm_grant_print(const struct grant *grant, struct buf *out);
 

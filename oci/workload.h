@@ -16,6 +16,7 @@ struct workload {
     int block;              /* its settings in the flat form, with descriptor numbers in it */
     struct grant_path *paths; /* opened; COUNT of them */
     uint32_t path_count;
+    bool network;             /* granted to the module */
 };
 
 /* Finds process.args[0] as execvp would (PATH is the config's), and decides what it is. Errors have runc's words, which

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 
@@ -129,6 +130,14 @@ static void network_needs_a_namespace_or_the_annotation(void **state)
     assert_true(grant.network);
 }
 
+static void few_capabilities_are_of_use(void **state)
+{
+    assert_true((wasm_grant_capabilities(false) & (UINT64_C(1) << CAP_DAC_OVERRIDE)) != 0);
+    assert_true((wasm_grant_capabilities(false) & (UINT64_C(1) << CAP_NET_BIND_SERVICE)) == 0);
+    assert_true((wasm_grant_capabilities(true) & (UINT64_C(1) << CAP_NET_BIND_SERVICE)) != 0);
+    assert_true((wasm_grant_capabilities(true) & (UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_SETUID)) == 0);
+}
+
 static void annotations(void **state)
 {
     assert_int_equal(make("", ", \"annotations\": {\"wherry.wasm.memory-max\": \"65536\"}", ""), 0);
@@ -148,6 +157,7 @@ int main(void)
         cmocka_unit_test(what_an_opened_path_becomes),
         cmocka_unit_test(environment_is_the_configs_and_pwd),
         cmocka_unit_test(network_needs_a_namespace_or_the_annotation),
+        cmocka_unit_test(few_capabilities_are_of_use),
         cmocka_unit_test(annotations),
     };
     return cmocka_run_group_tests_name("wasm_grant", tests, NULL, done);
