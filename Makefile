@@ -31,7 +31,7 @@ LINK    := -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 STATIC  := -static-pie $(LINK)
 # musl-gcc's specs know no -static-pie: they would name a dynamic linker, which no container has. So the parts by name.
 MUSL_DIR := /usr/lib/$(shell uname -m)-linux-musl
-GCC_DIR  := $(dir $(shell $(CC) -print-libgcc-file-name))
+GCC_DIR  := $(dir $(shell $(CC) -print-libgcc-file-name 2>/dev/null))
 MUSL_STATIC     := -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text $(LINK) \
                    $(MUSL_DIR)/rcrt1.o $(MUSL_DIR)/crti.o $(GCC_DIR)crtbeginS.o
 MUSL_STATIC_END := -lm $(GCC_DIR)crtendS.o $(MUSL_DIR)/crtn.o
