@@ -76,7 +76,7 @@ check-e2e: all guests $(SHIM_CLIENT)
 ## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)
 check-vm: all guests
 	@tests/packages/install build test vm
-	@$(RUN) tests/vm/run.sh
+	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/run.sh
 
 ## suite-NAME   one outside suite: validate, spec, wasi, oci (its folder by SUITE=DIR, else ../shared/suites)
 suite-validate: $(SPEC_FRONT)

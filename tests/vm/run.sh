@@ -18,12 +18,13 @@ printf '%s\n' "$@" > "$out/tests"
 # The guest's memory is a sparse file there; on a disk it would be slow.
 memory=$out
 [ "$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 2000000 ] 2>/dev/null && memory=/dev/shm
-TMPDIR=$memory timeout -k 10 "${VM_TIMEOUT_S:-840}" "$linux" mem="${VM_MEMORY:-1536M}" root=/dev/root rootfstype=hostfs \
+TMPDIR=$memory timeout -k 10 "${VM_TIMEOUT_S:-3500}" "$linux" mem="${VM_MEMORY:-1536M}" root=/dev/root rootfstype=hostfs \
     rootflags=/ ro quiet init="$(pwd)/tests/vm/init" WHERRY_TOP="$(pwd)" WHERRY_BUILD="$BUILD" ${RUNTIME:+"RUNTIME=$RUNTIME"} \
+    ${GUEST_TEST_TIMEOUT_S:+"GUEST_TEST_TIMEOUT_S=$GUEST_TEST_TIMEOUT_S"} \
     con=null con0=null,fd:1 ssl=null < /dev/null > "$out/console" 2>&1
 if [ ! -s "$out/result" ]; then
     sed 's/^/# /' "$out/console" | tail -40
-    echo "not ok 1 - the guest gave no result within ${VM_TIMEOUT_S:-840} s (console: $out/console)"
+    echo "not ok 1 - the guest gave no result within ${VM_TIMEOUT_S:-3500} s (console: $out/console)"
     exit 1
 fi
 cat "$out/result"
