@@ -447,10 +447,15 @@ bool numeric_with_memory(struct compiler *c, uint8_t type, struct masm_address b
     c->body.at++;
     a = vstack_pop(c);
     dst = vstack_destination(c, type, &a, NULL);
-    if (is_float)
+    if (is_float) {
         masm_float_memory(&c->m, n->op, n->wide, dst, a.reg, b);
-    else
+    } else if (dst != a.reg && (dst == b.index || dst == b.base)) {
+        /* the result goes to the local that is the address, which must be read before `a` is moved there */
+        masm_memory_load(&c->m, n->wide ? ACCESS_64 : ACCESS_32_U, n->wide, dst, b);
+        masm_alu(&c->m, n->op, n->wide, dst, a.reg, dst);
+    } else {
         masm_alu_memory(&c->m, n->op, n->wide, dst, a.reg, b);
+    }
     vstack_push_result(c, type, dst);
     return true;
 }
