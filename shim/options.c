@@ -127,7 +127,11 @@ static int generic_read(const Rpc__Any *any, struct options *out, struct err *e)
 
     if (generic == NULL)
         return err_set(e, EINVAL, "runtime options: the message %s cannot be read", any->type_url);
-    error = toml_read((const char *)generic->config_body.data, generic->config_body.len, out, e);
+    if (generic->config_path[0] != 0 && generic->config_body.len == 0)
+        error = err_set(e, ENOTSUP, "runtime options: ConfigPath (%s) is not supported yet; write the options where that stands",
+                        generic->config_path);
+    else
+        error = toml_read((const char *)generic->config_body.data, generic->config_body.len, out, e);
     options__generic__free_unpacked(generic, NULL);
     return error;
 }

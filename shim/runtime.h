@@ -6,7 +6,6 @@
 #define WHERRY_SHIM_RUNTIME_H
 
 #include "shim/options.h"
-#include "shim/stdio.h"
 #include "shim/task.pb-c.h"
 #include "shim/worker.h"
 
@@ -21,11 +20,10 @@ enum runtime_flag {
 struct runtime_job {
     const char *root, *id, *bundle, *libexec; /* root: directory of the states */
     const struct options *options;
-    const struct stdio *stdio;
     const Task__CreateRequest *create;
     const ProtobufCBinaryData *body; /* exec: the process; update: the resources; JSON */
     int signal;
-    const char *namespace, *exec_id, *address; /* containerd's gRPC address */
+    const char *namespace, *address; /* address: containerd's, of gRPC */
 };
 
 /* The report of create carries the init's pid, flags and, as data, the cgroup in the form of cgroup_encode. */

@@ -1,5 +1,5 @@
 /* See stdio.h. Schemes: none and fifo:// (fifos; a path that is no fifo is appended to), file:// (appended to, parents
- * made), binary:// (a logger). */
+ * made). */
 #include "shim/stdio.h"
 #include "base/fd.h"
 #include <sys/stat.h>
@@ -20,11 +20,6 @@ int stdio_init(struct stdio *s, const char *in, const char *out, const char *err
     s->uri[STDOUT] = strdup(out);
     s->uri[STDERR] = strdup(err);
     return s->uri[STDIN] != NULL && s->uri[STDOUT] != NULL && s->uri[STDERR] != NULL ? 0 : -ENOMEM;
-}
-
-bool stdio_is_logger(const struct stdio *s, const char **uri)
-{
-    return after_scheme(s->uri[STDOUT], "binary://", uri);
 }
 
 /* A reader can be opened at once, and a writer once there is a reader: so both ends never wait for anybody. */
@@ -73,14 +68,16 @@ static int open_stream(const char *uri, bool input, bool terminal, int *fd, int 
     struct stat st;
     const char *path;
 
-    if (uri[0] == 0 || after_scheme(uri, "binary://", &path))
+    if (uri[0] == 0)
         return 0;
+    if (strncmp(uri, "binary", 6) == 0)
+        return err_set(e, ENOTSUP, "stdio %s: loggers (binary://) are not supported yet", uri);
     if (after_scheme(uri, "file://", &path))
         return open_file(path, input, fd, e);
     if (!after_scheme(uri, "fifo://", &path))
         path = uri;
     if (path[0] != '/')
-        return err_set(e, EINVAL, "stdio %s: known are a path of a fifo, fifo://, file:// and binary://", uri);
+        return err_set(e, EINVAL, "stdio %s: known are a path of a fifo, fifo:// and file://", uri);
     if (stat(path, &st) != 0)
         return err_sys(e, "cannot find the fifo %s", path);
     if (S_ISFIFO(st.st_mode))

@@ -3,7 +3,7 @@
  * Nothing is copied: the container gets the fifo or file itself, so slow readers, a killed shim or a restarted containerd
  * cost no data and no memory. The shim only holds the other ends open: a reader of each output fifo, so that the container
  * gets no SIGPIPE while containerd restarts, and a writer of the input fifo, so that end of file comes with CloseIO.
- * Terminals are the exception (terminal.h). binary:// loggers are started by the worker (logger.h). */
+ * Terminals are the exception (terminal.h). binary:// loggers are refused by name until they are built. */
 #ifndef WHERRY_SHIM_STDIO_H
 #define WHERRY_SHIM_STDIO_H
 
@@ -21,7 +21,7 @@ struct stdio {
 /* Copies the URIs. Returns 0 or -ENOMEM; stdio_done is due in both cases. */
 int stdio_init(struct stdio *s, const char *in, const char *out, const char *err, bool terminal);
 
-/* Opens what the process will have as 0, 1, 2 (-1: nothing, /dev/null, or a logger's) into FDS, which the caller closes,
+/* Opens what the process will have as 0, 1, 2 (-1: nothing, /dev/null) into FDS, which the caller closes,
  * and the shim's own ends into s->held. Never blocks. With a terminal, FDS are what the shim copies from and to, without
  * blocking. Returns 0 or a negative errno with *E; then nothing stays open. */
 int stdio_open(struct stdio *s, int fds[STDIO_COUNT], struct err *e);
@@ -34,8 +34,5 @@ void stdio_close(struct stdio *s);
 
 /* Closes and frees. */
 void stdio_done(struct stdio *s);
-
-/* True when stdout is a logger's ("binary://..."); *PATH then is what follows the scheme. */
-bool stdio_is_logger(const struct stdio *s, const char **uri);
 
 #endif

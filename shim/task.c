@@ -28,6 +28,12 @@ static enum ttrpc_code code_of(int error)
     }
 }
 
+/* Create's: see above. */
+static enum ttrpc_code create_code_of(int error)
+{
+    return error == ENOTSUP ? TTRPC_UNKNOWN : code_of(error);
+}
+
 static void fail_memory(struct call *call)
 {
     call_fail(call, TTRPC_RESOURCE_EXHAUSTED, "the shim is out of memory");
@@ -71,7 +77,7 @@ static struct process *process_of_worker(struct worker *worker)
 static struct runtime_job job_of(const struct container *c)
 {
     return (struct runtime_job){.root = c->root, .id = c->id, .bundle = c->bundle, .libexec = c->shim->libexec, .options = &c->options,
-                                .namespace = c->shim->namespace, .address = c->shim->grpc_address, .exec_id = ""};
+                                .namespace = c->shim->namespace, .address = c->shim->grpc_address};
 }
 
 /* --- Create --------------------------------------------------------------------------------------------------------- */
@@ -136,11 +142,10 @@ static void create_done(struct worker *worker, const struct worker_report *repor
 
     init->busy = NULL;
     if (report->code != 0) {
-        enum ttrpc_code code = code_of(report->code);
         log_line(LOG_ERROR, c->id, "create failed: %s", report->text);
         if (report->code == ECHILD)
             shim_sweep(shim);
-        create_abandon(c, code == TTRPC_UNIMPLEMENTED ? TTRPC_UNKNOWN : code, report->text, report->code != ECHILD);
+        create_abandon(c, create_code_of(report->code), report->text, report->code != ECHILD);
         return;
     }
     c->cgroup = strndup(report->data, report->len);
@@ -228,12 +233,11 @@ static void handle_create(void *context, struct call *call, const ProtobufCMessa
     if (error == 0) {
         job = job_of(c);
         job.create = request;
-        job.stdio = &c->init.stdio;
         c->init.worker.done = create_done;
         error = start_with_stdio(&c->init, runtime_create, &job, &e);
     }
     if (error != 0) {
-        call_fail(call, code_of(-error), "%s", e.text);
+        call_fail(call, create_code_of(-error), "%s", e.text);
         container_free(c);
         return;
     }
@@ -608,8 +612,6 @@ static void start_exec(struct process *p, struct call *call)
         return;
     }
     job.body = &p->spec;
-    job.exec_id = p->id;
-    job.stdio = &p->stdio;
     p->worker.done = exec_done;
     error = start_with_stdio(p, runtime_exec, &job, &e);
     if (error != 0) {

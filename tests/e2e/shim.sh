@@ -217,7 +217,7 @@ cycles() {
 nothing_left() {
     sleep 0.3
     is "$version: nothing is left: tasks" "$(ctr task ls -q)" ""
-    is "$version: nothing is left: shims" "$(pgrep -f "$shim -namespace test" | tr '\n' ' ')" ""
+    is "$version: nothing is left: shims" "$(pgrep -f "$shim -namespace wherry-shim" | tr '\n' ' ')" ""
     is "$version: nothing is left: sockets" "$(ls /run/containerd/s 2>/dev/null)" ""
     is "$version: nothing is left: states" "$(ls /run/containerd/wherry/wherry-shim 2>/dev/null)" ""
     is "$version: nothing is left: mounts" "$(grep -c rootfs /proc/self/mountinfo)" 0

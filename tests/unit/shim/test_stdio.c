@@ -85,6 +85,9 @@ static void files_and_what_is_refused(void **state)
     assert_int_equal(stdio_init(&s, "", "http://x", "", false), 0);
     assert_int_equal(stdio_open(&s, fds, &e), -EINVAL);
     stdio_done(&s);
+    assert_int_equal(stdio_init(&s, "", "binary:///bin/logger", "", false), 0);
+    assert_int_equal(stdio_open(&s, fds, &e), -ENOTSUP);
+    stdio_done(&s);
     (void)state;
 }
 
