@@ -31,7 +31,7 @@ struct container_create {
     bool clone_parent;  /* the init becomes the child of the caller's parent (CLONE_PARENT), with exit signal 0 */
     bool cgroups_disabled; /* --cgroup-manager disabled: the caller's own cgroups are kept */
     const char *libexec; /* directory of engine, compile, system; NULL: found relative to /proc/self/exe */
-    const char *cache;   /* root-owned directory of the filter and artifact caches; NULL: /var/cache/wherry */
+    const char *cache;   /* root-owned directory of the filter and artifact caches; NULL: below /var/lib/wherry */
 };
 
 /* Creates a container and leaves its init waiting for container_start. On success OUT (in ARENA) is the state as written.
