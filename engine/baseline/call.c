@@ -1,8 +1,8 @@
 /* Calls: of functions, through tables and references, of builtins; and tail calls.
  *
- * Nothing survives a call in a register, so operands and dirty locals are written back first. A tail call to another instance is
- * made as an ordinary call and a return: the caller of this function relies on the pinned registers as this function leaves
- * them (gen/abi.h). */
+ * Nothing survives a call in a register, so operands and dirty locals are written back first. A tail call to another
+ * instance is made as an ordinary call and a return: the caller of this function relies on the pinned registers as
+ * this function leaves them (gen/abi.h). */
 #include "engine/baseline/compiler.h"
 
 struct areas {
@@ -11,7 +11,8 @@ struct areas {
 
 static struct areas areas_of(const struct type_def *t)
 {
-    return (struct areas){abi_types_area_bytes(t->params, t->param_count), abi_types_area_bytes(t->results, t->result_count)};
+    return (struct areas){abi_types_area_bytes(t->params, t->param_count),
+                          abi_types_area_bytes(t->results, t->result_count)};
 }
 
 /* Arguments to their places; all other values to memory unless this function ends here. */
@@ -23,7 +24,8 @@ static struct areas call_begin(struct compiler *c, const struct type_def *t, boo
     if (!leaves)
         vstack_save_all(c, first);
     masm_adjust_stack(&c->m, -(int32_t)(areas.args + areas.results));
-    merge_place(c, t->params, t->param_count, target_native.int_args, target_native.vector_args, masm_at(target_native.stack, 0));
+    merge_place(c, t->params, t->param_count, target_native.int_args, target_native.vector_args,
+                masm_at(target_native.stack, 0));
     vstack_truncate(c, first);
     vstack_forget_registers(c);
     return areas;
@@ -45,9 +47,12 @@ static void call_end(struct compiler *c, const struct type_def *t, struct areas 
         struct abi_place place = abi_next(&walk, t->results[i]);
         if (place.kind == ABI_SLOT) {
             vstack_push_slot(c, type);
-            masm_copy(&c->m, type, vstack_slot(c, vstack_top(c)), masm_at(target_native.stack, (int32_t)(place.index * 8)));
+            masm_copy(&c->m, type, vstack_slot(c, vstack_top(c)),
+                      masm_at(target_native.stack, (int32_t)(place.index * 8)));
         } else {
-            push_register_result(c, type, place.kind == ABI_INT ? target_native.int_results[place.index] : target_native.vector_args[place.index]);
+            push_register_result(c, type,
+                                 place.kind == ABI_INT ? target_native.int_results[place.index]
+                                                       : target_native.vector_args[place.index]);
         }
     }
     masm_adjust_stack(&c->m, (int32_t)areas.results);
@@ -63,7 +68,8 @@ void call_function(struct compiler *c, uint32_t func, bool tail)
     if (jumps) {
         uint32_t args = areas_of(t).args;
         masm_adjust_stack(&c->m, -(int32_t)args);
-        merge_place(c, t->params, t->param_count, target_native.int_args, target_native.vector_args, masm_at(target_native.stack, 0));
+        merge_place(c, t->params, t->param_count, target_native.int_args, target_native.vector_args,
+                    masm_at(target_native.stack, 0));
         masm_tail_leave(&c->m, args);
         masm_tail_function(&c->m, func, module->imported_func_count);
         control_set_unreachable(c);
@@ -139,7 +145,7 @@ void call_reference(struct compiler *c, uint32_t type, bool tail)
     call_address(c, &c->module->types[type], TRAP_NULL_REFERENCE, tail);
 }
 
-/* --- builtins -------------------------------------------------------------------------------------------------------------------- */
+/* --- builtins ----------------------------------------------------------------------------------------------------- */
 static bool is_extended(const struct compiler *c, const struct value *v, reg r)
 {
     return (v->type != VT_I32 && v->type != VT_REF_NULL) || !regset_has(c->regs.upper, r);
@@ -155,11 +161,12 @@ void call_builtin(struct compiler *c, enum vm_builtin builtin, uint64_t first, u
     vstack_save_all(c, at);
     for (unsigned i = 0; i < count; i++) {
         const struct value *v = &c->stack[at + i];
-        reg to = args[1 + i], from = v->kind == VALUE_REG ? v->reg : v->kind == VALUE_LOCAL ? c->locals[v->local].reg : REG_NONE;
-        if (from != REG_NONE)
-            moves_add(&moves, v->type, to, from);
+        reg to = args[1 + i], from = vstack_register_of(c, v);
+        if (from == REG_NONE)
+            continue;
+        moves_add(&moves, v->type, to, from);
         if (from == to && !is_extended(c, v, from))
-            extends |= regset_of(to);
+            extends |= regset_of(from);
     }
     moves_emit(c, &moves);
     for (; extends != 0; extends &= extends - 1)

@@ -1,9 +1,10 @@
-/* The baseline compiler: one pass over each body, straight to machine code (see compiler.h for how values are tracked). */
+/* The baseline compiler: one pass over each body, straight to machine code (see compiler.h for how values are
+ * tracked). */
 #include "engine/baseline/compiler.h"
 #include "engine/feature.h"
 #include <assert.h>
 
-/* --- a function's frame ---------------------------------------------------------------------------------------------------------- */
+/* --- a function's frame ------------------------------------------------------------------------------------------- */
 static struct local *add_local(struct compiler *c, valtype type)
 {
     struct local *l;
@@ -78,13 +79,14 @@ static void open_function(struct compiler *c)
     c->controls.len = 1;
 }
 
-/* --- one instruction -------------------------------------------------------------------------------------------------------------- */
+/* --- one instruction ---------------------------------------------------------------------------------------------- */
 static int unsupported(struct compiler *c, enum opcode op)
 {
     uint32_t feature = opcode_infos[op].feature;
 
-    return err_set(c->err, ENOTSUP, "function %u at byte %u: the instruction %s%s%s is not built yet", c->func, c->m.wasm_offset,
-                   opcode_name(op), feature != 0 ? " of the feature " : "", feature != 0 ? feature_name(feature) : "");
+    return err_set(c->err, ENOTSUP, "function %u at byte %u: the instruction %s%s%s is not built yet", c->func,
+                   c->m.wasm_offset, opcode_name(op), feature != 0 ? " of the feature " : "",
+                   feature != 0 ? feature_name(feature) : "");
 }
 
 static void select_typed(struct compiler *c)
@@ -178,7 +180,7 @@ static bool compile_instruction(struct compiler *c, enum opcode op)
     }
 }
 
-/* --- functions and modules ---------------------------------------------------------------------------------------------------------- */
+/* --- functions and modules ---------------------------------------------------------------------------------------- */
 static int compile_body(struct compiler *c)
 {
     while (c->controls.len != 0) {
@@ -248,7 +250,8 @@ static void compiler_done(struct compiler *c)
     free(c);
 }
 
-int baseline_compile(const struct module *m, const struct code_options *options, struct code_object *out, struct err *err)
+int baseline_compile(const struct module *m, const struct code_options *options, struct code_object *out,
+                     struct err *err)
 {
     struct compiler *c = calloc(1, sizeof *c);
     int result = 0;

@@ -1,13 +1,15 @@
 /* The one-pass compiler's state, shared by the files of this folder.
  *
  * A function is translated while its body is read once. Where a value is, is known only to the compiler:
- *  - an operand is a constant, a register of its own, the (unchanged) value of a local, its own slot in the frame, or the flags;
- *  - a local is in its slot, or in one register ("cached") that may be newer than the slot ("dirty").
- * A label remembers which registers hold which locals there (struct regfile); whoever jumps to it brings that about (merge.c).
- * Operands below a block lie in slots or are constants while the block is open, so labels need not describe them.
+ *  - an operand is a constant, a register of its own, the (unchanged) value of a local, its own slot in the frame,
+ *    or the flags;
+ *  - a local is in its slot, or in one register ("cached") that may be newer than the slot ("dirty"). A label
+ *    remembers which registers hold which locals there (struct regfile); whoever jumps to it brings that about
+ *    (merge.c). Operands below a block lie in slots or are constants while the block is open, so labels need not
+ *    describe them.
  *
- * In a loop the locals it uses most have a home register (scan.c): they are there at the loop's head and at every label
- * inside, so that the way round the loop touches no memory for their sake. */
+ * In a loop the locals it uses most have a home register (scan.c): they are there at the loop's head and at every
+ * label inside, so that the way round the loop touches no memory for their sake. */
 #ifndef WHERRY_ENGINE_BASELINE_COMPILER_H
 #define WHERRY_ENGINE_BASELINE_COMPILER_H
 
@@ -57,13 +59,13 @@ enum control_kind { CONTROL_FUNCTION, CONTROL_BLOCK, CONTROL_LOOP, CONTROL_IF, C
 
 struct control {
     uint8_t kind;
-    bool reached;        /* the label has a state: something jumps to it (a loop's has one from the start) */
-    reg result;          /* where a label's only value is handed over; REG_NONE: in its slot */
-    uint32_t height;     /* operands below the block's parameters */
+    bool reached;    /* the label has a state: something jumps to it (a loop's has one from the start) */
+    reg result;      /* where a label's only value is handed over; REG_NONE: in its slot */
+    uint32_t height; /* operands below the block's parameters */
     uint32_t param_count, result_count;
     const valtype *params, *results;
-    valtype single;      /* the only result in the short form of block types, where `results` is NULL */
-    uint32_t homes;      /* index of the struct homes that holds at the label */
+    valtype single; /* the only result in the short form of block types, where `results` is NULL */
+    uint32_t homes; /* index of the struct homes that holds at the label */
     struct masm_label label, otherwise;
     struct regfile state; /* at the label */
     struct regfile entry; /* CONTROL_IF: where the condition is false */
@@ -98,7 +100,8 @@ struct compiler {
     regset pinned; /* in use by the instruction being compiled */
     uint32_t value_of[REG_COUNT];
     unsigned turn; /* of eviction */
-    uint32_t destination; /* the local that the following local.set or local.tee names, if this result goes there directly */
+    uint32_t
+        destination; /* the local that the following local.set or local.tee names, if this result goes there directly */
     const uint8_t *destination_next;
     bool destination_tee;
 
@@ -117,7 +120,7 @@ struct compiler {
     VEC(struct masm_label *) table_labels;
 };
 
-/* --- reading -------------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 /* The body is valid, so its integers need none of the checks of engine/body.h. */
 static inline uint64_t read_unsigned(struct rd *r)
 {
@@ -156,7 +159,7 @@ static inline struct memarg read_memarg(struct rd *r)
     return arg;
 }
 
-/* --- vstack.c: operands, locals, registers ------------------------------------------------------------------------------- */
+/* --- vstack.c: operands, locals, registers ------------------------------------------------------------------------ */
 struct operand {
     reg reg;
     bool owned; /* nothing else needs the register's value: it may be overwritten */
@@ -180,6 +183,12 @@ static inline struct value *vstack_top(struct compiler *c)
 static inline uint8_t control_result_type(const struct control *control, uint32_t index)
 {
     return value_type(control->results != NULL ? control->results[index] : control->single);
+}
+
+/* The register that holds operand V now, or REG_NONE. */
+static inline reg vstack_register_of(const struct compiler *c, const struct value *v)
+{
+    return v->kind == VALUE_REG ? v->reg : v->kind == VALUE_LOCAL ? c->locals[v->local].reg : REG_NONE;
 }
 
 struct masm_address vstack_slot(const struct compiler *c, const struct value *v);
@@ -212,8 +221,8 @@ static inline bool vstack_top_is_const(const struct compiler *c)
 
 /* A free register, pinned. */
 reg vstack_alloc(struct compiler *c, bool vector);
-/* Where the result should go: into the local that is about to be set, into an operand's register, or a new one. Either operand may
- * be NULL. To be followed by vstack_push_result with that register. */
+/* Where the result should go: into the local that is about to be set, into an operand's register, or a new one.
+ * Either operand may be NULL. To be followed by vstack_push_result with that register. */
 reg vstack_destination(struct compiler *c, uint8_t type, const struct operand *a, const struct operand *b);
 void vstack_push_result(struct compiler *c, uint8_t type, reg r);
 /* Empties R and pins it. */
@@ -237,7 +246,7 @@ static inline void vstack_end_instruction(struct compiler *c)
     c->pinned = 0;
 }
 
-/* --- merge.c: moves between states ---------------------------------------------------------------------------------------- */
+/* --- merge.c: moves between states -------------------------------------------------------------------------------- */
 struct moves {
     regset targets;
     reg source[REG_COUNT];
@@ -256,23 +265,26 @@ struct edge {
     bool empty;
 };
 
-/* Works out what a jump to the label of CONTROL must do first, and fits the label's state to it where that is still open. */
+/* Works out what a jump to the label of CONTROL must do first, and fits the label's state to it where that is still
+ * open. */
 void merge_plan(struct compiler *c, struct control *control, struct edge *edge);
 /* Emits that. The compiler's own state stays as it was. */
 void merge_emit(struct compiler *c, const struct control *control, const struct edge *edge);
 /* The current state becomes the label's: registers, and the results on the stack. */
 void merge_arrive(struct compiler *c, struct control *control);
 /* Moves the top COUNT operands into argument or result places: registers, or slots of 8 bytes from AREA up. */
-void merge_place(struct compiler *c, const valtype *types, uint32_t count, const reg *ints, const reg *vectors, struct masm_address area);
+void merge_place(struct compiler *c, const valtype *types, uint32_t count, const reg *ints, const reg *vectors,
+                 struct masm_address area);
 
-/* --- scan.c ------------------------------------------------------------------------------------------------------------- */
-/* Looks ahead from behind a loop's block type to its end; fills c->loops from index 0 with it and the loops inside, in order. */
+/* --- scan.c ------------------------------------------------------------------------------------------------------- */
+/* Looks ahead from behind a loop's block type to its end; fills c->loops from index 0 with it and the loops inside,
+ * in order. */
 void scan_loop(struct compiler *c, struct rd r);
 void scan_done(struct compiler *c);
 void homes_enter_loop(struct compiler *c, const struct loop_info *loop);
 void homes_leave_loop(struct compiler *c);
 
-/* --- the instructions, by topic ------------------------------------------------------------------------------------------ */
+/* --- the instructions, by topic ----------------------------------------------------------------------------------- */
 void control_block(struct compiler *c);
 void control_loop(struct compiler *c);
 void control_if(struct compiler *c);
@@ -292,7 +304,8 @@ void control_select(struct compiler *c);
 void call_function(struct compiler *c, uint32_t func, bool tail);
 void call_indirect(struct compiler *c, uint32_t type, uint32_t table, bool tail);
 void call_reference(struct compiler *c, uint32_t type, bool tail);
-/* A builtin's arguments: the constant FIRST, then the top COUNT operands; pushes a result of RESULT unless VT_BOTTOM. */
+/* A builtin's arguments: the constant FIRST, then the top COUNT operands; pushes a result of RESULT unless
+ * VT_BOTTOM. */
 void call_builtin(struct compiler *c, enum vm_builtin builtin, uint64_t first, unsigned count, uint8_t result);
 
 /* Pops the address of an access of BYTES and checks it as far as the memory's guard does not. */
@@ -318,10 +331,11 @@ void compile_ref_func(struct compiler *c, uint32_t func);
 void compile_ref_is_null(struct compiler *c);
 void compile_ref_as_non_null(struct compiler *c);
 
-/* Pushes the i32 that says whether COND holds, or leaves it in the flags if the next instruction takes them from there. */
+/* Pushes the i32 that says whether COND holds, or leaves it in the flags if the next instruction takes them from
+ * there. */
 void numeric_push_condition(struct compiler *c, enum masm_cond cond);
-/* If the next instruction is arithmetic on two values of TYPE and one machine instruction can take the second, which has been
- * loaded from B, from memory: compiles it. */
+/* If the next instruction is arithmetic on two values of TYPE and one machine instruction can take the second, which
+ * has been loaded from B, from memory: compiles it. */
 bool numeric_with_memory(struct compiler *c, uint8_t type, struct masm_address b);
 /* Compiles OP if it works on vectors; false: it does not. */
 bool vector_op(struct compiler *c, enum opcode op);

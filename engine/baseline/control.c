@@ -19,8 +19,8 @@ static void set_reachable(struct compiler *c)
     c->unreachable = false;
 }
 
-/* --- opening a block --------------------------------------------------------------------------------------------------------- */
-static struct control *open(struct compiler *c, enum control_kind kind, struct block_type type)
+/* --- opening a block ---------------------------------------------------------------------------------------------- */
+static struct control *open_control(struct compiler *c, enum control_kind kind, struct block_type type)
 {
     struct control *k;
 
@@ -70,10 +70,11 @@ void control_block(struct compiler *c)
     struct block_type type = body_block_type(&c->body);
 
     flush_below(c, param_count(c, type), false);
-    open(c, CONTROL_BLOCK, type);
+    open_control(c, CONTROL_BLOCK, type);
 }
 
-/* The head's state: every home holds its local; dirty if the loop writes it, so that the way round need not store it. */
+/* The head's state: every home holds its local; dirty if the loop writes it, so that the way round need not store
+ * it. */
 static void loop_state(struct compiler *c, const struct loop_info *loop, struct regfile *state)
 {
     const struct homes *homes = vec_last(&c->homes);
@@ -106,7 +107,7 @@ void control_loop(struct compiler *c)
         scan_loop(c, c->body);
     loop = &c->loops.data[c->next_loop++];
     homes_enter_loop(c, loop);
-    k = open(c, CONTROL_LOOP, type);
+    k = open_control(c, CONTROL_LOOP, type);
     k->reached = true;
     loop_state(c, loop, &k->state);
     merge_plan(c, k, &edge);
@@ -116,7 +117,8 @@ void control_loop(struct compiler *c)
     vstack_set_regfile(c, &k->state);
 }
 
-/* Takes a condition off the stack: the flags that the instruction before left, or those of a test emitted by control_test. */
+/* Takes a condition off the stack: the flags that the instruction before left, or those of a test emitted by
+ * control_test. */
 struct condition {
     enum masm_cond cond;
     reg tested; /* or REG_NONE: the flags are set */
@@ -149,12 +151,12 @@ void control_if(struct compiler *c)
 
     flush_below(c, param_count(c, type), true);
     test_condition(c, &condition);
-    k = open(c, CONTROL_IF, type);
+    k = open_control(c, CONTROL_IF, type);
     masm_branch(&c->m, condition.cond ^ 1, &k->otherwise);
     regfile_copy(&k->entry, &c->regs);
 }
 
-/* --- edges ------------------------------------------------------------------------------------------------------------------- */
+/* --- edges -------------------------------------------------------------------------------------------------------- */
 static void merge_into(struct compiler *c, struct control *k)
 {
     struct edge edge;
@@ -194,9 +196,9 @@ void control_else(struct compiler *c)
     k->kind = CONTROL_ELSE;
 }
 
-/* --- closing a block --------------------------------------------------------------------------------------------------------- */
-/* Without else: both ways meet here. When nothing else has settled the label, the state at the condition does, so that the
- * false way needs no code of its own. */
+/* --- closing a block ---------------------------------------------------------------------------------------------- */
+/* Without else: both ways meet here. When nothing else has settled the label, the state at the condition does, so
+ * that the false way needs no code of its own. */
 static void end_if(struct compiler *c, struct control *k)
 {
     if (k->result_count == 0 && !k->reached) {
@@ -248,7 +250,7 @@ void control_end(struct compiler *c)
         vstack_truncate(c, innermost(c)->height);
 }
 
-/* --- branches ------------------------------------------------------------------------------------------------------------------ */
+/* --- branches ----------------------------------------------------------------------------------------------------- */
 static struct control *label_at(struct compiler *c, uint32_t depth)
 {
     assert(depth < c->controls.len);
@@ -352,7 +354,7 @@ static struct masm_label *table_target(struct compiler *c, uint32_t depth)
     if (k->table_stamp == c->table_stamps)
         return &k->stub;
     if (k->kind != CONTROL_FUNCTION) {
-            merge_plan(c, k, &edge);
+        merge_plan(c, k, &edge);
         if (edge.empty)
             return &k->label;
     }
@@ -397,6 +399,7 @@ void control_br_table(struct compiler *c)
     c->table_stamps++;
     c->table_labels.len = 0;
     for (uint32_t i = 0; i <= count; i++)
+        /* an array of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
         vec_push(&c->table_labels, table_target(c, read_u32(&c->body)));
     if (count != 0) {
         masm_compare_const(&c->m, false, index, count);
@@ -409,7 +412,7 @@ void control_br_table(struct compiler *c)
     control_set_unreachable(c);
 }
 
-/* --- select -------------------------------------------------------------------------------------------------------------------- */
+/* --- select ------------------------------------------------------------------------------------------------------- */
 void control_select(struct compiler *c)
 {
     struct condition condition = pop_condition(c);
@@ -422,7 +425,7 @@ void control_select(struct compiler *c)
     vstack_push_result(c, type, dst);
 }
 
-/* --- code that cannot be reached ------------------------------------------------------------------------------------------------- */
+/* --- code that cannot be reached ---------------------------------------------------------------------------------- */
 static bool opens_block(enum opcode op)
 {
     return op == OP_BLOCK || op == OP_LOOP || op == OP_IF || op == OP_TRY_TABLE;

@@ -1,12 +1,13 @@
-/* The macro assembler: what a one-pass compiler asks of a machine, in the machine's own registers but without their names.
+/* The macro assembler: what a one-pass compiler asks of a machine, in the machine's own registers but without their
+ * names.
  *
- * Every operation takes its destination and operands in any registers of the right class, equal or not, and reads all
- * operands before it writes (so `dst` may be one of them); the implementation pays for two-operand instructions. Only
- * shift counts and division have fixed places, named by struct target. Apart from the compares nothing here leaves flags
- * that anybody uses, and the operations marked "keeps flags" leave those of a compare alone.
+ * Every operation takes its destination and operands in any registers of the right class, equal or not, and reads
+ * all operands before it writes (so `dst` may be one of them); the implementation pays for two-operand instructions.
+ * Only shift counts and division have fixed places, named by struct target. Apart from the compares nothing here
+ * leaves flags that anybody uses, and the operations marked "keeps flags" leave those of a compare alone.
  *
- * A struct masm lives for a module. Between masm_begin and masm_end one function is emitted; traps that must be reached
- * by a jump are collected and put behind it, together with its constants. */
+ * A struct masm lives for a module. Between masm_begin and masm_end one function is emitted; traps that must be
+ * reached by a jump are collected and put behind it, together with its constants. */
 #ifndef WHERRY_ENGINE_BASELINE_MASM_H
 #define WHERRY_ENGINE_BASELINE_MASM_H
 
@@ -60,12 +61,14 @@ struct masm {
 };
 
 void masm_init(struct masm *m, struct code_object *out, uint32_t features);
-/* Resolves the calls between functions (their entries stand in out->entries by index - IMPORTED) and hands the bytes over to `out`. */
+/* Resolves the calls between functions (their entries stand in out->entries by index - IMPORTED) and hands the bytes
+ * over to `out`. */
 void masm_finish(struct masm *m, uint32_t imported);
 void masm_done(struct masm *m);
 
-/* --- functions ---------------------------------------------------------------------------------------------------------- */
-/* Prologue; the frame's size is given at the end. POP_BYTES: padded size of the stack arguments. Returns the entry's offset. */
+/* --- functions ---------------------------------------------------------------------------------------------------- */
+/* Prologue; the frame's size is given at the end. POP_BYTES: padded size of the stack arguments. Returns the entry's
+ * offset. */
 uint32_t masm_begin(struct masm *m, uint32_t pop_bytes);
 /* Everything behind the last instruction. FRAME_BYTES: what lies between the frame pointer and the stack pointer. */
 void masm_end(struct masm *m, uint32_t frame_bytes);
@@ -73,12 +76,30 @@ void masm_return(struct masm *m);
 /* Zeroes 8-byte slots from frame + FROM upwards; touches no register of the compiler's. */
 void masm_zero_slots(struct masm *m, int32_t from, uint32_t slots);
 
-/* --- control ------------------------------------------------------------------------------------------------------------ */
-/* In pairs: `cond ^ 1` is the opposite. Float conditions are false (and their opposites true) when an operand is NaN. */
+/* --- control ------------------------------------------------------------------------------------------------------ */
+/* In pairs: `cond ^ 1` is the opposite. Float conditions are false (and their opposites true) when an operand is
+ * NaN. */
 enum masm_cond {
-    COND_EQ, COND_NE, COND_LT_S, COND_GE_S, COND_LT_U, COND_GE_U, COND_GT_S, COND_LE_S, COND_GT_U, COND_LE_U,
-    COND_FLOAT_EQ, COND_FLOAT_NE, COND_FLOAT_LT, COND_FLOAT_NOT_LT, COND_FLOAT_GT, COND_FLOAT_NOT_GT,
-    COND_FLOAT_LE, COND_FLOAT_NOT_LE, COND_FLOAT_GE, COND_FLOAT_NOT_GE,
+    COND_EQ,
+    COND_NE,
+    COND_LT_S,
+    COND_GE_S,
+    COND_LT_U,
+    COND_GE_U,
+    COND_GT_S,
+    COND_LE_S,
+    COND_GT_U,
+    COND_LE_U,
+    COND_FLOAT_EQ,
+    COND_FLOAT_NE,
+    COND_FLOAT_LT,
+    COND_FLOAT_NOT_LT,
+    COND_FLOAT_GT,
+    COND_FLOAT_NOT_GT,
+    COND_FLOAT_LE,
+    COND_FLOAT_NOT_LE,
+    COND_FLOAT_GE,
+    COND_FLOAT_NOT_GE,
 };
 
 void masm_bind(struct masm *m, struct masm_label *label);
@@ -101,7 +122,7 @@ void masm_set(struct masm *m, enum masm_cond cond, reg dst);
 /* dst = cond ? a : b. Keeps nothing. */
 void masm_select(struct masm *m, uint8_t type, enum masm_cond cond, reg dst, reg a, reg b);
 
-/* --- moves; all keep flags ---------------------------------------------------------------------------------------------- */
+/* --- moves; all keep flags ---------------------------------------------------------------------------------------- */
 /* TYPE is a valtype's code. i32 and references arrive zero-extended. */
 void masm_move(struct masm *m, uint8_t type, reg dst, reg src);
 void masm_const(struct masm *m, uint8_t type, reg dst, uint64_t bits);
@@ -127,12 +148,17 @@ void masm_store_const(struct masm *m, uint8_t type, struct masm_address to, uint
 void masm_copy(struct masm *m, uint8_t type, struct masm_address to, struct masm_address from);
 void masm_load_pointer(struct masm *m, reg dst, struct masm_address from);
 
-/* --- integers ----------------------------------------------------------------------------------------------------------- */
+/* --- integers ----------------------------------------------------------------------------------------------------- */
 enum masm_alu { ALU_ADD, ALU_SUB, ALU_AND, ALU_OR, ALU_XOR, ALU_MUL };
 enum masm_shift { SHIFT_SHL, SHIFT_SHR_S, SHIFT_SHR_U, SHIFT_ROTL, SHIFT_ROTR };
 enum masm_divide { DIVIDE_DIV_S, DIVIDE_DIV_U, DIVIDE_REM_S, DIVIDE_REM_U };
 enum masm_unary {
-    UNARY_CLZ, UNARY_CTZ, UNARY_POPCNT, UNARY_EXTEND8, UNARY_EXTEND16, UNARY_EXTEND32, /* sign extensions */
+    UNARY_CLZ,
+    UNARY_CTZ,
+    UNARY_POPCNT,
+    UNARY_EXTEND8,
+    UNARY_EXTEND16,
+    UNARY_EXTEND32, /* sign extensions */
 };
 
 bool masm_const_fits(int64_t value); /* as the operand of the operations below */
@@ -157,7 +183,7 @@ void masm_add_wide(struct masm *m, bool subtract, reg low, reg high, reg a_low, 
 void masm_unary(struct masm *m, enum masm_unary op, bool wide, reg dst, reg a);
 void masm_zero_extend(struct masm *m, reg dst, reg src); /* i32 to i64 */
 
-/* --- floats ------------------------------------------------------------------------------------------------------------- */
+/* --- floats ------------------------------------------------------------------------------------------------------- */
 enum masm_float { FLOAT_ADD, FLOAT_SUB, FLOAT_MUL, FLOAT_DIV, FLOAT_MIN, FLOAT_MAX, FLOAT_COPYSIGN };
 enum masm_float_unary { FLOAT_ABS, FLOAT_NEG, FLOAT_CEIL, FLOAT_FLOOR, FLOAT_TRUNC, FLOAT_NEAREST, FLOAT_SQRT };
 
@@ -170,10 +196,22 @@ void masm_float_resize(struct masm *m, bool to_wide, reg dst, reg a);
 void masm_reinterpret(struct masm *m, bool wide, reg dst, reg src); /* between the classes, either way */
 void masm_from_int(struct masm *m, bool wide, bool int_wide, bool is_signed, reg dst, reg src, reg temporary);
 /* Trapping, or saturating with SATURATE. VECTOR_TEMPORARY: not A. */
-void masm_to_int(struct masm *m, bool wide, bool int_wide, bool is_signed, bool saturate, reg dst, reg a, reg vector_temporary);
+void masm_to_int(struct masm *m, bool wide, bool int_wide, bool is_signed, bool saturate, reg dst, reg a,
+                 reg vector_temporary);
 
-/* --- linear memory ------------------------------------------------------------------------------------------------------- */
-enum masm_access { ACCESS_8_S, ACCESS_8_U, ACCESS_16_S, ACCESS_16_U, ACCESS_32_S, ACCESS_32_U, ACCESS_64, ACCESS_F32, ACCESS_F64, ACCESS_V128 };
+/* --- linear memory ------------------------------------------------------------------------------------------------ */
+enum masm_access {
+    ACCESS_8_S,
+    ACCESS_8_U,
+    ACCESS_16_S,
+    ACCESS_16_U,
+    ACCESS_32_S,
+    ACCESS_32_U,
+    ACCESS_64,
+    ACCESS_F32,
+    ACCESS_F64,
+    ACCESS_V128
+};
 
 /* Loads and extends to 32 bits or, WIDE, to 64. Both record a trap site. */
 void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from);
@@ -184,9 +222,9 @@ void masm_add_or_trap(struct masm *m, reg sum, reg a, uint64_t value, enum trap_
 /* Compares 64 bits with a 64-bit field in memory, a table's element count for instance. */
 void masm_compare_memory(struct masm *m, reg a, struct masm_address b);
 
-/* --- vectors --------------------------------------------------------------------------------------------------------------- */
-/* An operation is named by its Wasm instruction. T: a further register for the operations that are not direct, none of the
- * operands and not DST; those that are direct take REG_NONE. */
+/* --- vectors ------------------------------------------------------------------------------------------------------ */
+/* An operation is named by its Wasm instruction. T: a further register for the operations that are not direct, none
+ * of the operands and not DST; those that are direct take REG_NONE. */
 bool masm_vector_is_direct(enum opcode op);
 void masm_v128_const(struct masm *m, reg dst, uint64_t low, uint64_t high);
 void masm_vector_unary(struct masm *m, enum opcode op, reg dst, reg a, reg t);
@@ -209,16 +247,17 @@ void masm_vector_load(struct masm *m, enum opcode op, reg dst, struct masm_addre
 void masm_vector_load_lane(struct masm *m, enum opcode op, reg dst, reg a, struct masm_address from, unsigned lane);
 void masm_vector_store_lane(struct masm *m, enum opcode op, reg a, struct masm_address to, unsigned lane);
 
-/* --- calls ---------------------------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 void masm_adjust_stack(struct masm *m, int32_t bytes); /* negative: makes room, touching every page on the way */
 void masm_call_function(struct masm *m, uint32_t func, uint32_t imported);
 /* Calls the function that the vm_import at index describes; the pinned registers are right again afterwards. */
 void masm_call_import(struct masm *m, uint32_t func);
-/* Calls the vm_func at FUNC (an address, not a reference). If null has not been ruled out, NULL_KIND is what it traps as. */
+/* Calls the vm_func at FUNC (an address, not a reference). If null has not been ruled out, NULL_KIND is what it
+ * traps as. */
 void masm_call_ref(struct masm *m, reg func, enum trap_kind null_kind);
 void masm_call_builtin(struct masm *m, enum vm_builtin builtin);
-/* Instead of a call: leaves the frame, with the stack arguments (ARG_BYTES at the stack pointer) where the callee, entered by a
- * jump, expects them; then one of the jumps. */
+/* Instead of a call: leaves the frame, with the stack arguments (ARG_BYTES at the stack pointer) where the callee,
+ * entered by a jump, expects them; then one of the jumps. */
 void masm_tail_leave(struct masm *m, uint32_t arg_bytes);
 void masm_tail_function(struct masm *m, uint32_t func, uint32_t imported);
 void masm_tail_ref(struct masm *m, reg func);
@@ -226,7 +265,8 @@ void masm_tail_ref(struct masm *m, reg func);
 void masm_compare_func_vm(struct masm *m, reg func, enum trap_kind null_kind);
 /* dst = address of what the reference names; null is found by the first use. */
 void masm_ref_address(struct masm *m, reg dst, reg reference);
-/* Traps unless the vm_func at FUNC has the canonical type of type index TYPE; the first use of FUNC. Clobbers nothing. */
+/* Traps unless the vm_func at FUNC has the canonical type of type index TYPE; the first use of FUNC. Clobbers
+ * nothing. */
 void masm_check_func_type(struct masm *m, reg func, uint32_t type, enum trap_kind null_kind);
 
 #endif

@@ -1,13 +1,14 @@
 /* Linear memory: loads, stores, size, and what builtins do.
  *
- * A 32-bit memory's reservation covers every index plus every offset, so an access is one instruction that faults where it must
- * not go. With explicit checks, for 64-bit memories, and where a page is smaller than the machine's, the end of the access is
- * compared with the size first. */
+ * A 32-bit memory's reservation covers every index plus every offset, so an access is one instruction that faults
+ * where it must not go. With explicit checks, for 64-bit memories, and where a page is smaller than the machine's,
+ * the end of the access is compared with the size first. */
 #include "engine/baseline/compiler.h"
 #include <assert.h>
 
-static const uint8_t access_bytes[] = {[ACCESS_8_S] = 1,  [ACCESS_8_U] = 1, [ACCESS_16_S] = 2, [ACCESS_16_U] = 2, [ACCESS_32_S] = 4,
-                                       [ACCESS_32_U] = 4, [ACCESS_64] = 8,  [ACCESS_F32] = 4,  [ACCESS_F64] = 8,  [ACCESS_V128] = 16};
+static const uint8_t access_bytes[] = {
+    [ACCESS_8_S] = 1,  [ACCESS_8_U] = 1, [ACCESS_16_S] = 2, [ACCESS_16_U] = 2, [ACCESS_32_S] = 4,
+    [ACCESS_32_U] = 4, [ACCESS_64] = 8,  [ACCESS_F32] = 4,  [ACCESS_F64] = 8,  [ACCESS_V128] = 16};
 
 static const struct limits *limits_of(const struct compiler *c, uint32_t memory)
 {
@@ -75,7 +76,8 @@ static bool is_guarded(const struct compiler *c, uint32_t memory)
     return !c->options->explicit_bounds_checks && !limits->is64 && limits->page_size_log2 == 16;
 }
 
-static struct masm_address pop_address(struct compiler *c, const struct memarg *arg, unsigned bytes, struct operand *index)
+static struct masm_address pop_address(struct compiler *c, const struct memarg *arg, unsigned bytes,
+                                       struct operand *index)
 {
     reg sum;
 
@@ -103,7 +105,8 @@ struct masm_address memory_address(struct compiler *c, const struct memarg *arg,
 /* A value that is all of what is loaded: the next instruction may take it from memory. */
 static bool is_whole(enum masm_access access, uint8_t type)
 {
-    return (access == ACCESS_32_U && type == VT_I32) || access == ACCESS_64 || access == ACCESS_F32 || access == ACCESS_F64;
+    return (access == ACCESS_32_U && type == VT_I32) || access == ACCESS_64 || access == ACCESS_F32 ||
+           access == ACCESS_F64;
 }
 
 static void load(struct compiler *c, enum masm_access access, uint8_t type)
@@ -145,17 +148,19 @@ static void store(struct compiler *c, enum masm_access access)
 }
 
 #define LOAD(name, as, type_) [OP_##name - OP_I32_LOAD] = {ACCESS_##as, VT_##type_}
-#define STORE(name, as) [OP_##name - OP_I32_LOAD] = {ACCESS_##as, VT_BOTTOM}
+#define STORE(name, as)       [OP_##name - OP_I32_LOAD] = {ACCESS_##as, VT_BOTTOM}
 
 static const struct {
     uint8_t access, type; /* of what is loaded; VT_BOTTOM: a store */
 } accesses[] = {
-    LOAD(I32_LOAD, 32_U, I32),     LOAD(I64_LOAD, 64, I64),        LOAD(F32_LOAD, F32, F32),     LOAD(F64_LOAD, F64, F64),
-    LOAD(I32_LOAD8_S, 8_S, I32),   LOAD(I32_LOAD8_U, 8_U, I32),    LOAD(I32_LOAD16_S, 16_S, I32), LOAD(I32_LOAD16_U, 16_U, I32),
-    LOAD(I64_LOAD8_S, 8_S, I64),   LOAD(I64_LOAD8_U, 8_U, I64),    LOAD(I64_LOAD16_S, 16_S, I64), LOAD(I64_LOAD16_U, 16_U, I64),
-    LOAD(I64_LOAD32_S, 32_S, I64), LOAD(I64_LOAD32_U, 32_U, I64),  STORE(I32_STORE, 32_U),       STORE(I64_STORE, 64),
-    STORE(F32_STORE, F32),         STORE(F64_STORE, F64),          STORE(I32_STORE8, 8_U),       STORE(I32_STORE16, 16_U),
-    STORE(I64_STORE8, 8_U),        STORE(I64_STORE16, 16_U),       STORE(I64_STORE32, 32_U),
+    LOAD(I32_LOAD, 32_U, I32),     LOAD(I64_LOAD, 64, I64),       LOAD(F32_LOAD, F32, F32),
+    LOAD(F64_LOAD, F64, F64),      LOAD(I32_LOAD8_S, 8_S, I32),   LOAD(I32_LOAD8_U, 8_U, I32),
+    LOAD(I32_LOAD16_S, 16_S, I32), LOAD(I32_LOAD16_U, 16_U, I32), LOAD(I64_LOAD8_S, 8_S, I64),
+    LOAD(I64_LOAD8_U, 8_U, I64),   LOAD(I64_LOAD16_S, 16_S, I64), LOAD(I64_LOAD16_U, 16_U, I64),
+    LOAD(I64_LOAD32_S, 32_S, I64), LOAD(I64_LOAD32_U, 32_U, I64), STORE(I32_STORE, 32_U),
+    STORE(I64_STORE, 64),          STORE(F32_STORE, F32),         STORE(F64_STORE, F64),
+    STORE(I32_STORE8, 8_U),        STORE(I32_STORE16, 16_U),      STORE(I64_STORE8, 8_U),
+    STORE(I64_STORE16, 16_U),      STORE(I64_STORE32, 32_U),
 };
 
 bool memory_op(struct compiler *c, enum opcode op)

@@ -1,11 +1,12 @@
 /* From the state at a jump to the state at its label.
  *
- * A label's state is settled by what first jumps to it, and as long as the label is ahead it can still be weakened at no cost:
- * a register may turn from clean to dirty, and a clean copy may be dropped. A loop's label is behind, so its state stands. */
+ * A label's state is settled by what first jumps to it, and as long as the label is ahead it can still be weakened
+ * at no cost: a register may turn from clean to dirty, and a clean copy may be dropped. A loop's label is behind, so
+ * its state stands. */
 #include "engine/baseline/compiler.h"
 #include <assert.h>
 
-/* --- parallel moves -------------------------------------------------------------------------------------------------------- */
+/* --- parallel moves ----------------------------------------------------------------------------------------------- */
 void moves_add(struct moves *moves, uint8_t type, reg to, reg from)
 {
     if (to == from)
@@ -24,8 +25,8 @@ static regset sources_of(const struct moves *moves, regset targets)
     return sources;
 }
 
-/* A register may be written once no move is left that reads it. When only circles are left, one register moves to the scratch
- * register, which opens its circle. */
+/* A register may be written once no move is left that reads it. When only circles are left, one register moves to
+ * the scratch register, which opens its circle. */
 void moves_emit(struct compiler *c, struct moves *moves)
 {
     regset left = moves->targets;
@@ -48,7 +49,7 @@ void moves_emit(struct compiler *c, struct moves *moves)
     moves->targets = 0;
 }
 
-/* --- edges ------------------------------------------------------------------------------------------------------------------- */
+/* --- edges -------------------------------------------------------------------------------------------------------- */
 static reg choose_result_register(struct compiler *c, const struct control *control)
 {
     const struct value *v = vstack_top(c);
@@ -119,7 +120,7 @@ static reg plan_local(struct compiler *c, struct control *control, struct edge *
 static void plan_result(struct compiler *c, const struct control *control, struct edge *edge)
 {
     const struct value *v = vstack_top(c);
-    reg from = v->kind == VALUE_REG ? v->reg : v->kind == VALUE_LOCAL ? c->locals[v->local].reg : REG_NONE;
+    reg from = vstack_register_of(c, v);
 
     if (from == REG_NONE) {
         edge->results = true;
@@ -164,7 +165,7 @@ static struct masm_address value_address(const struct compiler *c, const struct 
 
 static void store_value(struct compiler *c, const struct value *v, struct masm_address to)
 {
-    reg r = v->kind == VALUE_REG ? v->reg : v->kind == VALUE_LOCAL ? c->locals[v->local].reg : REG_NONE;
+    reg r = vstack_register_of(c, v);
     struct masm_address from;
 
     if (r != REG_NONE) {
@@ -238,25 +239,29 @@ void merge_arrive(struct compiler *c, struct control *control)
     }
 }
 
-/* --- calls and returns ------------------------------------------------------------------------------------------------------- */
+/* --- calls and returns -------------------------------------------------------------------------------------------- */
 static struct masm_address area_slot(struct masm_address area, uint32_t slot)
 {
     area.disp += (int32_t)(slot * 8);
     return area;
 }
 
-void merge_place(struct compiler *c, const valtype *types, uint32_t count, const reg *ints, const reg *vectors, struct masm_address area)
+void merge_place(struct compiler *c, const valtype *types, uint32_t count, const reg *ints, const reg *vectors,
+                 struct masm_address area)
 {
     struct abi_walk walk = {0};
     struct moves moves = {0};
-    struct { reg to; uint32_t index; } late[ABI_INT_REGISTERS + ABI_VECTOR_REGISTERS];
+    struct {
+        reg to;
+        uint32_t index;
+    } late[ABI_INT_REGISTERS + ABI_VECTOR_REGISTERS];
     unsigned late_count = 0;
     uint32_t first = c->height - count;
 
     for (uint32_t i = 0; i < count; i++) {
         const struct value *v = &c->stack[first + i];
         struct abi_place place = abi_next(&walk, types[i]);
-        reg to, from = v->kind == VALUE_REG ? v->reg : v->kind == VALUE_LOCAL ? c->locals[v->local].reg : REG_NONE;
+        reg to, from = vstack_register_of(c, v);
         if (place.kind == ABI_SLOT) {
             store_value(c, v, area_slot(area, place.index));
             continue;

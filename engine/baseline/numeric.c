@@ -1,7 +1,7 @@
 /* Arithmetic, comparisons and conversions.
  *
- * A comparison whose result the next instruction consumes as a condition leaves it in the flags; only br_if, if, select and eqz
- * do, and none of them emits anything before its own branch that would change them. */
+ * A comparison whose result the next instruction consumes as a condition leaves it in the flags; only br_if, if,
+ * select and eqz do, and none of them emits anything before its own branch that would change them. */
 #include "engine/baseline/compiler.h"
 #include <assert.h>
 
@@ -30,8 +30,9 @@ static uint8_t next_opcode(const struct compiler *c)
     return *c->body.at; /* there is always an end */
 }
 
-/* --- integers ------------------------------------------------------------------------------------------------------------------ */
-/* The next instruction takes a condition from the flags. Not an `if` that must write zeros first, which may need a loop. */
+/* --- integers ----------------------------------------------------------------------------------------------------- */
+/* The next instruction takes a condition from the flags. Not an `if` that must write zeros first, which may need a
+ * loop. */
 static bool flags_are_taken(const struct compiler *c)
 {
     uint8_t next = next_opcode(c);
@@ -54,8 +55,9 @@ void numeric_push_condition(struct compiler *c, enum masm_cond cond)
 static enum masm_cond exchanged(enum masm_cond cond)
 {
     static const uint8_t map[] = {
-        [COND_EQ] = COND_EQ, [COND_NE] = COND_NE, [COND_LT_S] = COND_GT_S, [COND_GE_S] = COND_LE_S, [COND_LT_U] = COND_GT_U,
-        [COND_GE_U] = COND_LE_U, [COND_GT_S] = COND_LT_S, [COND_LE_S] = COND_GE_S, [COND_GT_U] = COND_LT_U, [COND_LE_U] = COND_GE_U};
+        [COND_EQ] = COND_EQ,     [COND_NE] = COND_NE,     [COND_LT_S] = COND_GT_S, [COND_GE_S] = COND_LE_S,
+        [COND_LT_U] = COND_GT_U, [COND_GE_U] = COND_LE_U, [COND_GT_S] = COND_LT_S, [COND_LE_S] = COND_GE_S,
+        [COND_GT_U] = COND_LT_U, [COND_LE_U] = COND_GE_U};
     return map[cond];
 }
 
@@ -199,8 +201,8 @@ static void shift(struct compiler *c, enum masm_shift op, bool wide)
     vstack_push_result(c, int_type(wide), dst);
 }
 
-/* Pops two operands: the lower into target->quotient, the upper into a register that is neither that nor target->remainder, which
- * is vacated too. Returns the upper's register. */
+/* Pops two operands: the lower into target->quotient, the upper into a register that is neither that nor
+ * target->remainder, which is vacated too. Returns the upper's register. */
 static reg pop_for_pair(struct compiler *c, bool wide)
 {
     reg low = target_native.quotient, high = target_native.remainder;
@@ -233,7 +235,7 @@ static void divide(struct compiler *c, enum masm_divide op, bool wide)
     vstack_push_reg(c, int_type(wide), quotient ? target_native.quotient : target_native.remainder);
 }
 
-/* --- 128 bits in two halves ------------------------------------------------------------------------------------------------------ */
+/* --- 128 bits in two halves --------------------------------------------------------------------------------------- */
 static void multiply_wide(struct compiler *c, bool is_signed)
 {
     masm_multiply_wide(&c->m, is_signed, pop_for_pair(c, true));
@@ -295,7 +297,7 @@ static void extend(struct compiler *c, bool is_signed)
     vstack_push_result(c, VT_I64, dst);
 }
 
-/* --- floats --------------------------------------------------------------------------------------------------------------------- */
+/* --- floats ------------------------------------------------------------------------------------------------------- */
 static void float_binary(struct compiler *c, enum masm_float op, bool wide)
 {
     bool commutes = op == FLOAT_ADD || op == FLOAT_MUL;
@@ -344,7 +346,7 @@ static void float_resize(struct compiler *c, bool to_wide)
     vstack_push_result(c, float_type(to_wide), dst);
 }
 
-/* --- between integers and floats -------------------------------------------------------------------------------------------------- */
+/* --- between integers and floats ---------------------------------------------------------------------------------- */
 static void from_int(struct compiler *c, bool wide, bool int_wide, bool is_signed)
 {
     struct operand a = vstack_pop(c);
@@ -382,57 +384,127 @@ static void reinterpret(struct compiler *c, bool wide, uint8_t type)
     vstack_push_result(c, type, dst);
 }
 
-/* --- the table -------------------------------------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 enum numeric_kind {
-    NUMERIC_NONE, NUMERIC_COMPARE, NUMERIC_EQZ, NUMERIC_ALU, NUMERIC_SHIFT, NUMERIC_DIVIDE, NUMERIC_UNARY, NUMERIC_WRAP, NUMERIC_EXTEND,
-    NUMERIC_FLOAT, NUMERIC_FLOAT_UNARY, NUMERIC_FLOAT_COMPARE, NUMERIC_FLOAT_RESIZE, NUMERIC_FROM_INT, NUMERIC_TO_INT, NUMERIC_REINTERPRET, NUMERIC_ADD_WIDE,
+    NUMERIC_NONE,
+    NUMERIC_COMPARE,
+    NUMERIC_EQZ,
+    NUMERIC_ALU,
+    NUMERIC_SHIFT,
+    NUMERIC_DIVIDE,
+    NUMERIC_UNARY,
+    NUMERIC_WRAP,
+    NUMERIC_EXTEND,
+    NUMERIC_FLOAT,
+    NUMERIC_FLOAT_UNARY,
+    NUMERIC_FLOAT_COMPARE,
+    NUMERIC_FLOAT_RESIZE,
+    NUMERIC_FROM_INT,
+    NUMERIC_TO_INT,
+    NUMERIC_REINTERPRET,
+    NUMERIC_ADD_WIDE,
     NUMERIC_MULTIPLY_WIDE,
 };
 
 enum { INT_WIDE = 1, IS_SIGNED = 2, SATURATE = 4 }; /* flags of the conversions, in `op` */
 
 #define INT(name, kind, op) [OP_I32_##name] = {NUMERIC_##kind, op, false}, [OP_I64_##name] = {NUMERIC_##kind, op, true}
-#define FLOAT(name, kind, op) [OP_F32_##name] = {NUMERIC_##kind, op, false}, [OP_F64_##name] = {NUMERIC_##kind, op, true}
+#define FLOAT(name, kind, op)                                                                                          \
+    [OP_F32_##name] = {NUMERIC_##kind, op, false}, [OP_F64_##name] = {NUMERIC_##kind, op, true}
 #define CONVERT(name, kind, flags, wide) [OP_##name] = {NUMERIC_##kind, flags, wide}
 
 static const struct numeric {
     uint8_t kind, op;
     bool wide;
 } numerics[OPCODE_SPACE_VECTOR] = {
-    INT(EQZ, EQZ, 0), INT(EQ, COMPARE, COND_EQ), INT(NE, COMPARE, COND_NE), INT(LT_S, COMPARE, COND_LT_S), INT(LT_U, COMPARE, COND_LT_U),
-    INT(GT_S, COMPARE, COND_GT_S), INT(GT_U, COMPARE, COND_GT_U), INT(LE_S, COMPARE, COND_LE_S), INT(LE_U, COMPARE, COND_LE_U),
-    INT(GE_S, COMPARE, COND_GE_S), INT(GE_U, COMPARE, COND_GE_U),
-    INT(ADD, ALU, ALU_ADD), INT(SUB, ALU, ALU_SUB), INT(MUL, ALU, ALU_MUL), INT(AND, ALU, ALU_AND), INT(OR, ALU, ALU_OR), INT(XOR, ALU, ALU_XOR),
-    INT(SHL, SHIFT, SHIFT_SHL), INT(SHR_S, SHIFT, SHIFT_SHR_S), INT(SHR_U, SHIFT, SHIFT_SHR_U), INT(ROTL, SHIFT, SHIFT_ROTL),
+    INT(EQZ, EQZ, 0),
+    INT(EQ, COMPARE, COND_EQ),
+    INT(NE, COMPARE, COND_NE),
+    INT(LT_S, COMPARE, COND_LT_S),
+    INT(LT_U, COMPARE, COND_LT_U),
+    INT(GT_S, COMPARE, COND_GT_S),
+    INT(GT_U, COMPARE, COND_GT_U),
+    INT(LE_S, COMPARE, COND_LE_S),
+    INT(LE_U, COMPARE, COND_LE_U),
+    INT(GE_S, COMPARE, COND_GE_S),
+    INT(GE_U, COMPARE, COND_GE_U),
+    INT(ADD, ALU, ALU_ADD),
+    INT(SUB, ALU, ALU_SUB),
+    INT(MUL, ALU, ALU_MUL),
+    INT(AND, ALU, ALU_AND),
+    INT(OR, ALU, ALU_OR),
+    INT(XOR, ALU, ALU_XOR),
+    INT(SHL, SHIFT, SHIFT_SHL),
+    INT(SHR_S, SHIFT, SHIFT_SHR_S),
+    INT(SHR_U, SHIFT, SHIFT_SHR_U),
+    INT(ROTL, SHIFT, SHIFT_ROTL),
     INT(ROTR, SHIFT, SHIFT_ROTR),
-    INT(DIV_S, DIVIDE, DIVIDE_DIV_S), INT(DIV_U, DIVIDE, DIVIDE_DIV_U), INT(REM_S, DIVIDE, DIVIDE_REM_S), INT(REM_U, DIVIDE, DIVIDE_REM_U),
-    INT(CLZ, UNARY, UNARY_CLZ), INT(CTZ, UNARY, UNARY_CTZ), INT(POPCNT, UNARY, UNARY_POPCNT), INT(EXTEND8_S, UNARY, UNARY_EXTEND8),
-    INT(EXTEND16_S, UNARY, UNARY_EXTEND16), CONVERT(I64_EXTEND32_S, UNARY, UNARY_EXTEND32, true),
-    CONVERT(I32_WRAP_I64, WRAP, 0, false), CONVERT(I64_EXTEND_I32_S, EXTEND, IS_SIGNED, true), CONVERT(I64_EXTEND_I32_U, EXTEND, 0, true),
+    INT(DIV_S, DIVIDE, DIVIDE_DIV_S),
+    INT(DIV_U, DIVIDE, DIVIDE_DIV_U),
+    INT(REM_S, DIVIDE, DIVIDE_REM_S),
+    INT(REM_U, DIVIDE, DIVIDE_REM_U),
+    INT(CLZ, UNARY, UNARY_CLZ),
+    INT(CTZ, UNARY, UNARY_CTZ),
+    INT(POPCNT, UNARY, UNARY_POPCNT),
+    INT(EXTEND8_S, UNARY, UNARY_EXTEND8),
+    INT(EXTEND16_S, UNARY, UNARY_EXTEND16),
+    CONVERT(I64_EXTEND32_S, UNARY, UNARY_EXTEND32, true),
+    CONVERT(I32_WRAP_I64, WRAP, 0, false),
+    CONVERT(I64_EXTEND_I32_S, EXTEND, IS_SIGNED, true),
+    CONVERT(I64_EXTEND_I32_U, EXTEND, 0, true),
 
-    FLOAT(EQ, FLOAT_COMPARE, COND_FLOAT_EQ), FLOAT(NE, FLOAT_COMPARE, COND_FLOAT_NE), FLOAT(LT, FLOAT_COMPARE, COND_FLOAT_LT),
-    FLOAT(GT, FLOAT_COMPARE, COND_FLOAT_GT), FLOAT(LE, FLOAT_COMPARE, COND_FLOAT_LE), FLOAT(GE, FLOAT_COMPARE, COND_FLOAT_GE),
-    FLOAT(ABS, FLOAT_UNARY, FLOAT_ABS), FLOAT(NEG, FLOAT_UNARY, FLOAT_NEG), FLOAT(CEIL, FLOAT_UNARY, FLOAT_CEIL),
-    FLOAT(FLOOR, FLOAT_UNARY, FLOAT_FLOOR), FLOAT(TRUNC, FLOAT_UNARY, FLOAT_TRUNC), FLOAT(NEAREST, FLOAT_UNARY, FLOAT_NEAREST),
-    FLOAT(SQRT, FLOAT_UNARY, FLOAT_SQRT), FLOAT(ADD, FLOAT, FLOAT_ADD), FLOAT(SUB, FLOAT, FLOAT_SUB), FLOAT(MUL, FLOAT, FLOAT_MUL),
-    FLOAT(DIV, FLOAT, FLOAT_DIV), FLOAT(MIN, FLOAT, FLOAT_MIN), FLOAT(MAX, FLOAT, FLOAT_MAX), FLOAT(COPYSIGN, FLOAT, FLOAT_COPYSIGN),
-    CONVERT(F32_DEMOTE_F64, FLOAT_RESIZE, 0, false), CONVERT(F64_PROMOTE_F32, FLOAT_RESIZE, 0, true),
+    FLOAT(EQ, FLOAT_COMPARE, COND_FLOAT_EQ),
+    FLOAT(NE, FLOAT_COMPARE, COND_FLOAT_NE),
+    FLOAT(LT, FLOAT_COMPARE, COND_FLOAT_LT),
+    FLOAT(GT, FLOAT_COMPARE, COND_FLOAT_GT),
+    FLOAT(LE, FLOAT_COMPARE, COND_FLOAT_LE),
+    FLOAT(GE, FLOAT_COMPARE, COND_FLOAT_GE),
+    FLOAT(ABS, FLOAT_UNARY, FLOAT_ABS),
+    FLOAT(NEG, FLOAT_UNARY, FLOAT_NEG),
+    FLOAT(CEIL, FLOAT_UNARY, FLOAT_CEIL),
+    FLOAT(FLOOR, FLOAT_UNARY, FLOAT_FLOOR),
+    FLOAT(TRUNC, FLOAT_UNARY, FLOAT_TRUNC),
+    FLOAT(NEAREST, FLOAT_UNARY, FLOAT_NEAREST),
+    FLOAT(SQRT, FLOAT_UNARY, FLOAT_SQRT),
+    FLOAT(ADD, FLOAT, FLOAT_ADD),
+    FLOAT(SUB, FLOAT, FLOAT_SUB),
+    FLOAT(MUL, FLOAT, FLOAT_MUL),
+    FLOAT(DIV, FLOAT, FLOAT_DIV),
+    FLOAT(MIN, FLOAT, FLOAT_MIN),
+    FLOAT(MAX, FLOAT, FLOAT_MAX),
+    FLOAT(COPYSIGN, FLOAT, FLOAT_COPYSIGN),
+    CONVERT(F32_DEMOTE_F64, FLOAT_RESIZE, 0, false),
+    CONVERT(F64_PROMOTE_F32, FLOAT_RESIZE, 0, true),
 
-    FLOAT(CONVERT_I32_S, FROM_INT, IS_SIGNED), FLOAT(CONVERT_I32_U, FROM_INT, 0), FLOAT(CONVERT_I64_S, FROM_INT, INT_WIDE | IS_SIGNED),
+    FLOAT(CONVERT_I32_S, FROM_INT, IS_SIGNED),
+    FLOAT(CONVERT_I32_U, FROM_INT, 0),
+    FLOAT(CONVERT_I64_S, FROM_INT, INT_WIDE | IS_SIGNED),
     FLOAT(CONVERT_I64_U, FROM_INT, INT_WIDE),
-    CONVERT(I32_TRUNC_F32_S, TO_INT, IS_SIGNED, false), CONVERT(I32_TRUNC_F32_U, TO_INT, 0, false),
-    CONVERT(I32_TRUNC_F64_S, TO_INT, IS_SIGNED, true), CONVERT(I32_TRUNC_F64_U, TO_INT, 0, true),
-    CONVERT(I64_TRUNC_F32_S, TO_INT, INT_WIDE | IS_SIGNED, false), CONVERT(I64_TRUNC_F32_U, TO_INT, INT_WIDE, false),
-    CONVERT(I64_TRUNC_F64_S, TO_INT, INT_WIDE | IS_SIGNED, true), CONVERT(I64_TRUNC_F64_U, TO_INT, INT_WIDE, true),
-    CONVERT(I32_TRUNC_SAT_F32_S, TO_INT, SATURATE | IS_SIGNED, false), CONVERT(I32_TRUNC_SAT_F32_U, TO_INT, SATURATE, false),
-    CONVERT(I32_TRUNC_SAT_F64_S, TO_INT, SATURATE | IS_SIGNED, true), CONVERT(I32_TRUNC_SAT_F64_U, TO_INT, SATURATE, true),
-    CONVERT(I64_TRUNC_SAT_F32_S, TO_INT, SATURATE | INT_WIDE | IS_SIGNED, false), CONVERT(I64_TRUNC_SAT_F32_U, TO_INT, SATURATE | INT_WIDE, false),
-    CONVERT(I64_TRUNC_SAT_F64_S, TO_INT, SATURATE | INT_WIDE | IS_SIGNED, true), CONVERT(I64_TRUNC_SAT_F64_U, TO_INT, SATURATE | INT_WIDE, true),
-    CONVERT(I32_REINTERPRET_F32, REINTERPRET, VT_I32, false), CONVERT(I64_REINTERPRET_F64, REINTERPRET, VT_I64, true),
-    CONVERT(F32_REINTERPRET_I32, REINTERPRET, VT_F32, false), CONVERT(F64_REINTERPRET_I64, REINTERPRET, VT_F64, true),
+    CONVERT(I32_TRUNC_F32_S, TO_INT, IS_SIGNED, false),
+    CONVERT(I32_TRUNC_F32_U, TO_INT, 0, false),
+    CONVERT(I32_TRUNC_F64_S, TO_INT, IS_SIGNED, true),
+    CONVERT(I32_TRUNC_F64_U, TO_INT, 0, true),
+    CONVERT(I64_TRUNC_F32_S, TO_INT, INT_WIDE | IS_SIGNED, false),
+    CONVERT(I64_TRUNC_F32_U, TO_INT, INT_WIDE, false),
+    CONVERT(I64_TRUNC_F64_S, TO_INT, INT_WIDE | IS_SIGNED, true),
+    CONVERT(I64_TRUNC_F64_U, TO_INT, INT_WIDE, true),
+    CONVERT(I32_TRUNC_SAT_F32_S, TO_INT, SATURATE | IS_SIGNED, false),
+    CONVERT(I32_TRUNC_SAT_F32_U, TO_INT, SATURATE, false),
+    CONVERT(I32_TRUNC_SAT_F64_S, TO_INT, SATURATE | IS_SIGNED, true),
+    CONVERT(I32_TRUNC_SAT_F64_U, TO_INT, SATURATE, true),
+    CONVERT(I64_TRUNC_SAT_F32_S, TO_INT, SATURATE | INT_WIDE | IS_SIGNED, false),
+    CONVERT(I64_TRUNC_SAT_F32_U, TO_INT, SATURATE | INT_WIDE, false),
+    CONVERT(I64_TRUNC_SAT_F64_S, TO_INT, SATURATE | INT_WIDE | IS_SIGNED, true),
+    CONVERT(I64_TRUNC_SAT_F64_U, TO_INT, SATURATE | INT_WIDE, true),
+    CONVERT(I32_REINTERPRET_F32, REINTERPRET, VT_I32, false),
+    CONVERT(I64_REINTERPRET_F64, REINTERPRET, VT_I64, true),
+    CONVERT(F32_REINTERPRET_I32, REINTERPRET, VT_F32, false),
+    CONVERT(F64_REINTERPRET_I64, REINTERPRET, VT_F64, true),
 
-    CONVERT(I64_ADD128, ADD_WIDE, false, true), CONVERT(I64_SUB128, ADD_WIDE, true, true),
-    CONVERT(I64_MUL_WIDE_S, MULTIPLY_WIDE, true, true), CONVERT(I64_MUL_WIDE_U, MULTIPLY_WIDE, false, true),
+    CONVERT(I64_ADD128, ADD_WIDE, false, true),
+    CONVERT(I64_SUB128, ADD_WIDE, true, true),
+    CONVERT(I64_MUL_WIDE_S, MULTIPLY_WIDE, true, true),
+    CONVERT(I64_MUL_WIDE_U, MULTIPLY_WIDE, false, true),
 };
 
 bool numeric_with_memory(struct compiler *c, uint8_t type, struct masm_address b)
@@ -479,7 +551,9 @@ bool numeric_op(struct compiler *c, enum opcode op)
     case NUMERIC_FLOAT_COMPARE: float_compare(c, n->wide, n->op); break;
     case NUMERIC_FLOAT_RESIZE: float_resize(c, n->wide); break;
     case NUMERIC_FROM_INT: from_int(c, n->wide, (n->op & INT_WIDE) != 0, (n->op & IS_SIGNED) != 0); break;
-    case NUMERIC_TO_INT: to_int(c, n->wide, (n->op & INT_WIDE) != 0, (n->op & IS_SIGNED) != 0, (n->op & SATURATE) != 0); break;
+    case NUMERIC_TO_INT:
+        to_int(c, n->wide, (n->op & INT_WIDE) != 0, (n->op & IS_SIGNED) != 0, (n->op & SATURATE) != 0);
+        break;
     case NUMERIC_REINTERPRET: reinterpret(c, n->wide, n->op); break;
     case NUMERIC_ADD_WIDE: add_wide(c, n->op != 0); break;
     case NUMERIC_MULTIPLY_WIDE: multiply_wide(c, n->op != 0); break;

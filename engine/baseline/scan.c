@@ -1,12 +1,13 @@
 /* Which locals deserve a register in a loop: a look ahead over the bodies of outermost loops, each byte read once.
  *
- * Uses of locals are logged in order. Where a loop ends, its part of the log is added up per local and replaced by the sums, weighted
- * with how often an inner loop runs for one round of the outer; so the work stays linear in the length of the body. */
+ * Uses of locals are logged in order. Where a loop ends, its part of the log is added up per local and replaced by
+ * the sums, weighted with how often an inner loop runs for one round of the outer; so the work stays linear in the
+ * length of the body. */
 #include "engine/baseline/compiler.h"
 #include <assert.h>
 
 enum {
-    INNER_ROUNDS = 8,           /* assumed rounds of an inner loop for one of the outer */
+    INNER_ROUNDS = 8, /* assumed rounds of an inner loop for one of the outer */
     WEIGHT_LIMIT = 1 << 20,
     INSTRUCTIONS_PER_CALL = 24, /* a loop with fewer is dominated by its calls, which leave nothing in registers */
     NOT_A_LOOP = UINT32_MAX,
@@ -61,7 +62,8 @@ static void add_up(struct compiler *c, struct scan *s, size_t start)
     s->log.len = unique;
 }
 
-/* Keeps the COUNT_MAX heaviest locals of one register class, heaviest first; locals of equal weight in the order of first use. */
+/* Keeps the COUNT_MAX heaviest locals of one register class, heaviest first; locals of equal weight in the order of
+ * first use. */
 static void select_heaviest(struct compiler *c, const struct scan *s, size_t start, bool vector, unsigned count_max)
 {
     size_t first = c->scan_locals.len;
@@ -76,7 +78,8 @@ static void select_heaviest(struct compiler *c, const struct scan *s, size_t sta
         if (at - first >= count_max)
             continue;
         vec_push(&c->scan_locals, (struct loop_local){0});
-        memmove(&c->scan_locals.data[at + 1], &c->scan_locals.data[at], (c->scan_locals.len - 1 - at) * sizeof c->scan_locals.data[0]);
+        memmove(&c->scan_locals.data[at + 1], &c->scan_locals.data[at],
+                (c->scan_locals.len - 1 - at) * sizeof c->scan_locals.data[0]);
         c->scan_locals.data[at] = (struct loop_local){local, c->locals[local].scan_written};
         if (c->scan_locals.len - first > count_max)
             c->scan_locals.len--;
@@ -112,16 +115,16 @@ static void close_loop(struct compiler *c, struct scan *s, const struct open_blo
 enum { SKIP_OTHER, SKIP_NOTHING, SKIP_INTEGER, SKIP_TWO_INTEGERS, SKIP_LOCAL_READ, SKIP_LOCAL_WRITE };
 
 static const uint8_t skips[256] = {
-    [OP_I32_EQZ ... OP_I64_EXTEND32_S] = SKIP_NOTHING,
-    [OP_DROP ... OP_SELECT] = SKIP_NOTHING,
+    [OP_I32_EQZ... OP_I64_EXTEND32_S] = SKIP_NOTHING,
+    [OP_DROP... OP_SELECT] = SKIP_NOTHING,
     [OP_ELSE] = SKIP_NOTHING,
     [OP_RETURN] = SKIP_NOTHING,
-    [OP_BR ... OP_BR_IF] = SKIP_INTEGER,
-    [OP_GLOBAL_GET ... OP_GLOBAL_SET] = SKIP_INTEGER,
-    [OP_I32_CONST ... OP_I64_CONST] = SKIP_INTEGER,
-    [OP_I32_LOAD ... OP_I64_STORE32] = SKIP_TWO_INTEGERS,
+    [OP_BR... OP_BR_IF] = SKIP_INTEGER,
+    [OP_GLOBAL_GET... OP_GLOBAL_SET] = SKIP_INTEGER,
+    [OP_I32_CONST... OP_I64_CONST] = SKIP_INTEGER,
+    [OP_I32_LOAD... OP_I64_STORE32] = SKIP_TWO_INTEGERS,
     [OP_LOCAL_GET] = SKIP_LOCAL_READ,
-    [OP_LOCAL_SET ... OP_LOCAL_TEE] = SKIP_LOCAL_WRITE,
+    [OP_LOCAL_SET... OP_LOCAL_TEE] = SKIP_LOCAL_WRITE,
 };
 
 static const uint8_t *skip_integer(const uint8_t *at)
@@ -131,7 +134,8 @@ static const uint8_t *skip_integer(const uint8_t *at)
     return at;
 }
 
-/* Up to the next instruction that opens or ends a block, calls, or is rare (among them a load from a memory other than the first). */
+/* Up to the next instruction that opens or ends a block, calls, or is rare (among them a load from a memory other
+ * than the first). */
 static void scan_plain(struct scan *s, struct rd *r)
 {
     const uint8_t *start = r->at;
@@ -181,7 +185,10 @@ static void scan_instruction(struct compiler *c, struct scan *s, struct rd *r)
     case OP_CALL_REF:
     case OP_MEMORY_GROW:
     case OP_MEMORY_COPY:
-    case OP_MEMORY_FILL: s->calls++; body_skip_immediate(r, op); break;
+    case OP_MEMORY_FILL:
+        s->calls++;
+        body_skip_immediate(r, op);
+        break;
     default: body_skip_immediate(r, op);
     }
 }
@@ -210,7 +217,7 @@ void scan_done(struct compiler *c)
     free(c->scan);
 }
 
-/* --- homes -------------------------------------------------------------------------------------------------------------------- */
+/* --- homes -------------------------------------------------------------------------------------------------------- */
 static void note_homes(struct compiler *c, bool present)
 {
     const struct homes *homes = vec_last(&c->homes);
@@ -238,7 +245,8 @@ static reg choose_home(struct compiler *c, const struct homes *homes, uint32_t l
     return left != 0 ? regset_first(left) : REG_NONE;
 }
 
-static void choose_homes(struct compiler *c, const struct loop_info *loop, const struct homes *outer, struct homes *homes)
+static void choose_homes(struct compiler *c, const struct loop_info *loop, const struct homes *outer,
+                         struct homes *homes)
 {
     homes->set = 0;
     if (loop->calls)
@@ -259,7 +267,8 @@ static void choose_homes(struct compiler *c, const struct loop_info *loop, const
         if (r != REG_NONE)
             add_home(homes, r, local);
     }
-    for (regset left = outer->set & ~homes->set; left != 0; left &= left - 1) { /* room for the outer's that pass through */
+    for (regset left = outer->set & ~homes->set; left != 0;
+         left &= left - 1) { /* room for the outer's that pass through */
         reg r = regset_first(left);
         bool has = false;
         for (regset all = homes->set; all != 0; all &= all - 1)

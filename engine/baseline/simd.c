@@ -1,4 +1,5 @@
-/* Vectors. What an instruction takes and gives is its signature in opcodes.h; what it does is the macro assembler's business. */
+/* Vectors. What an instruction takes and gives is its signature in opcodes.h; what it does is the macro assembler's
+ * business. */
 #include "engine/baseline/compiler.h"
 #include <assert.h>
 
@@ -106,7 +107,7 @@ static void to_int(struct compiler *c, enum opcode op)
     }
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------------------ */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 static unsigned bytes_of(enum opcode op)
 {
     return 1u << opcode_infos[op].width_log2;

@@ -71,7 +71,7 @@ void compile_table_init(struct compiler *c, uint32_t segment, uint32_t table)
     call_builtin(c, BUILTIN_TABLE_INIT, table | (uint64_t)segment << 32, 3, VT_BOTTOM);
 }
 
-/* --- globals ----------------------------------------------------------------------------------------------------------------- */
+/* --- globals ------------------------------------------------------------------------------------------------------ */
 static struct masm_address global_address(struct compiler *c, reg r, uint32_t global)
 {
     masm_load_pointer(&c->m, r, masm_at(target_native.vm, offsetof(struct vm, globals)));
@@ -102,7 +102,7 @@ void compile_global_set(struct compiler *c, uint32_t global)
     masm_store(&c->m, type, global_address(c, vstack_alloc(c, false), global), value.reg);
 }
 
-/* --- references --------------------------------------------------------------------------------------------------------------- */
+/* --- references --------------------------------------------------------------------------------------------------- */
 void compile_ref_func(struct compiler *c, uint32_t func)
 {
     reg dst = vstack_destination(c, VT_REF_NULL, NULL, NULL);

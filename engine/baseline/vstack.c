@@ -1,7 +1,7 @@
 /* Operands, locals and registers while a function is compiled (see compiler.h).
  *
- * A register is free, holds a local (c->regs.locals), holds an operand (c->temps), or is pinned by the instruction being
- * compiled. Operands popped into registers are only pinned: the end of the instruction frees them. */
+ * A register is free, holds a local (c->regs.locals), holds an operand (c->temps), or is pinned by the instruction
+ * being compiled. Operands popped into registers are only pinned: the end of the instruction frees them. */
 #include "engine/baseline/compiler.h"
 #include <assert.h>
 
@@ -56,7 +56,7 @@ static void spill(struct compiler *c, struct value *v)
     v->kind = VALUE_SLOT;
 }
 
-/* --- pushing -------------------------------------------------------------------------------------------------------------- */
+/* --- pushing ------------------------------------------------------------------------------------------------------ */
 static __attribute__((noinline, cold)) void grow_stack(struct compiler *c)
 {
     size_t capacity = c->stack_capacity;
@@ -125,7 +125,7 @@ void vstack_truncate(struct compiler *c, uint32_t height)
         vstack_drop(c);
 }
 
-/* --- registers ------------------------------------------------------------------------------------------------------------ */
+/* --- registers ---------------------------------------------------------------------------------------------------- */
 static void forget_local_register(struct compiler *c, reg r)
 {
     c->locals[c->regs.local_of[r]].reg = REG_NONE;
@@ -278,7 +278,7 @@ void vstack_vacate(struct compiler *c, reg r)
     c->regs.upper &= ~bit;
 }
 
-/* --- popping -------------------------------------------------------------------------------------------------------------- */
+/* --- popping ------------------------------------------------------------------------------------------------------ */
 struct operand vstack_pop(struct compiler *c)
 {
     struct value v = *vstack_top(c);
@@ -304,6 +304,7 @@ struct operand vstack_pop(struct compiler *c)
         masm_set(&c->m, v.cond, o.reg);
         break;
     }
+    assert(o.reg != REG_NONE);
     c->pinned |= regset_of(o.reg);
     return o;
 }
@@ -319,7 +320,7 @@ struct operand vstack_pop_extended(struct compiler *c)
     return o;
 }
 
-/* --- setting locals --------------------------------------------------------------------------------------------------------- */
+/* --- setting locals ----------------------------------------------------------------------------------------------- */
 /* The operands that are the local's present value get it for themselves, since the local is about to change. */
 static void detach_operands(struct compiler *c, uint32_t local)
 {
@@ -425,7 +426,8 @@ static void set_local_from_register(struct compiler *c, uint32_t local, reg from
     c->pinned |= regset_of(from);
     if (l->refs != 0)
         detach_operands(c, local);
-    if (l->reg == REG_NONE && (l->home == REG_NONE || !regset_has(free_registers(c, type_is_vector(l->type)), l->home))) {
+    if (l->reg == REG_NONE &&
+        (l->home == REG_NONE || !regset_has(free_registers(c, type_is_vector(l->type)), l->home))) {
         hold_local(c, local, from, true);
         return;
     }
@@ -451,23 +453,23 @@ void vstack_set_local(struct compiler *c, uint32_t local, bool tee)
         set_local_from_register(c, local, v.reg);
     } else {
         struct operand o = {REG_NONE, true};
+        reg to;
         if (v.kind == VALUE_LOCAL)
             o = vstack_pop(c);
         else
             vstack_drop(c);
         if (l->refs != 0)
             detach_operands(c, local);
-        if (l->reg == REG_NONE)
-            hold_local(c, local, alloc_for_local(c, local), true);
-        c->pinned |= regset_of(l->reg);
-        c->regs.dirty |= regset_of(l->reg);
-        c->regs.upper &= ~regset_of(l->reg);
+        to = l->reg != REG_NONE ? l->reg : alloc_for_local(c, local);
+        hold_local(c, local, to, true);
+        c->pinned |= regset_of(to);
+        c->regs.upper &= ~regset_of(to);
         if (v.kind == VALUE_LOCAL)
-            masm_move(&c->m, l->type, l->reg, o.reg);
+            masm_move(&c->m, l->type, to, o.reg);
         else if (v.kind == VALUE_CONST)
-            masm_const(&c->m, l->type, l->reg, v.bits);
+            masm_const(&c->m, l->type, to, v.bits);
         else
-            masm_load(&c->m, l->type, l->reg, vstack_slot(c, &v));
+            masm_load(&c->m, l->type, to, vstack_slot(c, &v));
     }
     if (tee)
         vstack_push_local(c, local);
@@ -489,7 +491,7 @@ void vstack_settle_zeros(struct compiler *c)
     c->zeros = false;
 }
 
-/* --- whole states ----------------------------------------------------------------------------------------------------------- */
+/* --- whole states ------------------------------------------------------------------------------------------------- */
 /* Below this index every operand is a constant or in its slot. */
 static uint32_t live_from(const struct compiler *c, uint32_t from)
 {

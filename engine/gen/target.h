@@ -1,7 +1,7 @@
 /* What shared code may know about the machine it compiles for.
  *
- * Registers are numbered 0-31 for integers and references and 32-63 for floats and vectors, so that one 64-bit set holds any of them.
- * Which number is which register is the target's business. */
+ * Registers are numbered 0-31 for integers and references and 32-63 for floats and vectors, so that one 64-bit set
+ * holds any of them. Which number is which register is the target's business. */
 #ifndef WHERRY_ENGINE_GEN_TARGET_H
 #define WHERRY_ENGINE_GEN_TARGET_H
 

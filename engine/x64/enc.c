@@ -1,4 +1,5 @@
-/* See enc.h. Layout of an instruction: prefixes, REX, opcode map, opcode, ModRM, SIB, displacement (Intel SDM vol. 2, ch. 2). */
+/* See enc.h. Layout of an instruction: prefixes, REX, opcode map, opcode, ModRM, SIB, displacement (Intel SDM vol.
+ * 2, ch. 2). */
 #include "engine/x64/enc.h"
 #include "base/arena.h"
 #include <assert.h>
@@ -17,8 +18,9 @@ __attribute__((cold)) void x64_grow(struct x64_enc *e, size_t more_bytes)
     e->end = e->start + capacity;
 }
 
-/* Prefix, REX and opcode. REX_BITS: R, X and B in their places; FORCE: an empty REX is needed to name a byte register.
- * Bytes are written whether they count or not, and the ones that do not are overwritten: no branch depends on the instruction. */
+/* Prefix, REX and opcode. REX_BITS: R, X and B in their places; FORCE: an empty REX is needed to name a byte
+ * register. Bytes are written whether they count or not, and the ones that do not are overwritten: no branch depends
+ * on the instruction. */
 static inline uint8_t *opcode(uint8_t *p, uint32_t op, unsigned rex_bits, bool force)
 {
     static const uint8_t prefixes[] = {0, 0x66, 0xf3, 0xf2}, map_bytes[] = {0, 1, 2, 2};
@@ -44,7 +46,8 @@ static inline bool byte_register_needs_rex(unsigned r)
 void x64_rr(struct x64_enc *e, uint32_t op, unsigned reg_field, reg rm)
 {
     unsigned r = reg_field & 15, m = rm & 15;
-    bool force = ((op & X64_REG8) != 0 && byte_register_needs_rex(r)) || ((op & X64_RM8) != 0 && byte_register_needs_rex(m));
+    bool force =
+        ((op & X64_REG8) != 0 && byte_register_needs_rex(r)) || ((op & X64_RM8) != 0 && byte_register_needs_rex(m));
     uint8_t *p;
 
     x64_reserve(e);

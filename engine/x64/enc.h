@@ -1,8 +1,8 @@
 /* Encoder of x86-64 instructions: bytes, no policy.
  *
- * An instruction is described by one number (opcode, opcode map, mandatory prefix, operand size), so that a few functions encode
- * all of them: register with register, register with memory, and the forms with an opcode extension (/digit) in the
- * register field. Immediates follow with x64_imm8 and its like. */
+ * An instruction is described by one number (opcode, opcode map, mandatory prefix, operand size), so that a few
+ * functions encode all of them: register with register, register with memory, and the forms with an opcode extension
+ * (/digit) in the register field. Immediates follow with x64_imm8 and its like. */
 #ifndef WHERRY_ENGINE_X64_ENC_H
 #define WHERRY_ENGINE_X64_ENC_H
 
@@ -30,15 +30,15 @@ static inline uint32_t x64_offset(const struct x64_enc *e)
     return (uint32_t)(e->at - e->start);
 }
 
-/* --- describing an instruction ---------------------------------------------------------------------------------------- */
+/* --- describing an instruction ------------------------------------------------------------------------------------ */
 enum {
-    X64_0F = 1 << 8,   /* opcode map */
+    X64_0F = 1 << 8, /* opcode map */
     X64_0F38 = 2 << 8,
     X64_0F3A = 3 << 8,
-    X64_66 = 1 << 10,  /* mandatory or operand-size prefix */
+    X64_66 = 1 << 10, /* mandatory or operand-size prefix */
     X64_F3 = 2 << 10,
     X64_F2 = 3 << 10,
-    X64_W = 1 << 12,   /* 64-bit operands */
+    X64_W = 1 << 12,    /* 64-bit operands */
     X64_REG8 = 1 << 13, /* the register operand is a byte: spl, bpl, sil, dil need an empty REX */
     X64_RM8 = 1 << 14,  /* the same for the r/m operand when it is a register */
 };
@@ -50,37 +50,103 @@ static inline uint32_t x64_wide(bool wide)
 
 enum x64_op {
     /* "reg, r/m" unless the name says store */
-    X64_ADD = 0x03, X64_OR = 0x0b, X64_AND = 0x23, X64_SUB = 0x2b, X64_XOR = 0x33, X64_CMP = 0x3b, X64_ADC = 0x13, X64_SBB = 0x1b,
-    X64_TEST = 0x85, X64_IMUL = X64_0F | 0xaf, X64_IMUL_IMM32 = 0x69, X64_IMUL_IMM8 = 0x6b,
-    X64_MOV = 0x8b, X64_MOV_STORE = 0x89, X64_MOV8_STORE = 0x88 | X64_REG8, X64_MOV16_STORE = 0x89 | X64_66,
-    X64_MOVZX8 = X64_0F | 0xb6 | X64_RM8, X64_MOVZX16 = X64_0F | 0xb7, X64_MOVSX8 = X64_0F | 0xbe | X64_RM8, X64_MOVSX16 = X64_0F | 0xbf,
-    X64_MOVSXD = 0x63 | X64_W, X64_LEA = 0x8d, X64_CMOV = X64_0F | 0x40, X64_XCHG = 0x87, X64_CMPXCHG_STORE = X64_0F | 0xb1,
-    X64_CMPXCHG8_STORE = X64_0F | 0xb0 | X64_REG8, X64_XADD_STORE = X64_0F | 0xc1, X64_XADD8_STORE = X64_0F | 0xc0 | X64_REG8,
-    X64_BSR = X64_0F | 0xbd, X64_BSF = X64_0F | 0xbc, X64_POPCNT = X64_F3 | X64_0F | 0xb8, X64_LZCNT = X64_F3 | X64_0F | 0xbd,
+    X64_ADD = 0x03,
+    X64_OR = 0x0b,
+    X64_AND = 0x23,
+    X64_SUB = 0x2b,
+    X64_XOR = 0x33,
+    X64_CMP = 0x3b,
+    X64_ADC = 0x13,
+    X64_SBB = 0x1b,
+    X64_TEST = 0x85,
+    X64_IMUL = X64_0F | 0xaf,
+    X64_IMUL_IMM32 = 0x69,
+    X64_IMUL_IMM8 = 0x6b,
+    X64_MOV = 0x8b,
+    X64_MOV_STORE = 0x89,
+    X64_MOV8_STORE = 0x88 | X64_REG8,
+    X64_MOV16_STORE = 0x89 | X64_66,
+    X64_MOVZX8 = X64_0F | 0xb6 | X64_RM8,
+    X64_MOVZX16 = X64_0F | 0xb7,
+    X64_MOVSX8 = X64_0F | 0xbe | X64_RM8,
+    X64_MOVSX16 = X64_0F | 0xbf,
+    X64_MOVSXD = 0x63 | X64_W,
+    X64_LEA = 0x8d,
+    X64_CMOV = X64_0F | 0x40,
+    X64_XCHG = 0x87,
+    X64_CMPXCHG_STORE = X64_0F | 0xb1,
+    X64_CMPXCHG8_STORE = X64_0F | 0xb0 | X64_REG8,
+    X64_XADD_STORE = X64_0F | 0xc1,
+    X64_XADD8_STORE = X64_0F | 0xc0 | X64_REG8,
+    X64_BSR = X64_0F | 0xbd,
+    X64_BSF = X64_0F | 0xbc,
+    X64_POPCNT = X64_F3 | X64_0F | 0xb8,
+    X64_LZCNT = X64_F3 | X64_0F | 0xbd,
     X64_TZCNT = X64_F3 | X64_0F | 0xbc,
     /* with an opcode extension */
-    X64_ALU_IMM8 = 0x83, X64_ALU_IMM32 = 0x81, X64_GROUP3 = 0xf7, X64_SHIFT_IMM8 = 0xc1, X64_SHIFT_1 = 0xd1, X64_SHIFT_CL = 0xd3,
-    X64_GROUP5 = 0xff, X64_MOV_IMM32 = 0xc7, X64_MOV8_IMM8 = 0xc6, X64_MOV16_IMM16 = 0xc7 | X64_66, X64_SETCC = X64_0F | 0x90 | X64_RM8,
+    X64_ALU_IMM8 = 0x83,
+    X64_ALU_IMM32 = 0x81,
+    X64_GROUP3 = 0xf7,
+    X64_SHIFT_IMM8 = 0xc1,
+    X64_SHIFT_1 = 0xd1,
+    X64_SHIFT_CL = 0xd3,
+    X64_GROUP5 = 0xff,
+    X64_MOV_IMM32 = 0xc7,
+    X64_MOV8_IMM8 = 0xc6,
+    X64_MOV16_IMM16 = 0xc7 | X64_66,
+    X64_SETCC = X64_0F | 0x90 | X64_RM8,
     /* scalar floats: single; double adds X64_DOUBLE */
-    X64_MOVS_LOAD = X64_F3 | X64_0F | 0x10, X64_MOVS_STORE = X64_F3 | X64_0F | 0x11,
-    X64_ADDS = X64_F3 | X64_0F | 0x58, X64_MULS = X64_F3 | X64_0F | 0x59, X64_SUBS = X64_F3 | X64_0F | 0x5c, X64_DIVS = X64_F3 | X64_0F | 0x5e,
-    X64_MINS = X64_F3 | X64_0F | 0x5d, X64_MAXS = X64_F3 | X64_0F | 0x5f, X64_SQRTS = X64_F3 | X64_0F | 0x51,
-    X64_CVTSI2S = X64_F3 | X64_0F | 0x2a, X64_CVTTS2SI = X64_F3 | X64_0F | 0x2c, X64_CVTS2S = X64_F3 | X64_0F | 0x5a,
+    X64_MOVS_LOAD = X64_F3 | X64_0F | 0x10,
+    X64_MOVS_STORE = X64_F3 | X64_0F | 0x11,
+    X64_ADDS = X64_F3 | X64_0F | 0x58,
+    X64_MULS = X64_F3 | X64_0F | 0x59,
+    X64_SUBS = X64_F3 | X64_0F | 0x5c,
+    X64_DIVS = X64_F3 | X64_0F | 0x5e,
+    X64_MINS = X64_F3 | X64_0F | 0x5d,
+    X64_MAXS = X64_F3 | X64_0F | 0x5f,
+    X64_SQRTS = X64_F3 | X64_0F | 0x51,
+    X64_CVTSI2S = X64_F3 | X64_0F | 0x2a,
+    X64_CVTTS2SI = X64_F3 | X64_0F | 0x2c,
+    X64_CVTS2S = X64_F3 | X64_0F | 0x5a,
     X64_DOUBLE = X64_F3 ^ X64_F2,
-    X64_UCOMISS = X64_0F | 0x2e, X64_UCOMISD = X64_66 | X64_0F | 0x2e,
-    X64_ROUNDSS = X64_66 | X64_0F3A | 0x0a, X64_ROUNDSD = X64_66 | X64_0F3A | 0x0b,
-    X64_MOVAPS = X64_0F | 0x28, X64_MOVUPS = X64_0F | 0x10, X64_MOVUPS_STORE = X64_0F | 0x11, X64_MOVAPS_STORE = X64_0F | 0x29,
-    X64_ANDPS = X64_0F | 0x54, X64_ANDNPS = X64_0F | 0x55, X64_ORPS = X64_0F | 0x56, X64_XORPS = X64_0F | 0x57,
-    X64_MOVD = X64_66 | X64_0F | 0x6e, X64_MOVD_STORE = X64_66 | X64_0F | 0x7e, /* vector in the register field; W: movq */
+    X64_UCOMISS = X64_0F | 0x2e,
+    X64_UCOMISD = X64_66 | X64_0F | 0x2e,
+    X64_ROUNDSS = X64_66 | X64_0F3A | 0x0a,
+    X64_ROUNDSD = X64_66 | X64_0F3A | 0x0b,
+    X64_MOVAPS = X64_0F | 0x28,
+    X64_MOVUPS = X64_0F | 0x10,
+    X64_MOVUPS_STORE = X64_0F | 0x11,
+    X64_MOVAPS_STORE = X64_0F | 0x29,
+    X64_ANDPS = X64_0F | 0x54,
+    X64_ANDNPS = X64_0F | 0x55,
+    X64_ORPS = X64_0F | 0x56,
+    X64_XORPS = X64_0F | 0x57,
+    X64_MOVD = X64_66 | X64_0F | 0x6e,
+    X64_MOVD_STORE = X64_66 | X64_0F | 0x7e, /* vector in the register field; W: movq */
 };
 
 /* Opcode extensions */
 enum x64_digit {
-    X64_DIGIT_ADD = 0, X64_DIGIT_OR = 1, X64_DIGIT_AND = 4, X64_DIGIT_SUB = 5, X64_DIGIT_XOR = 6, X64_DIGIT_CMP = 7, /* ALU_IMM */
-    X64_DIGIT_ROL = 0, X64_DIGIT_ROR = 1, X64_DIGIT_SHL = 4, X64_DIGIT_SHR = 5, X64_DIGIT_SAR = 7,                 /* SHIFT */
-    X64_DIGIT_TEST = 0, X64_DIGIT_NOT = 2, X64_DIGIT_NEG = 3, X64_DIGIT_MUL = 4, X64_DIGIT_IMUL = 5,
-    X64_DIGIT_DIV = 6, X64_DIGIT_IDIV = 7, /* GROUP3 */
-    X64_DIGIT_CALL = 2, X64_DIGIT_JMP = 4, /* GROUP5 */
+    X64_DIGIT_ADD = 0,
+    X64_DIGIT_OR = 1,
+    X64_DIGIT_AND = 4,
+    X64_DIGIT_SUB = 5,
+    X64_DIGIT_XOR = 6,
+    X64_DIGIT_CMP = 7, /* ALU_IMM */
+    X64_DIGIT_ROL = 0,
+    X64_DIGIT_ROR = 1,
+    X64_DIGIT_SHL = 4,
+    X64_DIGIT_SHR = 5,
+    X64_DIGIT_SAR = 7, /* SHIFT */
+    X64_DIGIT_TEST = 0,
+    X64_DIGIT_NOT = 2,
+    X64_DIGIT_NEG = 3,
+    X64_DIGIT_MUL = 4,
+    X64_DIGIT_IMUL = 5,
+    X64_DIGIT_DIV = 6,
+    X64_DIGIT_IDIV = 7, /* GROUP3 */
+    X64_DIGIT_CALL = 2,
+    X64_DIGIT_JMP = 4, /* GROUP5 */
 };
 
 enum x64_cc { CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G };
@@ -97,7 +163,7 @@ static inline struct x64_mem x64_at(reg base, int32_t disp)
     return (struct x64_mem){base, REG_NONE, 0, disp};
 }
 
-/* --- emitting --------------------------------------------------------------------------------------------------------- */
+/* --- emitting ----------------------------------------------------------------------------------------------------- */
 /* REG (or an opcode extension) with register RM. */
 void x64_rr(struct x64_enc *e, uint32_t op, unsigned reg_field, reg rm);
 /* REG with memory. For a rip-relative operand the displacement are the four bytes before the end of the instruction. */

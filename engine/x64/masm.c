@@ -6,13 +6,18 @@
 
 const struct target target_native = {
     .name = "x86-64",
-    .ints = 1 << RAX | 1 << RCX | 1 << RDX | 1 << RBX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R12 | 1 << R13,
+    .ints = 1 << RAX | 1 << RCX | 1 << RDX | 1 << RBX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R12 |
+            1 << R13,
     .vectors = (regset)0x7fff << XMM0,
     .int_homes = 1 << RBX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R12 | 1 << R13,
     .vector_homes = (regset)0x7ff8 << XMM0,
-    .vm = R15, .memory0 = R14, .frame = RBP, .stack = RSP,
+    .vm = R15,
+    .memory0 = R14,
+    .frame = RBP,
+    .stack = RSP,
     .shift_count = RCX,
-    .quotient = RAX, .remainder = RDX,
+    .quotient = RAX,
+    .remainder = RDX,
     .callee = RAX,
     .int_args = {RDI, RSI, RDX, RCX, R8, R9},
     .int_results = {RAX, RDX, RCX, RSI, RDI, R8},
@@ -66,7 +71,7 @@ void x64_site(struct masm *m, enum trap_kind kind)
     vec_push(&m->out->sites, (struct code_site){x64_offset(enc(m)), m->wasm_offset, (uint8_t)kind});
 }
 
-/* --- functions ---------------------------------------------------------------------------------------------------------- */
+/* --- functions ---------------------------------------------------------------------------------------------------- */
 enum { PAGE_BYTES = 4096, CODE_ALIGN = 16 };
 
 static void align_code(struct masm *m, uint8_t filler)
@@ -147,7 +152,8 @@ static void call_foreign(struct masm *m, reg base, int32_t disp)
     struct x64_enc *e = enc(m);
 
     _Static_assert(offsetof(struct vm_func, code) == 0 && offsetof(struct vm_func, vm) == 8, "one sequence for both");
-    _Static_assert(offsetof(struct vm_import, code) == 0 && offsetof(struct vm_import, vm) == 8, "one sequence for both");
+    _Static_assert(offsetof(struct vm_import, code) == 0 && offsetof(struct vm_import, vm) == 8,
+                   "one sequence for both");
     x64_rm(e, X64_MOV | X64_W, R15, x64_at(base, disp + 8));
     x64_rm(e, X64_MOV | X64_W, R14, x64_at(R15, 0));
     x64_rm(e, X64_GROUP5, X64_DIGIT_CALL, x64_at(base, disp));
@@ -210,7 +216,7 @@ void masm_zero_slots(struct masm *m, int32_t from, uint32_t slots)
     x64_rr(e, X64_XORPS, X64_VECTOR_SCRATCH, X64_VECTOR_SCRATCH);
     if (bytes > 512) {
         uint32_t loop, whole = bytes & ~15u;
-        x64_mov_imm(e, X64_SCRATCH, (uint64_t)-(int64_t)whole);
+        x64_mov_imm(e, X64_SCRATCH, (uint64_t) - (int64_t)whole);
         loop = x64_offset(e);
         x64_rm(e, X64_MOVUPS_STORE, X64_VECTOR_SCRATCH, (struct x64_mem){RBP, X64_SCRATCH, 0, from + (int32_t)whole});
         x64_rr(e, X64_ALU_IMM8 | X64_W, X64_DIGIT_ADD, X64_SCRATCH);
@@ -224,13 +230,27 @@ void masm_zero_slots(struct masm *m, int32_t from, uint32_t slots)
         x64_rm(e, X64_MOVD_STORE | X64_W, X64_VECTOR_SCRATCH, x64_at(RBP, from + (int32_t)at));
 }
 
-/* --- control ------------------------------------------------------------------------------------------------------------ */
+/* --- control ------------------------------------------------------------------------------------------------------ */
 static const uint8_t condition_codes[] = {
-    [COND_EQ] = CC_E, [COND_NE] = CC_NE, [COND_LT_S] = CC_L, [COND_GE_S] = CC_GE, [COND_LT_U] = CC_B, [COND_GE_U] = CC_AE,
-    [COND_GT_S] = CC_G, [COND_LE_S] = CC_LE, [COND_GT_U] = CC_A, [COND_LE_U] = CC_BE,
+    [COND_EQ] = CC_E,
+    [COND_NE] = CC_NE,
+    [COND_LT_S] = CC_L,
+    [COND_GE_S] = CC_GE,
+    [COND_LT_U] = CC_B,
+    [COND_GE_U] = CC_AE,
+    [COND_GT_S] = CC_G,
+    [COND_LE_S] = CC_LE,
+    [COND_GT_U] = CC_A,
+    [COND_LE_U] = CC_BE,
     /* ucomis sets the carry when an operand is NaN; the compares for less have exchanged their operands */
-    [COND_FLOAT_LT] = CC_A, [COND_FLOAT_NOT_LT] = CC_BE, [COND_FLOAT_GT] = CC_A, [COND_FLOAT_NOT_GT] = CC_BE,
-    [COND_FLOAT_LE] = CC_AE, [COND_FLOAT_NOT_LE] = CC_B, [COND_FLOAT_GE] = CC_AE, [COND_FLOAT_NOT_GE] = CC_B,
+    [COND_FLOAT_LT] = CC_A,
+    [COND_FLOAT_NOT_LT] = CC_BE,
+    [COND_FLOAT_GT] = CC_A,
+    [COND_FLOAT_NOT_GT] = CC_BE,
+    [COND_FLOAT_LE] = CC_AE,
+    [COND_FLOAT_NOT_LE] = CC_B,
+    [COND_FLOAT_GE] = CC_AE,
+    [COND_FLOAT_NOT_GE] = CC_B,
 };
 
 static bool cond_is_double(enum masm_cond cond)
@@ -441,7 +461,7 @@ void masm_select(struct masm *m, uint8_t type, enum masm_cond cond, reg dst, reg
     }
 }
 
-/* --- moves -------------------------------------------------------------------------------------------------------------- */
+/* --- moves -------------------------------------------------------------------------------------------------------- */
 void masm_move(struct masm *m, uint8_t type, reg dst, reg src)
 {
     if (dst == src)
@@ -548,15 +568,19 @@ void masm_load_pointer(struct masm *m, reg dst, struct masm_address from)
     x64_rm(enc(m), X64_MOV | X64_W, dst, mem_of(from));
 }
 
-/* --- integers ----------------------------------------------------------------------------------------------------------- */
+/* --- integers ----------------------------------------------------------------------------------------------------- */
 bool masm_const_fits(int64_t value)
 {
     return value == (int32_t)value;
 }
 
-static const uint8_t alu_ops[] = {[ALU_ADD] = X64_ADD, [ALU_SUB] = X64_SUB, [ALU_AND] = X64_AND, [ALU_OR] = X64_OR, [ALU_XOR] = X64_XOR};
-static const uint8_t alu_digits[] = {[ALU_ADD] = X64_DIGIT_ADD, [ALU_SUB] = X64_DIGIT_SUB, [ALU_AND] = X64_DIGIT_AND,
-                                     [ALU_OR] = X64_DIGIT_OR, [ALU_XOR] = X64_DIGIT_XOR};
+static const uint8_t alu_ops[] = {
+    [ALU_ADD] = X64_ADD, [ALU_SUB] = X64_SUB, [ALU_AND] = X64_AND, [ALU_OR] = X64_OR, [ALU_XOR] = X64_XOR};
+static const uint8_t alu_digits[] = {[ALU_ADD] = X64_DIGIT_ADD,
+                                     [ALU_SUB] = X64_DIGIT_SUB,
+                                     [ALU_AND] = X64_DIGIT_AND,
+                                     [ALU_OR] = X64_DIGIT_OR,
+                                     [ALU_XOR] = X64_DIGIT_XOR};
 
 void masm_alu(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a, reg b)
 {
@@ -630,8 +654,11 @@ void masm_add_shifted(struct masm *m, bool wide, reg dst, reg a, reg b, unsigned
     x64_rm(enc(m), X64_LEA | x64_wide(wide), dst, (struct x64_mem){a, b, (uint8_t)shift, 0});
 }
 
-static const uint8_t shift_digits[] = {[SHIFT_SHL] = X64_DIGIT_SHL, [SHIFT_SHR_S] = X64_DIGIT_SAR, [SHIFT_SHR_U] = X64_DIGIT_SHR,
-                                       [SHIFT_ROTL] = X64_DIGIT_ROL, [SHIFT_ROTR] = X64_DIGIT_ROR};
+static const uint8_t shift_digits[] = {[SHIFT_SHL] = X64_DIGIT_SHL,
+                                       [SHIFT_SHR_S] = X64_DIGIT_SAR,
+                                       [SHIFT_SHR_U] = X64_DIGIT_SHR,
+                                       [SHIFT_ROTL] = X64_DIGIT_ROL,
+                                       [SHIFT_ROTR] = X64_DIGIT_ROR};
 
 bool masm_shift_is_free(const struct masm *m, enum masm_shift op)
 {
@@ -640,7 +667,8 @@ bool masm_shift_is_free(const struct masm *m, enum masm_shift op)
 
 void masm_shift(struct masm *m, enum masm_shift op, bool wide, reg dst, reg a, reg count)
 {
-    static const uint32_t bmi2[] = {[SHIFT_SHL] = X64_66 | X64_0F38 | 0xf7, [SHIFT_SHR_S] = X64_F3 | X64_0F38 | 0xf7,
+    static const uint32_t bmi2[] = {[SHIFT_SHL] = X64_66 | X64_0F38 | 0xf7,
+                                    [SHIFT_SHR_S] = X64_F3 | X64_0F38 | 0xf7,
                                     [SHIFT_SHR_U] = X64_F2 | X64_0F38 | 0xf7};
     struct x64_enc *e = enc(m);
     uint32_t width = x64_wide(wide);
@@ -764,13 +792,14 @@ void masm_zero_extend(struct masm *m, reg dst, reg src)
     x64_rr(enc(m), X64_MOV, dst, src);
 }
 
-/* --- linear memory ------------------------------------------------------------------------------------------------------- */
+/* --- linear memory ------------------------------------------------------------------------------------------------ */
 void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from)
 {
     static const uint32_t ops[] = {
-        [ACCESS_8_S] = X64_MOVSX8, [ACCESS_8_U] = X64_MOVZX8, [ACCESS_16_S] = X64_MOVSX16, [ACCESS_16_U] = X64_MOVZX16,
-        [ACCESS_32_S] = X64_MOVSXD & ~X64_W, [ACCESS_32_U] = X64_MOV, [ACCESS_64] = X64_MOV | X64_W, [ACCESS_F32] = X64_MOVS_LOAD,
-        [ACCESS_F64] = X64_MOVS_LOAD ^ X64_DOUBLE, [ACCESS_V128] = X64_MOVUPS};
+        [ACCESS_8_S] = X64_MOVSX8,     [ACCESS_8_U] = X64_MOVZX8,           [ACCESS_16_S] = X64_MOVSX16,
+        [ACCESS_16_U] = X64_MOVZX16,   [ACCESS_32_S] = X64_MOVSXD & ~X64_W, [ACCESS_32_U] = X64_MOV,
+        [ACCESS_64] = X64_MOV | X64_W, [ACCESS_F32] = X64_MOVS_LOAD,        [ACCESS_F64] = X64_MOVS_LOAD ^ X64_DOUBLE,
+        [ACCESS_V128] = X64_MOVUPS};
     bool extend = wide && (access == ACCESS_8_S || access == ACCESS_16_S || access == ACCESS_32_S);
 
     x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
@@ -778,9 +807,10 @@ void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg ds
 }
 
 static const uint32_t store_ops[] = {
-    [ACCESS_8_S] = X64_MOV8_STORE, [ACCESS_8_U] = X64_MOV8_STORE, [ACCESS_16_S] = X64_MOV16_STORE, [ACCESS_16_U] = X64_MOV16_STORE,
-    [ACCESS_32_S] = X64_MOV_STORE, [ACCESS_32_U] = X64_MOV_STORE, [ACCESS_64] = X64_MOV_STORE | X64_W, [ACCESS_F32] = X64_MOVS_STORE,
-    [ACCESS_F64] = X64_MOVS_STORE ^ X64_DOUBLE, [ACCESS_V128] = X64_MOVUPS_STORE};
+    [ACCESS_8_S] = X64_MOV8_STORE,       [ACCESS_8_U] = X64_MOV8_STORE, [ACCESS_16_S] = X64_MOV16_STORE,
+    [ACCESS_16_U] = X64_MOV16_STORE,     [ACCESS_32_S] = X64_MOV_STORE, [ACCESS_32_U] = X64_MOV_STORE,
+    [ACCESS_64] = X64_MOV_STORE | X64_W, [ACCESS_F32] = X64_MOVS_STORE, [ACCESS_F64] = X64_MOVS_STORE ^ X64_DOUBLE,
+    [ACCESS_V128] = X64_MOVUPS_STORE};
 
 void masm_memory_store(struct masm *m, enum masm_access access, struct masm_address to, reg src)
 {
@@ -826,7 +856,7 @@ void masm_compare_memory(struct masm *m, reg a, struct masm_address b)
     x64_rm(enc(m), X64_CMP | X64_W, a, mem_of(b));
 }
 
-/* --- calls ---------------------------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 void masm_adjust_stack(struct masm *m, int32_t bytes)
 {
     struct x64_enc *e = enc(m);
@@ -859,8 +889,8 @@ void masm_call_import(struct masm *m, uint32_t func)
     call_foreign(m, R10, (int32_t)(func * sizeof(struct vm_import)));
 }
 
-/* Most functions called so are the same instance's, and then nothing need be loaded before or after: what the callee does next
- * does not wait for the loads of its own registers. */
+/* Most functions called so are the same instance's, and then nothing need be loaded before or after: what the callee
+ * does next does not wait for the loads of its own registers. */
 void masm_call_ref(struct masm *m, reg func, enum trap_kind null_kind)
 {
     struct x64_enc *e = enc(m);
@@ -880,8 +910,8 @@ void masm_call_builtin(struct masm *m, enum vm_builtin builtin)
     x64_site(m, TRAP_NONE);
 }
 
-/* The new arguments end where the old ones ended, so the return address moves by the difference. Copied from the highest down:
- * the destination lies above the source, and may reach into it. */
+/* The new arguments end where the old ones ended, so the return address moves by the difference. Copied from the
+ * highest down: the destination lies above the source, and may reach into it. */
 void masm_tail_leave(struct masm *m, uint32_t arg_bytes)
 {
     struct x64_enc *e = enc(m);

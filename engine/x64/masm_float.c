@@ -1,4 +1,5 @@
-/* The macro assembler's floating point, on SSE2 and SSE4.1 scalars. NaN and signed zero rules: core specification, "Numerics". */
+/* The macro assembler's floating point, on SSE2 and SSE4.1 scalars. NaN and signed zero rules: core specification,
+ * "Numerics". */
 #include "engine/x64/masm_x64.h"
 #include <assert.h>
 
@@ -14,8 +15,14 @@ static void compare(struct masm *m, bool wide, reg a, reg b)
 
 static uint64_t bits_of(bool wide, double value)
 {
-    union { double d; uint64_t bits; } as64 = {.d = value};
-    union { float f; uint32_t bits; } as32 = {.f = (float)value};
+    union {
+        double d;
+        uint64_t bits;
+    } as64 = {.d = value};
+    union {
+        float f;
+        uint32_t bits;
+    } as32 = {.f = (float)value};
     return wide ? as64.bits : as32.bits;
 }
 
@@ -26,7 +33,8 @@ static void compare_const(struct masm *m, bool wide, reg a, double value)
 
 void masm_float_compare(struct masm *m, bool wide, enum masm_cond cond, reg a, reg b)
 {
-    bool exchanged = cond == COND_FLOAT_LT || cond == COND_FLOAT_NOT_LT || cond == COND_FLOAT_LE || cond == COND_FLOAT_NOT_LE;
+    bool exchanged =
+        cond == COND_FLOAT_LT || cond == COND_FLOAT_NOT_LT || cond == COND_FLOAT_LE || cond == COND_FLOAT_NOT_LE;
 
     if (exchanged)
         compare(m, wide, b, a);
@@ -34,7 +42,7 @@ void masm_float_compare(struct masm *m, bool wide, enum masm_cond cond, reg a, r
         compare(m, wide, a, b);
 }
 
-/* --- arithmetic ---------------------------------------------------------------------------------------------------------- */
+/* --- arithmetic --------------------------------------------------------------------------------------------------- */
 static void arithmetic(struct masm *m, uint32_t op, bool commutes, reg dst, reg a, reg b)
 {
     struct x64_enc *e = enc(m);
@@ -92,7 +100,8 @@ static void copysign_of(struct masm *m, bool wide, reg dst, reg a, reg b)
     x64_rr(e, X64_ORPS, dst, X64_VECTOR_SCRATCH);
 }
 
-static const uint32_t arithmetic_ops[] = {[FLOAT_ADD] = X64_ADDS, [FLOAT_SUB] = X64_SUBS, [FLOAT_MUL] = X64_MULS, [FLOAT_DIV] = X64_DIVS};
+static const uint32_t arithmetic_ops[] = {
+    [FLOAT_ADD] = X64_ADDS, [FLOAT_SUB] = X64_SUBS, [FLOAT_MUL] = X64_MULS, [FLOAT_DIV] = X64_DIVS};
 
 void masm_float(struct masm *m, enum masm_float op, bool wide, reg dst, reg a, reg b)
 {
@@ -155,7 +164,7 @@ void masm_float_unary(struct masm *m, enum masm_float_unary op, bool wide, reg d
     }
 }
 
-/* --- conversions ---------------------------------------------------------------------------------------------------------- */
+/* --- conversions -------------------------------------------------------------------------------------------------- */
 void masm_float_resize(struct masm *m, bool to_wide, reg dst, reg a)
 {
     if (dst != a)
@@ -171,7 +180,8 @@ void masm_reinterpret(struct masm *m, bool wide, reg dst, reg src)
         x64_rr(enc(m), X64_MOVD_STORE | x64_wide(wide), src, dst);
 }
 
-/* 2^63 and above do not fit the signed conversion: halve, keeping the lowest bit sticky for the rounding, and double. */
+/* 2^63 and above do not fit the signed conversion: halve, keeping the lowest bit sticky for the rounding, and
+ * double. */
 static void from_u64(struct masm *m, bool wide, reg dst, reg src, reg temporary)
 {
     struct x64_enc *e = enc(m);
@@ -208,7 +218,8 @@ void masm_from_int(struct masm *m, bool wide, bool int_wide, bool is_signed, reg
     }
 }
 
-/* Everything that cannot be represented converts to the integer's minimum. Jumps over the rest otherwise; returns for x64_bind_short. */
+/* Everything that cannot be represented converts to the integer's minimum. Jumps over the rest otherwise; returns
+ * for x64_bind_short. */
 static uint32_t convert_or_fall_through(struct masm *m, bool wide, bool int_wide, reg dst, reg a)
 {
     struct x64_enc *e = enc(m);
@@ -219,7 +230,8 @@ static uint32_t convert_or_fall_through(struct masm *m, bool wide, bool int_wide
     return x64_jcc_short(e, CC_NO);
 }
 
-/* The double just below the i32 range is representable, the float just below it is not: then the minimum is the bound. */
+/* The double just below the i32 range is representable, the float just below it is not: then the minimum is the
+ * bound. */
 static void to_signed(struct masm *m, bool wide, bool int_wide, reg dst, reg a)
 {
     double limit = int_wide ? 9223372036854775808.0 : 2147483648.0;
@@ -311,7 +323,8 @@ static void to_u64(struct masm *m, bool wide, bool saturate, reg dst, reg a, reg
         x64_bind_short(e, done3);
 }
 
-void masm_to_int(struct masm *m, bool wide, bool int_wide, bool is_signed, bool saturate, reg dst, reg a, reg vector_temporary)
+void masm_to_int(struct masm *m, bool wide, bool int_wide, bool is_signed, bool saturate, reg dst, reg a,
+                 reg vector_temporary)
 {
     if (is_signed && saturate)
         to_signed_saturating(m, wide, int_wide, dst, a);

@@ -1,23 +1,52 @@
 /* The macro assembler's vectors, on SSE up to 4.2, operations named by the Wasm instruction.
  *
- * Most are one instruction, listed in tables. The others are computed in xmm15 (S below) and a temporary, and reach `dst` last,
- * since it may be one of the operands. Where the sequence is not obvious the reason stands with it. */
+ * Most are one instruction, listed in tables. The others are computed in xmm15 (S below) and a temporary, and reach
+ * `dst` last, since it may be one of the operands. Where the sequence is not obvious the reason stands with it. */
 #include "engine/x64/masm_x64.h"
 #include <assert.h>
 
-#define P(code) (X64_66 | X64_0F | 0x##code)
+#define P(code)   (X64_66 | X64_0F | 0x##code)
 #define P38(code) (X64_66 | X64_0F38 | 0x##code)
 #define P3A(code) (X64_66 | X64_0F3A | 0x##code)
-#define PS(code) (X64_0F | 0x##code)
-#define AT(name) [OP_##name - OPCODE_SPACE_VECTOR]
+#define PS(code)  (X64_0F | 0x##code)
+#define AT(name)  [OP_##name - OPCODE_SPACE_VECTOR]
 
 enum { S = X64_VECTOR_SCRATCH, VECTOR_OPCODES = OPCODE_SPACE_ATOMIC - OPCODE_SPACE_VECTOR };
 
 enum {
-    PAND = P(db), PANDN = P(df), POR = P(eb), PXOR = P(ef), PSHUFB = P38(00), PSHUFD = P(70), PCMPEQB = P(74), PCMPEQW = P(75), PCMPEQD = P(76),
-    PCMPEQQ = P38(29), PADDD = P(fe), PADDQ = P(d4), PSUBB = P(f8), PSUBW = P(f9), PSUBD = P(fa), PSUBQ = P(fb), PTEST = P38(17),
-    PMADDWD = P(f5), PMADDUBSW = P38(04), PUNPCKLWD = P(61), PUNPCKHWD = P(69), PMULUDQ = P(f4), PSRLW = P(d1), PSRLD = P(d2), PSRLQ = P(d3),
-    PSRAW = P(e1), PSRAD = P(e2), PSLLW = P(f1), PSLLD = P(f2), PSLLQ = P(f3), CMPPS = PS(c2), CMPPD = P(c2), CVTTPS2DQ = X64_F3 | X64_0F | 0x5b,
+    PAND = P(db),
+    PANDN = P(df),
+    POR = P(eb),
+    PXOR = P(ef),
+    PSHUFB = P38(00),
+    PSHUFD = P(70),
+    PCMPEQB = P(74),
+    PCMPEQW = P(75),
+    PCMPEQD = P(76),
+    PCMPEQQ = P38(29),
+    PADDD = P(fe),
+    PADDQ = P(d4),
+    PSUBB = P(f8),
+    PSUBW = P(f9),
+    PSUBD = P(fa),
+    PSUBQ = P(fb),
+    PTEST = P38(17),
+    PMADDWD = P(f5),
+    PMADDUBSW = P38(04),
+    PUNPCKLWD = P(61),
+    PUNPCKHWD = P(69),
+    PMULUDQ = P(f4),
+    PSRLW = P(d1),
+    PSRLD = P(d2),
+    PSRLQ = P(d3),
+    PSRAW = P(e1),
+    PSRAD = P(e2),
+    PSLLW = P(f1),
+    PSLLD = P(f2),
+    PSLLQ = P(f3),
+    CMPPS = PS(c2),
+    CMPPD = P(c2),
+    CVTTPS2DQ = X64_F3 | X64_0F | 0x5b,
 };
 
 enum { CMP_EQ = 0, CMP_LT = 1, CMP_LE = 2, CMP_UNORDERED = 3, CMP_NE = 4 };
@@ -79,47 +108,91 @@ void masm_v128_const(struct masm *m, reg dst, uint64_t low, uint64_t high)
         x64_rm_constant(m, X64_MOVAPS, dst, low, high);
 }
 
-/* --- one instruction ------------------------------------------------------------------------------------------------------- */
+/* --- one instruction ---------------------------------------------------------------------------------------------- */
 enum { COMMUTES = 1, EXCHANGED = 2, INVERTED = 4, HAS_IMMEDIATE = 8 };
 
-#define COMPARE_S(shape, eq, gt)                                                                                                   \
-    AT(shape##_EQ) = {eq, COMMUTES, 0}, AT(shape##_NE) = {eq, COMMUTES | INVERTED, 0}, AT(shape##_GT_S) = {gt, 0, 0},              \
-    AT(shape##_LT_S) = {gt, EXCHANGED, 0}, AT(shape##_GE_S) = {gt, EXCHANGED | INVERTED, 0}, AT(shape##_LE_S) = {gt, INVERTED, 0}
-#define COMPARE_F(shape, op)                                                                                                       \
-    AT(shape##_EQ) = {op, COMMUTES | HAS_IMMEDIATE, CMP_EQ}, AT(shape##_NE) = {op, COMMUTES | HAS_IMMEDIATE, CMP_NE},              \
-    AT(shape##_LT) = {op, HAS_IMMEDIATE, CMP_LT}, AT(shape##_GT) = {op, EXCHANGED | HAS_IMMEDIATE, CMP_LT},                        \
+#define COMPARE_S(shape, eq, gt)                                                                                       \
+    AT(shape##_EQ) = {eq, COMMUTES, 0}, AT(shape##_NE) = {eq, COMMUTES | INVERTED, 0}, AT(shape##_GT_S) = {gt, 0, 0},  \
+    AT(shape##_LT_S) = {gt, EXCHANGED, 0}, AT(shape##_GE_S) = {gt, EXCHANGED | INVERTED, 0},                           \
+    AT(shape##_LE_S) = {gt, INVERTED, 0}
+#define COMPARE_F(shape, op)                                                                                           \
+    AT(shape##_EQ) = {op, COMMUTES | HAS_IMMEDIATE, CMP_EQ}, AT(shape##_NE) = {op, COMMUTES | HAS_IMMEDIATE, CMP_NE},  \
+    AT(shape##_LT) = {op, HAS_IMMEDIATE, CMP_LT}, AT(shape##_GT) = {op, EXCHANGED | HAS_IMMEDIATE, CMP_LT},            \
     AT(shape##_LE) = {op, HAS_IMMEDIATE, CMP_LE}, AT(shape##_GE) = {op, EXCHANGED | HAS_IMMEDIATE, CMP_LE}
 #define COMMUTING(name, op) AT(name) = {op, COMMUTES, 0}
-#define PLAIN(name, op) AT(name) = {op, 0, 0}
+#define PLAIN(name, op)     AT(name) = {op, 0, 0}
 
 static const struct direct_binary {
     uint32_t op;
     uint8_t flags, immediate;
 } direct_binaries[VECTOR_OPCODES] = {
-    COMPARE_S(I8X16, PCMPEQB, P(64)), COMPARE_S(I16X8, PCMPEQW, P(65)), COMPARE_S(I32X4, PCMPEQD, P(66)), COMPARE_S(I64X2, PCMPEQQ, P38(37)),
-    COMPARE_F(F32X4, CMPPS), COMPARE_F(F64X2, CMPPD),
-    COMMUTING(V128_AND, PAND), COMMUTING(V128_OR, POR), COMMUTING(V128_XOR, PXOR),
+    COMPARE_S(I8X16, PCMPEQB, P(64)),
+    COMPARE_S(I16X8, PCMPEQW, P(65)),
+    COMPARE_S(I32X4, PCMPEQD, P(66)),
+    COMPARE_S(I64X2, PCMPEQQ, P38(37)),
+    COMPARE_F(F32X4, CMPPS),
+    COMPARE_F(F64X2, CMPPD),
+    COMMUTING(V128_AND, PAND),
+    COMMUTING(V128_OR, POR),
+    COMMUTING(V128_XOR, PXOR),
     AT(V128_ANDNOT) = {PANDN, EXCHANGED, 0},
-    PLAIN(I8X16_NARROW_I16X8_S, P(63)), PLAIN(I8X16_NARROW_I16X8_U, P(67)), PLAIN(I16X8_NARROW_I32X4_S, P(6b)), PLAIN(I16X8_NARROW_I32X4_U, P38(2b)),
-    COMMUTING(I8X16_ADD, P(fc)), COMMUTING(I8X16_ADD_SAT_S, P(ec)), COMMUTING(I8X16_ADD_SAT_U, P(dc)),
-    PLAIN(I8X16_SUB, PSUBB), PLAIN(I8X16_SUB_SAT_S, P(e8)), PLAIN(I8X16_SUB_SAT_U, P(d8)),
-    COMMUTING(I8X16_MIN_S, P38(38)), COMMUTING(I8X16_MIN_U, P(da)), COMMUTING(I8X16_MAX_S, P38(3c)), COMMUTING(I8X16_MAX_U, P(de)),
+    PLAIN(I8X16_NARROW_I16X8_S, P(63)),
+    PLAIN(I8X16_NARROW_I16X8_U, P(67)),
+    PLAIN(I16X8_NARROW_I32X4_S, P(6b)),
+    PLAIN(I16X8_NARROW_I32X4_U, P38(2b)),
+    COMMUTING(I8X16_ADD, P(fc)),
+    COMMUTING(I8X16_ADD_SAT_S, P(ec)),
+    COMMUTING(I8X16_ADD_SAT_U, P(dc)),
+    PLAIN(I8X16_SUB, PSUBB),
+    PLAIN(I8X16_SUB_SAT_S, P(e8)),
+    PLAIN(I8X16_SUB_SAT_U, P(d8)),
+    COMMUTING(I8X16_MIN_S, P38(38)),
+    COMMUTING(I8X16_MIN_U, P(da)),
+    COMMUTING(I8X16_MAX_S, P38(3c)),
+    COMMUTING(I8X16_MAX_U, P(de)),
     COMMUTING(I8X16_AVGR_U, P(e0)),
-    COMMUTING(I16X8_ADD, P(fd)), COMMUTING(I16X8_ADD_SAT_S, P(ed)), COMMUTING(I16X8_ADD_SAT_U, P(dd)),
-    PLAIN(I16X8_SUB, PSUBW), PLAIN(I16X8_SUB_SAT_S, P(e9)), PLAIN(I16X8_SUB_SAT_U, P(d9)), COMMUTING(I16X8_MUL, P(d5)),
-    COMMUTING(I16X8_MIN_S, P(ea)), COMMUTING(I16X8_MIN_U, P38(3a)), COMMUTING(I16X8_MAX_S, P(ee)), COMMUTING(I16X8_MAX_U, P38(3e)),
+    COMMUTING(I16X8_ADD, P(fd)),
+    COMMUTING(I16X8_ADD_SAT_S, P(ed)),
+    COMMUTING(I16X8_ADD_SAT_U, P(dd)),
+    PLAIN(I16X8_SUB, PSUBW),
+    PLAIN(I16X8_SUB_SAT_S, P(e9)),
+    PLAIN(I16X8_SUB_SAT_U, P(d9)),
+    COMMUTING(I16X8_MUL, P(d5)),
+    COMMUTING(I16X8_MIN_S, P(ea)),
+    COMMUTING(I16X8_MIN_U, P38(3a)),
+    COMMUTING(I16X8_MAX_S, P(ee)),
+    COMMUTING(I16X8_MAX_U, P38(3e)),
     COMMUTING(I16X8_AVGR_U, P(e3)),
-    COMMUTING(I32X4_ADD, PADDD), PLAIN(I32X4_SUB, PSUBD), COMMUTING(I32X4_MUL, P38(40)),
-    COMMUTING(I32X4_MIN_S, P38(39)), COMMUTING(I32X4_MIN_U, P38(3b)), COMMUTING(I32X4_MAX_S, P38(3d)), COMMUTING(I32X4_MAX_U, P38(3f)),
+    COMMUTING(I32X4_ADD, PADDD),
+    PLAIN(I32X4_SUB, PSUBD),
+    COMMUTING(I32X4_MUL, P38(40)),
+    COMMUTING(I32X4_MIN_S, P38(39)),
+    COMMUTING(I32X4_MIN_U, P38(3b)),
+    COMMUTING(I32X4_MAX_S, P38(3d)),
+    COMMUTING(I32X4_MAX_U, P38(3f)),
     COMMUTING(I32X4_DOT_I16X8_S, PMADDWD),
-    COMMUTING(I64X2_ADD, PADDQ), PLAIN(I64X2_SUB, PSUBQ),
-    COMMUTING(F32X4_ADD, PS(58)), PLAIN(F32X4_SUB, PS(5c)), COMMUTING(F32X4_MUL, PS(59)), PLAIN(F32X4_DIV, PS(5e)),
-    COMMUTING(F64X2_ADD, P(58)), PLAIN(F64X2_SUB, P(5c)), COMMUTING(F64X2_MUL, P(59)), PLAIN(F64X2_DIV, P(5e)),
-    /* min and max give the second operand when they cannot decide: with exchanged operands that is what pmin and pmax want */
-    AT(F32X4_PMIN) = {PS(5d), EXCHANGED, 0}, AT(F32X4_PMAX) = {PS(5f), EXCHANGED, 0},
-    AT(F64X2_PMIN) = {P(5d), EXCHANGED, 0}, AT(F64X2_PMAX) = {P(5f), EXCHANGED, 0},
-    PLAIN(F32X4_RELAXED_MIN, PS(5d)), PLAIN(F32X4_RELAXED_MAX, PS(5f)), PLAIN(F64X2_RELAXED_MIN, P(5d)), PLAIN(F64X2_RELAXED_MAX, P(5f)),
-    PLAIN(I8X16_RELAXED_SWIZZLE, PSHUFB), COMMUTING(I16X8_RELAXED_Q15MULR_S, P38(0b)),
+    COMMUTING(I64X2_ADD, PADDQ),
+    PLAIN(I64X2_SUB, PSUBQ),
+    COMMUTING(F32X4_ADD, PS(58)),
+    PLAIN(F32X4_SUB, PS(5c)),
+    COMMUTING(F32X4_MUL, PS(59)),
+    PLAIN(F32X4_DIV, PS(5e)),
+    COMMUTING(F64X2_ADD, P(58)),
+    PLAIN(F64X2_SUB, P(5c)),
+    COMMUTING(F64X2_MUL, P(59)),
+    PLAIN(F64X2_DIV, P(5e)),
+    /* min and max give the second operand when they cannot decide: with exchanged operands that is what pmin and
+     * pmax want */
+    AT(F32X4_PMIN) = {PS(5d), EXCHANGED, 0},
+    AT(F32X4_PMAX) = {PS(5f), EXCHANGED, 0},
+    AT(F64X2_PMIN) = {P(5d), EXCHANGED, 0},
+    AT(F64X2_PMAX) = {P(5f), EXCHANGED, 0},
+    PLAIN(F32X4_RELAXED_MIN, PS(5d)),
+    PLAIN(F32X4_RELAXED_MAX, PS(5f)),
+    PLAIN(F64X2_RELAXED_MIN, P(5d)),
+    PLAIN(F64X2_RELAXED_MAX, P(5f)),
+    PLAIN(I8X16_RELAXED_SWIZZLE, PSHUFB),
+    COMMUTING(I16X8_RELAXED_Q15MULR_S, P38(0b)),
     AT(I16X8_RELAXED_DOT_I8X16_I7X16_S) = {PMADDUBSW, EXCHANGED, 0},
 };
 
@@ -169,15 +242,31 @@ static const struct direct_unary {
     uint32_t op;
     uint8_t has_immediate, immediate;
 } direct_unaries[VECTOR_OPCODES] = {
-    PLAIN(I8X16_ABS, P38(1c)), PLAIN(I16X8_ABS, P38(1d)), PLAIN(I32X4_ABS, P38(1e)),
-    PLAIN(I16X8_EXTEND_LOW_I8X16_S, P38(20)), PLAIN(I16X8_EXTEND_LOW_I8X16_U, P38(30)), PLAIN(I32X4_EXTEND_LOW_I16X8_S, P38(23)),
-    PLAIN(I32X4_EXTEND_LOW_I16X8_U, P38(33)), PLAIN(I64X2_EXTEND_LOW_I32X4_S, P38(25)), PLAIN(I64X2_EXTEND_LOW_I32X4_U, P38(35)),
-    PLAIN(F32X4_SQRT, PS(51)), PLAIN(F64X2_SQRT, P(51)),
-    AT(F32X4_NEAREST) = {P3A(08), 1, 8}, AT(F32X4_FLOOR) = {P3A(08), 1, 9}, AT(F32X4_CEIL) = {P3A(08), 1, 10}, AT(F32X4_TRUNC) = {P3A(08), 1, 11},
-    AT(F64X2_NEAREST) = {P3A(09), 1, 8}, AT(F64X2_FLOOR) = {P3A(09), 1, 9}, AT(F64X2_CEIL) = {P3A(09), 1, 10}, AT(F64X2_TRUNC) = {P3A(09), 1, 11},
-    PLAIN(F32X4_CONVERT_I32X4_S, PS(5b)), PLAIN(F64X2_CONVERT_LOW_I32X4_S, X64_F3 | X64_0F | 0xe6),
-    PLAIN(F32X4_DEMOTE_F64X2_ZERO, P(5a)), PLAIN(F64X2_PROMOTE_LOW_F32X4, PS(5a)),
-    PLAIN(I32X4_RELAXED_TRUNC_F32X4_S, CVTTPS2DQ), PLAIN(I32X4_RELAXED_TRUNC_F64X2_S_ZERO, P(e6)),
+    PLAIN(I8X16_ABS, P38(1c)),
+    PLAIN(I16X8_ABS, P38(1d)),
+    PLAIN(I32X4_ABS, P38(1e)),
+    PLAIN(I16X8_EXTEND_LOW_I8X16_S, P38(20)),
+    PLAIN(I16X8_EXTEND_LOW_I8X16_U, P38(30)),
+    PLAIN(I32X4_EXTEND_LOW_I16X8_S, P38(23)),
+    PLAIN(I32X4_EXTEND_LOW_I16X8_U, P38(33)),
+    PLAIN(I64X2_EXTEND_LOW_I32X4_S, P38(25)),
+    PLAIN(I64X2_EXTEND_LOW_I32X4_U, P38(35)),
+    PLAIN(F32X4_SQRT, PS(51)),
+    PLAIN(F64X2_SQRT, P(51)),
+    AT(F32X4_NEAREST) = {P3A(08), 1, 8},
+    AT(F32X4_FLOOR) = {P3A(08), 1, 9},
+    AT(F32X4_CEIL) = {P3A(08), 1, 10},
+    AT(F32X4_TRUNC) = {P3A(08), 1, 11},
+    AT(F64X2_NEAREST) = {P3A(09), 1, 8},
+    AT(F64X2_FLOOR) = {P3A(09), 1, 9},
+    AT(F64X2_CEIL) = {P3A(09), 1, 10},
+    AT(F64X2_TRUNC) = {P3A(09), 1, 11},
+    PLAIN(F32X4_CONVERT_I32X4_S, PS(5b)),
+    PLAIN(F64X2_CONVERT_LOW_I32X4_S, X64_F3 | X64_0F | 0xe6),
+    PLAIN(F32X4_DEMOTE_F64X2_ZERO, P(5a)),
+    PLAIN(F64X2_PROMOTE_LOW_F32X4, PS(5a)),
+    PLAIN(I32X4_RELAXED_TRUNC_F32X4_S, CVTTPS2DQ),
+    PLAIN(I32X4_RELAXED_TRUNC_F64X2_S_ZERO, P(e6)),
 };
 
 bool masm_vector_is_direct(enum opcode op)
@@ -185,7 +274,7 @@ bool masm_vector_is_direct(enum opcode op)
     return direct_binaries[op - OPCODE_SPACE_VECTOR].op != 0 || direct_unaries[op - OPCODE_SPACE_VECTOR].op != 0;
 }
 
-/* --- binary ------------------------------------------------------------------------------------------------------------------ */
+/* --- binary ------------------------------------------------------------------------------------------------------- */
 /* There is no unsigned comparison, but a >= b exactly if a is the greater of both. */
 static void compare_unsigned(struct masm *m, uint32_t max, uint32_t equal, bool inverted, reg dst, reg a, reg b)
 {
@@ -197,8 +286,9 @@ static void compare_unsigned(struct masm *m, uint32_t max, uint32_t equal, bool 
         invert(m, dst);
 }
 
-/* minps gives its second operand for NaN and for zeros of different sign: so both orders, merged, the sign bits by or; then NaNs,
- * which the or may have made odd, become canonical. maxps likewise, where subtracting the difference clears the sign of zero. */
+/* minps gives its second operand for NaN and for zeros of different sign: so both orders, merged, the sign bits by
+ * or; then NaNs, which the or may have made odd, become canonical. maxps likewise, where subtracting the difference
+ * clears the sign of zero. */
 static void float_min_max(struct masm *m, bool is_min, bool wide, reg dst, reg a, reg b, reg t)
 {
     uint32_t prefix = wide ? X64_66 : 0, op = (is_min ? PS(5d) : PS(5f)) | prefix;
@@ -287,10 +377,10 @@ static void swizzle(struct masm *m, reg dst, reg a, reg b)
     rr(m, PSHUFB, dst, S);
 }
 
-#define UNSIGNED(shape, max, equal)                                                                                                \
-    case OP_##shape##_GE_U: compare_unsigned(m, max, equal, false, dst, a, b); break;                                              \
-    case OP_##shape##_LE_U: compare_unsigned(m, max, equal, false, dst, b, a); break;                                              \
-    case OP_##shape##_LT_U: compare_unsigned(m, max, equal, true, dst, a, b); break;                                               \
+#define UNSIGNED(shape, max, equal)                                                                                    \
+    case OP_##shape##_GE_U: compare_unsigned(m, max, equal, false, dst, a, b); break;                                  \
+    case OP_##shape##_LE_U: compare_unsigned(m, max, equal, false, dst, b, a); break;                                  \
+    case OP_##shape##_LT_U: compare_unsigned(m, max, equal, true, dst, a, b); break;                                   \
     case OP_##shape##_GT_U: compare_unsigned(m, max, equal, true, dst, b, a); break
 
 void masm_vector_binary(struct masm *m, enum opcode op, reg dst, reg a, reg b, reg t)
@@ -456,7 +546,7 @@ void masm_shuffle(struct masm *m, reg dst, reg a, reg b, const uint8_t lanes[16]
         shuffle_two(m, dst, first_is_b ? b : a, first_is_b ? a : b, normal);
 }
 
-/* --- unary -------------------------------------------------------------------------------------------------------------------- */
+/* --- unary -------------------------------------------------------------------------------------------------------- */
 static void negate(struct masm *m, uint32_t subtract, reg dst, reg a)
 {
     zero(m, S);
@@ -554,7 +644,8 @@ static void truncate_f32_signed(struct masm *m, reg dst, reg a, reg t)
     mov(m, dst, t);
 }
 
-/* x < 2^31 converts as it is, else both 2^31 (as the minimum) and the rest are added; the rest saturates like a signed number. */
+/* x < 2^31 converts as it is, else both 2^31 (as the minimum) and the rest are added; the rest saturates like a
+ * signed number. */
 static void truncate_f32_unsigned(struct masm *m, reg dst, reg a, reg t)
 {
     mov(m, t, a);
@@ -655,7 +746,7 @@ void masm_vector_unary(struct masm *m, enum opcode op, reg dst, reg a, reg t)
     }
 }
 
-/* --- ternary ------------------------------------------------------------------------------------------------------------------- */
+/* --- ternary ------------------------------------------------------------------------------------------------------ */
 static void multiply_add(struct masm *m, bool wide, bool negated, reg dst, reg a, reg b, reg c)
 {
     uint32_t prefix = wide ? X64_66 : 0;
@@ -699,7 +790,7 @@ void masm_vector_ternary(struct masm *m, enum opcode op, reg dst, reg a, reg b, 
     }
 }
 
-/* --- shifts ---------------------------------------------------------------------------------------------------------------------- */
+/* --- shifts ------------------------------------------------------------------------------------------------------- */
 struct vector_shift {
     enum masm_shift kind;
     unsigned lane_bits;
@@ -809,7 +900,7 @@ void masm_vector_shift(struct masm *m, enum opcode op, reg dst, reg a, reg count
     }
 }
 
-/* --- lanes ----------------------------------------------------------------------------------------------------------------------- */
+/* --- lanes -------------------------------------------------------------------------------------------------------- */
 void masm_splat(struct masm *m, enum opcode op, reg dst, reg a)
 {
     switch (op) {
@@ -905,7 +996,7 @@ void masm_bitmask(struct masm *m, enum opcode op, reg dst, reg a)
     }
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 static struct x64_mem mem_of(struct masm_address a)
 {
     return (struct x64_mem){a.base, a.index, a.scale_log2, a.disp};

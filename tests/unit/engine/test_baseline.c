@@ -1,6 +1,7 @@
-/* The baseline compiler against an evaluator of its own: random functions, made as trees, run both ways and compared by result and
- * memory. The trees are shaped to move values around: many locals of all types, blocks inside expressions, loops in loops, branches out
- * of everything, calls in between. SEEDS=n runs more of them, SEED=n only that one. */
+/* The baseline compiler against an evaluator of its own: random functions, made as trees, run both ways and compared
+ * by result and memory. The trees are shaped to move values around: many locals of all types, blocks inside
+ * expressions, loops in loops, branches out of everything, calls in between. SEEDS=n runs more of them, SEED=n only
+ * that one. */
 #include "engine/gen/code.h"
 #include "engine/gen/target.h"
 #include "engine/opcodes.h"
@@ -17,9 +18,24 @@ enum { LOCALS_MAX = 48, FUNCTIONS = 16, MEMORY_BYTES = 256, DEPTH_MAX = 5, FUEL 
 
 enum kind {
     /* expressions */
-    CONST, GET, TEE, BINARY, UNARY, SELECT, LOAD, BLOCK_VALUE, IF_VALUE, CALL,
+    CONST,
+    GET,
+    TEE,
+    BINARY,
+    UNARY,
+    SELECT,
+    LOAD,
+    BLOCK_VALUE,
+    IF_VALUE,
+    CALL,
     /* statements */
-    SET, STORE, IF, BLOCK, LOOP, BRANCH_IF, SWITCH,
+    SET,
+    STORE,
+    IF,
+    BLOCK,
+    LOOP,
+    BRANCH_IF,
+    SWITCH,
 };
 
 struct node {
@@ -64,7 +80,7 @@ static uint8_t pick_type(struct program *p)
     return types[pick(p, 4)];
 }
 
-/* --- making trees ------------------------------------------------------------------------------------------------------------- */
+/* --- making trees ------------------------------------------------------------------------------------------------- */
 static struct node *statements(struct program *p, unsigned depth);
 
 static void open_label(struct program *p, bool target)
@@ -95,9 +111,13 @@ static uint32_t pick_local(struct program *p, uint8_t type, bool write)
 
 static struct node *constant(struct program *p, uint8_t type)
 {
-    static const int64_t ints[] = {0, 1, -1, 2, 7, 31, 32, 63, 127, 128, 255, 256, 65535, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
+    static const int64_t ints[] = {0,   1,   -1,  2,     7,         31,        32,        63,       127,
+                                   128, 255, 256, 65535, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
     struct node *n = make(p, CONST, type);
-    union { double d; uint64_t bits; } f = {.d = (double)(int32_t)pick(p, 1000) - 500};
+    union {
+        double d;
+        uint64_t bits;
+    } f = {.d = (double)(int32_t)pick(p, 1000) - 500};
 
     n->bits = type == VT_F64 ? f.bits : pick(p, 2) != 0 ? (uint64_t)ints[pick(p, 17)] : p->random >> pick(p, 60);
     if (type == VT_I32)
@@ -109,16 +129,20 @@ static struct node *expression(struct program *p, uint8_t type, unsigned depth);
 
 static struct node *binary(struct program *p, uint8_t type, unsigned depth)
 {
-    static const uint8_t i32[] = {OP_I32_ADD, OP_I32_SUB, OP_I32_MUL, OP_I32_AND, OP_I32_OR, OP_I32_XOR, OP_I32_SHL, OP_I32_SHR_S,
-                                  OP_I32_SHR_U, OP_I32_ROTL, OP_I32_ROTR, OP_I32_DIV_U, OP_I32_REM_U, OP_I32_REM_S, OP_I32_EQ, OP_I32_LT_S,
-                                  OP_I32_LT_U, OP_I32_GE_S, OP_I64_LT_S, OP_I64_GT_U, OP_I64_NE, OP_F64_LT, OP_F64_EQ, OP_F64_GE};
-    static const uint8_t i64[] = {OP_I64_ADD, OP_I64_SUB, OP_I64_MUL, OP_I64_AND, OP_I64_OR, OP_I64_XOR, OP_I64_SHL, OP_I64_SHR_S,
-                                  OP_I64_SHR_U, OP_I64_ROTL, OP_I64_ROTR, OP_I64_DIV_U, OP_I64_REM_U, OP_I64_REM_S};
+    static const uint8_t i32[] = {OP_I32_ADD,   OP_I32_SUB,   OP_I32_MUL,   OP_I32_AND,  OP_I32_OR,   OP_I32_XOR,
+                                  OP_I32_SHL,   OP_I32_SHR_S, OP_I32_SHR_U, OP_I32_ROTL, OP_I32_ROTR, OP_I32_DIV_U,
+                                  OP_I32_REM_U, OP_I32_REM_S, OP_I32_EQ,    OP_I32_LT_S, OP_I32_LT_U, OP_I32_GE_S,
+                                  OP_I64_LT_S,  OP_I64_GT_U,  OP_I64_NE,    OP_F64_LT,   OP_F64_EQ,   OP_F64_GE};
+    static const uint8_t i64[] = {OP_I64_ADD,  OP_I64_SUB,   OP_I64_MUL,   OP_I64_AND,   OP_I64_OR,
+                                  OP_I64_XOR,  OP_I64_SHL,   OP_I64_SHR_S, OP_I64_SHR_U, OP_I64_ROTL,
+                                  OP_I64_ROTR, OP_I64_DIV_U, OP_I64_REM_U, OP_I64_REM_S};
     static const uint8_t f64[] = {OP_F64_ADD, OP_F64_SUB, OP_F64_MUL, OP_F64_MIN, OP_F64_MAX};
     struct node *n = make(p, BINARY, type);
     uint8_t operands = type;
 
-    n->op = type == VT_I32 ? i32[pick(p, sizeof i32)] : type == VT_I64 ? i64[pick(p, sizeof i64)] : f64[pick(p, sizeof f64)];
+    n->op = type == VT_I32   ? i32[pick(p, sizeof i32)]
+            : type == VT_I64 ? i64[pick(p, sizeof i64)]
+                             : f64[pick(p, sizeof f64)];
     if (n->op >= OP_I64_EQZ && n->op <= OP_I64_GE_U)
         operands = VT_I64;
     else if (n->op >= OP_F64_EQ && n->op <= OP_F64_GE)
@@ -130,12 +154,16 @@ static struct node *binary(struct program *p, uint8_t type, unsigned depth)
 
 static struct node *unary(struct program *p, uint8_t type, unsigned depth)
 {
-    static const struct { uint8_t op, from, to; } ops[] = {
-        {OP_I32_CLZ, VT_I32, VT_I32}, {OP_I32_CTZ, VT_I32, VT_I32}, {OP_I32_EQZ, VT_I32, VT_I32}, {OP_I32_EXTEND8_S, VT_I32, VT_I32},
-        {OP_I32_WRAP_I64, VT_I64, VT_I32}, {OP_I64_EQZ, VT_I64, VT_I32}, {OP_I64_EXTEND_I32_S, VT_I32, VT_I64},
-        {OP_I64_EXTEND_I32_U, VT_I32, VT_I64}, {OP_I64_POPCNT, VT_I64, VT_I64}, {OP_I64_REINTERPRET_F64, VT_F64, VT_I64},
-        {OP_F64_CONVERT_I32_S, VT_I32, VT_F64}, {OP_F64_CONVERT_I64_S, VT_I64, VT_F64}, {OP_F64_CONVERT_I64_U, VT_I64, VT_F64},
-        {OP_F64_FLOOR, VT_F64, VT_F64}, {OP_F64_NEAREST, VT_F64, VT_F64}};
+    static const struct {
+        uint8_t op, from, to;
+    } ops[] = {{OP_I32_CLZ, VT_I32, VT_I32},           {OP_I32_CTZ, VT_I32, VT_I32},
+               {OP_I32_EQZ, VT_I32, VT_I32},           {OP_I32_EXTEND8_S, VT_I32, VT_I32},
+               {OP_I32_WRAP_I64, VT_I64, VT_I32},      {OP_I64_EQZ, VT_I64, VT_I32},
+               {OP_I64_EXTEND_I32_S, VT_I32, VT_I64},  {OP_I64_EXTEND_I32_U, VT_I32, VT_I64},
+               {OP_I64_POPCNT, VT_I64, VT_I64},        {OP_I64_REINTERPRET_F64, VT_F64, VT_I64},
+               {OP_F64_CONVERT_I32_S, VT_I32, VT_F64}, {OP_F64_CONVERT_I64_S, VT_I64, VT_F64},
+               {OP_F64_CONVERT_I64_U, VT_I64, VT_F64}, {OP_F64_FLOOR, VT_F64, VT_F64},
+               {OP_F64_NEAREST, VT_F64, VT_F64}};
     struct node *n = make(p, UNARY, type);
     uint32_t i;
 
@@ -296,7 +324,7 @@ static void make_function(struct program *p, uint32_t index)
     }
 }
 
-/* --- as a module ---------------------------------------------------------------------------------------------------------------- */
+/* --- as a module -------------------------------------------------------------------------------------------------- */
 static void put_leb(struct buf *b, int64_t v)
 {
     while (v < -64 || v > 63) {
@@ -332,7 +360,8 @@ static void emit_constant(struct buf *b, const struct node *n)
 
 static bool divides(uint8_t op)
 {
-    return op == OP_I32_DIV_U || op == OP_I32_REM_U || op == OP_I32_REM_S || op == OP_I64_DIV_U || op == OP_I64_REM_U || op == OP_I64_REM_S;
+    return op == OP_I32_DIV_U || op == OP_I32_REM_U || op == OP_I32_REM_S || op == OP_I64_DIV_U || op == OP_I64_REM_U ||
+           op == OP_I64_REM_S;
 }
 
 static void emit_address(struct buf *b)
@@ -345,7 +374,8 @@ static void emit_address(struct buf *b)
 
 static void emit(struct buf *b, const struct node *n, uint32_t labels)
 {
-    static const uint8_t loads[] = {OP_I32_LOAD, OP_I64_LOAD, OP_I64_LOAD}, stores[] = {OP_I32_STORE, OP_I64_STORE, OP_F64_STORE};
+    static const uint8_t loads[] = {OP_I32_LOAD, OP_I64_LOAD, OP_I64_LOAD},
+                         stores[] = {OP_I32_STORE, OP_I64_STORE, OP_F64_STORE};
     unsigned t = n->type == VT_I32 ? 0 : n->type == VT_I64 ? 1 : 2;
 
     switch (n->kind) {
@@ -383,7 +413,8 @@ static void emit(struct buf *b, const struct node *n, uint32_t labels)
             emit(b, n->b, labels);
         put_op(b, n->kind == STORE ? stores[t] : loads[t], 0);
         buf_put_u8(b, 0);
-        if (n->kind == LOAD && n->type == VT_F64) /* no NaN with a payload: which operand's survives is not determined */
+        if (n->kind == LOAD &&
+            n->type == VT_F64) /* no NaN with a payload: which operand's survives is not determined */
             buf_put_u8(b, OP_F64_CONVERT_I64_S);
         break;
     case CALL:
@@ -533,7 +564,7 @@ static void emit_module(const struct program *p, struct buf *out)
     buf_done(&s);
 }
 
-/* --- evaluating trees ------------------------------------------------------------------------------------------------------------ */
+/* --- evaluating trees --------------------------------------------------------------------------------------------- */
 struct evaluation {
     const struct program *p;
     const struct function *f;
@@ -549,13 +580,19 @@ static int run_all(struct evaluation *f, const struct node *n, uint32_t labels);
 
 static double as_double(uint64_t bits)
 {
-    union { uint64_t bits; double d; } u = {bits};
+    union {
+        uint64_t bits;
+        double d;
+    } u = {bits};
     return u.d;
 }
 
 static uint64_t as_bits(double d)
 {
-    union { double d; uint64_t bits; } u = {d};
+    union {
+        double d;
+        uint64_t bits;
+    } u = {d};
     return u.bits;
 }
 
@@ -666,7 +703,8 @@ static uint64_t apply_unary(uint8_t op, uint64_t a)
     }
 }
 
-static uint64_t run_function(const struct program *p, uint32_t index, const uint64_t *params, uint8_t *memory, int64_t *fuel)
+static uint64_t run_function(const struct program *p, uint32_t index, const uint64_t *params, uint8_t *memory,
+                             int64_t *fuel)
 {
     struct evaluation f = {.p = p, .f = &p->functions[index], .memory = memory, .fuel = fuel};
     uint64_t result = 0;
@@ -689,9 +727,9 @@ static uint64_t value_of(struct evaluation *f, const struct node *n, uint32_t la
 {
     uint64_t a, b, c, args[12];
 
-#define VALUE(v, node, depth)                                                                                                      \
-    v = value_of(f, node, depth, leave);                                                                                           \
-    if (*leave != GO_ON)                                                                                                           \
+#define VALUE(v, node, depth)                                                                                          \
+    v = value_of(f, node, depth, leave);                                                                               \
+    if (*leave != GO_ON)                                                                                               \
     return 0
     --*f->fuel;
     switch (n->kind) {
@@ -720,7 +758,7 @@ static uint64_t value_of(struct evaluation *f, const struct node *n, uint32_t la
         VALUE(a, n->a, labels + 1);
         VALUE(b, n->b, labels + 1);
         return a; /* by branch or by falling through */
-    default: /* IF_VALUE */
+    default:      /* IF_VALUE */
         VALUE(c, n->c, labels);
         if ((uint32_t)c == 0)
             return value_of(f, n->b, labels + 1, leave);
@@ -799,7 +837,7 @@ static int run_all(struct evaluation *f, const struct node *n, uint32_t labels)
     return leave;
 }
 
-/* --- comparing --------------------------------------------------------------------------------------------------------------------- */
+/* --- comparing ---------------------------------------------------------------------------------------------------- */
 struct running {
     struct module m;
     struct code_object code;
@@ -813,7 +851,8 @@ struct running {
 static void start(struct running *r, const struct program *p, const struct code_options *options)
 {
     static const uint8_t key[32];
-    struct artifact_identity identity = {.key = key, .compiler = 1, .explicit_bounds_checks = options->explicit_bounds_checks};
+    struct artifact_identity identity = {
+        .key = key, .compiler = 1, .explicit_bounds_checks = options->explicit_bounds_checks};
     struct buf artifact = {0};
     struct linker linker = {0};
     struct code_object again = {0};
@@ -834,7 +873,8 @@ static void start(struct running *r, const struct program *p, const struct code_
     assert_int_equal(store_new(&r->store, 0, &err), 0);
     assert_int_equal(code_map(r->fd, &identity, &r->mapped, &err), 0);
     linker.store = r->store;
-    if (link_imports(&linker, r->mapped, NULL, &err) != 0 || instance_new(r->store, r->mapped, r->fd, NULL, &r->instance, &err) != 0)
+    if (link_imports(&linker, r->mapped, NULL, &err) != 0 ||
+        instance_new(r->store, r->mapped, r->fd, NULL, &r->instance, &err) != 0)
         fail_msg("%s", err.text);
 }
 
@@ -860,7 +900,8 @@ static void compare_function(struct running *r, struct program *p, uint32_t inde
 
     for (uint32_t i = 0; i < f->param_count; i++) {
         params[i] = constant(p, f->types[i])->bits;
-        values[i].i64 = f->types[i] == VT_I32 ? params[i] | (uint64_t)0xdead << 40 : params[i]; /* the upper half is unspecified */
+        values[i].i64 =
+            f->types[i] == VT_I32 ? params[i] | (uint64_t)0xdead << 40 : params[i]; /* the upper half is unspecified */
     }
     memcpy(memory, real, sizeof memory);
     expected = run_function(p, index, params, memory, &fuel);
@@ -869,14 +910,16 @@ static void compare_function(struct running *r, struct program *p, uint32_t inde
     assert_true(instance_export(r->instance, (struct name){&name, 1}, &e));
     assert_int_equal(call_func(r->store, e.func, values), TRAP_NONE);
     if (values[0].i64 != expected || memcmp(memory, real, sizeof memory) != 0)
-        fail_msg("SEED=%llu function %u: %llx, expected %llx%s", (unsigned long long)seed, index, (unsigned long long)values[0].i64,
-                 (unsigned long long)expected, memcmp(memory, real, sizeof memory) != 0 ? ", and memory differs" : "");
+        fail_msg("SEED=%llu function %u: %llx, expected %llx%s", (unsigned long long)seed, index,
+                 (unsigned long long)values[0].i64, (unsigned long long)expected,
+                 memcmp(memory, real, sizeof memory) != 0 ? ", and memory differs" : "");
 }
 
 static void compare_program(uint64_t seed)
 {
     struct program p = {.random = seed * 0x9e3779b97f4a7c15 + 1};
-    struct code_options options = {.explicit_bounds_checks = seed % 4 == 3, .cpu_features = seed % 2 != 0 ? target_native_features() : 0};
+    struct code_options options = {.explicit_bounds_checks = seed % 4 == 3,
+                                   .cpu_features = seed % 2 != 0 ? target_native_features() : 0};
     struct running r = {0};
 
     for (uint32_t i = 0; i < FUNCTIONS; i++)

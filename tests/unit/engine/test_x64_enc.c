@@ -1,4 +1,5 @@
-/* The encoder against the bytes that GNU as makes of the same instruction (for two registers, in the form "reg, r/m"). */
+/* The encoder against the bytes that GNU as makes of the same instruction (for two registers, in the form "reg,
+ * r/m"). */
 #include "engine/x64/enc.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,10 +12,22 @@ struct immediate {
     uint32_t value;
 };
 
-#define NO_IMMEDIATE {0, 0}
-#define I8(v) {1, (uint8_t)(v)}
-#define I16(v) {2, (uint16_t)(v)}
-#define I32(v) {4, (uint32_t)(v)}
+#define NO_IMMEDIATE                                                                                                   \
+    {                                                                                                                  \
+        0, 0                                                                                                           \
+    }
+#define I8(v)                                                                                                          \
+    {                                                                                                                  \
+        1, (uint8_t)(v)                                                                                                \
+    }
+#define I16(v)                                                                                                         \
+    {                                                                                                                  \
+        2, (uint16_t)(v)                                                                                               \
+    }
+#define I32(v)                                                                                                         \
+    {                                                                                                                  \
+        4, (uint32_t)(v)                                                                                               \
+    }
 
 struct instruction {
     enum form form;
@@ -27,16 +40,30 @@ struct instruction {
     size_t len;
 };
 
-#define M(base, index, scale, disp) {base, index, scale, disp}
+#define M(base, index, scale, disp)                                                                                    \
+    {                                                                                                                  \
+        base, index, scale, disp                                                                                       \
+    }
 /* clang-format off: a table */
-#define RR(op_, reg_, rm_, immediate_, text_, bytes_) \
-    {.form = FORM_RR, .op = (uint32_t)(op_), .reg = reg_, .rm = rm_, .immediate = immediate_, .text = text_, .bytes = bytes_, .len = sizeof bytes_ - 1}
-#define RM(op_, reg_, mem_, immediate_, text_, bytes_) \
-    {.form = FORM_RM, .op = (uint32_t)(op_), .reg = reg_, .mem = mem_, .immediate = immediate_, .text = text_, .bytes = bytes_, .len = sizeof bytes_ - 1}
-#define VEX(op_, reg_, second_, rm_, immediate_, text_, bytes_) \
-    {.form = FORM_VEX, .op = (uint32_t)(op_), .reg = reg_, .second = second_, .rm = rm_, .immediate = immediate_, .text = text_, .bytes = bytes_, .len = sizeof bytes_ - 1}
-#define IMM(reg_, value_, text_, bytes_) \
-    {.form = FORM_IMM, .reg = reg_, .value = value_, .text = text_, .bytes = bytes_, .len = sizeof bytes_ - 1}
+#define RR(op_, reg_, rm_, immediate_, text_, bytes_)                                                                  \
+    {                                                                                                                  \
+        .form = FORM_RR, .op = (uint32_t)(op_), .reg = reg_, .rm = rm_, .immediate = immediate_, .text = text_,        \
+        .bytes = bytes_, .len = sizeof bytes_ - 1                                                                      \
+    }
+#define RM(op_, reg_, mem_, immediate_, text_, bytes_)                                                                 \
+    {                                                                                                                  \
+        .form = FORM_RM, .op = (uint32_t)(op_), .reg = reg_, .mem = mem_, .immediate = immediate_, .text = text_,      \
+        .bytes = bytes_, .len = sizeof bytes_ - 1                                                                      \
+    }
+#define VEX(op_, reg_, second_, rm_, immediate_, text_, bytes_)                                                        \
+    {                                                                                                                  \
+        .form = FORM_VEX, .op = (uint32_t)(op_), .reg = reg_, .second = second_, .rm = rm_, .immediate = immediate_,   \
+        .text = text_, .bytes = bytes_, .len = sizeof bytes_ - 1                                                       \
+    }
+#define IMM(reg_, value_, text_, bytes_)                                                                               \
+    {                                                                                                                  \
+        .form = FORM_IMM, .reg = reg_, .value = value_, .text = text_, .bytes = bytes_, .len = sizeof bytes_ - 1       \
+    }
 
 static const struct instruction instructions[] = {
     RR(X64_ADD, RAX, RCX, NO_IMMEDIATE, "add %ecx, %eax", "\x03\xc1"),
@@ -98,7 +125,8 @@ static const struct instruction instructions[] = {
     RM(X64_MOV, RAX, M(R14, RBX, 0, 128), NO_IMMEDIATE, "mov 128(%r14,%rbx), %eax", "\x41\x8b\x84\x1e\x80\x00\x00\x00"),
     RM(X64_MOV, R10, M(R14, R12, 3, -128), NO_IMMEDIATE, "mov -128(%r14,%r12,8), %r10d", "\x47\x8b\x54\xe6\x80"),
     RM(X64_LEA | X64_W, RAX, M(R13, R13, 0, 0), NO_IMMEDIATE, "lea 0(%r13,%r13), %rax", "\x4b\x8d\x44\x2d\x00"),
-    RM(X64_LEA, RDX, M(RBX, RSI, 2, 1000000), NO_IMMEDIATE, "lea 1000000(%rbx,%rsi,4), %edx", "\x8d\x94\xb3\x40\x42\x0f\x00"),
+    RM(X64_LEA, RDX, M(RBX, RSI, 2, 1000000), NO_IMMEDIATE, "lea 1000000(%rbx,%rsi,4), %edx",
+       "\x8d\x94\xb3\x40\x42\x0f\x00"),
     RM(X64_MOV8_STORE, RSI, M(R14, RAX, 0, 3), NO_IMMEDIATE, "mov %sil, 3(%r14,%rax)", "\x41\x88\x74\x06\x03"),
     RM(X64_MOV8_STORE, RCX, M(R14, RAX, 0, 0), NO_IMMEDIATE, "mov %cl, (%r14,%rax)", "\x41\x88\x0c\x06"),
     RM(X64_MOV16_STORE, R9, M(R14, RAX, 0, 0), NO_IMMEDIATE, "mov %r9w, (%r14,%rax)", "\x66\x45\x89\x0c\x06"),
@@ -107,30 +135,40 @@ static const struct instruction instructions[] = {
     RM(X64_MOVSX16 | X64_W, R11, M(R14, RDI, 0, 0), NO_IMMEDIATE, "movswq (%r14,%rdi), %r11", "\x4d\x0f\xbf\x1c\x3e"),
     RM(X64_MOV8_IMM8, 0, M(R14, RAX, 0, 0), I8(-2), "movb $-2, (%r14,%rax)", "\x41\xc6\x04\x06\xfe"),
     RM(X64_MOV16_IMM16, 0, M(R14, RAX, 0, 0), I16(0x1234), "movw $0x1234, (%r14,%rax)", "\x66\x41\xc7\x04\x06\x34\x12"),
-    RM(X64_MOV_IMM32 | X64_W, 0, M(RBP, REG_NONE, 0, -4096), I32(-5), "movq $-5, -4096(%rbp)", "\x48\xc7\x85\x00\xf0\xff\xff\xfb\xff\xff\xff"),
-    RM(X64_MOVS_LOAD ^ X64_DOUBLE, XMM9, M(R14, R9, 0, 16), NO_IMMEDIATE, "movsd 16(%r14,%r9), %xmm9", "\xf2\x47\x0f\x10\x4c\x0e\x10"),
+    RM(X64_MOV_IMM32 | X64_W, 0, M(RBP, REG_NONE, 0, -4096), I32(-5), "movq $-5, -4096(%rbp)",
+       "\x48\xc7\x85\x00\xf0\xff\xff\xfb\xff\xff\xff"),
+    RM(X64_MOVS_LOAD ^ X64_DOUBLE, XMM9, M(R14, R9, 0, 16), NO_IMMEDIATE, "movsd 16(%r14,%r9), %xmm9",
+       "\xf2\x47\x0f\x10\x4c\x0e\x10"),
     RM(X64_MOVS_STORE, XMM1, M(RBP, REG_NONE, 0, -24), NO_IMMEDIATE, "movss %xmm1, -24(%rbp)", "\xf3\x0f\x11\x4d\xe8"),
     RM(X64_MOVUPS, XMM15, M(RSP, REG_NONE, 0, 32), NO_IMMEDIATE, "movups 32(%rsp), %xmm15", "\x44\x0f\x10\x7c\x24\x20"),
     RM(X64_MOVUPS_STORE, XMM8, M(RAX, REG_NONE, 0, 0), NO_IMMEDIATE, "movups %xmm8, (%rax)", "\x44\x0f\x11\x00"),
-    RM(X64_ANDPS, XMM8, M(REG_NONE, REG_NONE, 0, 256), NO_IMMEDIATE, "andps 0x100(%rip), %xmm8", "\x44\x0f\x54\x05\x00\x01\x00\x00"),
-    RM(X64_MOVS_LOAD, XMM0, M(REG_NONE, REG_NONE, 0, -1), NO_IMMEDIATE, "movss -1(%rip), %xmm0", "\xf3\x0f\x10\x05\xff\xff\xff\xff"),
-    RM(X64_GROUP5, X64_DIGIT_CALL, M(R10, REG_NONE, 0, 4096), NO_IMMEDIATE, "call *4096(%r10)", "\x41\xff\x92\x00\x10\x00\x00"),
+    RM(X64_ANDPS, XMM8, M(REG_NONE, REG_NONE, 0, 256), NO_IMMEDIATE, "andps 0x100(%rip), %xmm8",
+       "\x44\x0f\x54\x05\x00\x01\x00\x00"),
+    RM(X64_MOVS_LOAD, XMM0, M(REG_NONE, REG_NONE, 0, -1), NO_IMMEDIATE, "movss -1(%rip), %xmm0",
+       "\xf3\x0f\x10\x05\xff\xff\xff\xff"),
+    RM(X64_GROUP5, X64_DIGIT_CALL, M(R10, REG_NONE, 0, 4096), NO_IMMEDIATE, "call *4096(%r10)",
+       "\x41\xff\x92\x00\x10\x00\x00"),
     RR(X64_66 | X64_0F38 | 0x00, XMM2, XMM9, NO_IMMEDIATE, "pshufb %xmm9, %xmm2", "\x66\x41\x0f\x38\x00\xd1"),
-    RM(X64_66 | X64_0F38 | 0x00, XMM12, M(REG_NONE, REG_NONE, 0, 256), NO_IMMEDIATE, "pshufb 0x100(%rip), %xmm12", "\x66\x44\x0f\x38\x00\x25\x00\x01\x00\x00"),
-    RM(X64_66 | X64_0F38 | 0x20, XMM9, M(R14, RAX, 0, 3), NO_IMMEDIATE, "pmovsxbw 3(%r14,%rax), %xmm9", "\x66\x45\x0f\x38\x20\x4c\x06\x03"),
+    RM(X64_66 | X64_0F38 | 0x00, XMM12, M(REG_NONE, REG_NONE, 0, 256), NO_IMMEDIATE, "pshufb 0x100(%rip), %xmm12",
+       "\x66\x44\x0f\x38\x00\x25\x00\x01\x00\x00"),
+    RM(X64_66 | X64_0F38 | 0x20, XMM9, M(R14, RAX, 0, 3), NO_IMMEDIATE, "pmovsxbw 3(%r14,%rax), %xmm9",
+       "\x66\x45\x0f\x38\x20\x4c\x06\x03"),
     RR(X64_66 | X64_0F38 | 0x35, XMM1, XMM8, NO_IMMEDIATE, "pmovzxdq %xmm8, %xmm1", "\x66\x41\x0f\x38\x35\xc8"),
     RR(X64_66 | X64_0F38 | 0x37, XMM3, XMM10, NO_IMMEDIATE, "pcmpgtq %xmm10, %xmm3", "\x66\x41\x0f\x38\x37\xda"),
     RR(X64_66 | X64_0F38 | 0x40, XMM15, XMM2, NO_IMMEDIATE, "pmulld %xmm2, %xmm15", "\x66\x44\x0f\x38\x40\xfa"),
     RR(X64_66 | X64_0F38 | 0x17, XMM15, XMM15, NO_IMMEDIATE, "ptest %xmm15, %xmm15", "\x66\x45\x0f\x38\x17\xff"),
     RR(X64_66 | X64_0F3A | 0x14, XMM9, RAX, I8(5), "pextrb $5, %xmm9, %eax", "\x66\x44\x0f\x3a\x14\xc8\x05"),
-    RM(X64_66 | X64_0F3A | 0x14, XMM1, M(R14, R10, 0, 0), I8(15), "pextrb $15, %xmm1, (%r14,%r10)", "\x66\x43\x0f\x3a\x14\x0c\x16\x0f"),
+    RM(X64_66 | X64_0F3A | 0x14, XMM1, M(R14, R10, 0, 0), I8(15), "pextrb $15, %xmm1, (%r14,%r10)",
+       "\x66\x43\x0f\x3a\x14\x0c\x16\x0f"),
     RR(X64_66 | X64_0F | 0xc5, R9, XMM3, I8(7), "pextrw $7, %xmm3, %r9d", "\x66\x44\x0f\xc5\xcb\x07"),
-    RM(X64_66 | X64_0F3A | 0x15, XMM12, M(R14, RAX, 0, 0), I8(7), "pextrw $7, %xmm12, (%r14,%rax)", "\x66\x45\x0f\x3a\x15\x24\x06\x07"),
+    RM(X64_66 | X64_0F3A | 0x15, XMM12, M(R14, RAX, 0, 0), I8(7), "pextrw $7, %xmm12, (%r14,%rax)",
+       "\x66\x45\x0f\x3a\x15\x24\x06\x07"),
     RR(X64_66 | X64_0F3A | 0x16, XMM8, R12, I8(3), "pextrd $3, %xmm8, %r12d", "\x66\x45\x0f\x3a\x16\xc4\x03"),
     RR(X64_66 | X64_0F3A | 0x16 | X64_W, XMM8, R12, I8(1), "pextrq $1, %xmm8, %r12", "\x66\x4d\x0f\x3a\x16\xc4\x01"),
     RR(X64_66 | X64_0F3A | 0x20, XMM11, RSI, I8(15), "pinsrb $15, %esi, %xmm11", "\x66\x44\x0f\x3a\x20\xde\x0f"),
     RR(X64_66 | X64_0F | 0xc4, XMM9, R8, I8(2), "pinsrw $2, %r8d, %xmm9", "\x66\x45\x0f\xc4\xc8\x02"),
-    RM(X64_66 | X64_0F | 0xc4, XMM9, M(R14, RAX, 0, 3), I8(2), "pinsrw $2, 3(%r14,%rax), %xmm9", "\x66\x45\x0f\xc4\x4c\x06\x03\x02"),
+    RM(X64_66 | X64_0F | 0xc4, XMM9, M(R14, RAX, 0, 3), I8(2), "pinsrw $2, 3(%r14,%rax), %xmm9",
+       "\x66\x45\x0f\xc4\x4c\x06\x03\x02"),
     RR(X64_66 | X64_0F3A | 0x22, XMM2, R9, I8(1), "pinsrd $1, %r9d, %xmm2", "\x66\x41\x0f\x3a\x22\xd1\x01"),
     RR(X64_66 | X64_0F3A | 0x22 | X64_W, XMM10, RAX, I8(1), "pinsrq $1, %rax, %xmm10", "\x66\x4c\x0f\x3a\x22\xd0\x01"),
     RR(X64_66 | X64_0F3A | 0x21, XMM1, XMM9, I8(32), "insertps $0x20, %xmm9, %xmm1", "\x66\x41\x0f\x3a\x21\xc9\x20"),
@@ -148,7 +186,8 @@ static const struct instruction instructions[] = {
     RR(X64_F3 | X64_0F | 0xe6, XMM1, XMM9, NO_IMMEDIATE, "cvtdq2pd %xmm9, %xmm1", "\xf3\x41\x0f\xe6\xc9"),
     RR(X64_0F | 0x5a, XMM8, XMM2, NO_IMMEDIATE, "cvtps2pd %xmm2, %xmm8", "\x44\x0f\x5a\xc2"),
     RR(X64_0F | 0xc6, XMM3, XMM15, I8(136), "shufps $0x88, %xmm15, %xmm3", "\x41\x0f\xc6\xdf\x88"),
-    RM(X64_F2 | X64_0F | 0x12, XMM9, M(R14, RAX, 0, 3), NO_IMMEDIATE, "movddup 3(%r14,%rax), %xmm9", "\xf2\x45\x0f\x12\x4c\x06\x03"),
+    RM(X64_F2 | X64_0F | 0x12, XMM9, M(R14, RAX, 0, 3), NO_IMMEDIATE, "movddup 3(%r14,%rax), %xmm9",
+       "\xf2\x45\x0f\x12\x4c\x06\x03"),
     RR(X64_66 | X64_0F | 0xd7, RAX, XMM9, NO_IMMEDIATE, "pmovmskb %xmm9, %eax", "\x66\x41\x0f\xd7\xc1"),
     RR(X64_66 | X64_0F | 0x50, R8, XMM1, NO_IMMEDIATE, "movmskpd %xmm1, %r8d", "\x66\x44\x0f\x50\xc1"),
     RR(X64_66 | X64_0F38 | 0x04, XMM15, XMM1, NO_IMMEDIATE, "pmaddubsw %xmm1, %xmm15", "\x66\x44\x0f\x38\x04\xf9"),
