@@ -25,15 +25,27 @@ static int check_status(const struct container_exec *request, const struct state
     return 0;
 }
 
+/* What a further process enters. */
+struct target {
+    int namespaces[NAMESPACE_COUNT]; /* descriptors; -1: shared with us */
+    int root;                        /* O_PATH */
+};
+
+static void target_close(struct target *target)
+{
+    for (int i = 0; i < NAMESPACE_COUNT; i++)
+        fd_close(&target->namespaces[i]);
+    fd_close(&target->root);
+}
+
 /* Opens the namespaces of the init that are not ours; one that we share needs no joining, and for the user namespace joining
- * one's own is an error. The pidfd makes sure that they are the init's and not those of a later process of that number. */
+ * one's own is an error. */
 static int open_namespaces(const struct state *state, int fds[NAMESPACE_COUNT], struct err *e)
 {
     static const char *const names[NAMESPACE_COUNT] = {
         [NAMESPACE_PID] = "pid", [NAMESPACE_MOUNT] = "mnt", [NAMESPACE_NETWORK] = "net",   [NAMESPACE_IPC] = "ipc",
         [NAMESPACE_UTS] = "uts", [NAMESPACE_USER] = "user", [NAMESPACE_CGROUP] = "cgroup", [NAMESPACE_TIME] = "time",
     };
-    cleanup_fd int pidfd = -1;
 
     for (int type = 0; type < NAMESPACE_COUNT; type++) {
         char theirs[64], ours[64];
@@ -50,8 +62,28 @@ static int open_namespaces(const struct state *state, int fds[NAMESPACE_COUNT], 
         if (fds[type] < 0)
             return err_sys(e, "cannot open the container's %s namespace", names[type]);
     }
-    pidfd = state_open_pid(state);
-    return pidfd < 0 && pidfd != -ENOSYS ? err_set(e, ESRCH, "container not running") : 0;
+    return 0;
+}
+
+static int open_root(const struct state *state, int *fd, struct err *e)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/root", (int)state->pid);
+    *fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return *fd < 0 ? err_sys(e, "cannot open the container's root") : 0;
+}
+
+/* An init that lives when all is open had its number all the while, so nothing is a later process's of that number. */
+static int target_open(const char *root, const struct state *state, struct target *target, struct err *e)
+{
+    int ret = open_root(state, &target->root, e);
+
+    if (ret == 0)
+        ret = open_namespaces(state, target->namespaces, e);
+    if (ret == 0 && state_status(root, state) == STATE_STOPPED)
+        ret = err_set(e, ESRCH, "container not running");
+    return ret;
 }
 
 static int connect_console(const struct container_exec *request, int *console, struct err *e)
@@ -88,7 +120,7 @@ static void as_create(const struct container_exec *request, const struct state *
 }
 
 static int exec_in(const struct container_exec *request, const struct config *config, const struct state *state,
-                   struct arena *arena, int namespaces[NAMESPACE_COUNT], pid_t *pid, struct err *e)
+                   struct arena *arena, const struct target *target, pid_t *pid, struct err *e)
 {
     struct container_create create;
     struct plan plan;
@@ -104,12 +136,12 @@ static int exec_in(const struct container_exec *request, const struct config *co
                         .plan = &plan,
                         .cgroup = &state->cgroup,
                         .filter = &filter,
-                        .root = -1,
+                        .root = target->root,
                         .state = -1,
                         .start_fifo = -1,
                         .result_fifo = -1,
                         .console = console,
-                        .namespaces = namespaces};
+                        .namespaces = target->namespaces};
     if (ret == 0)
         ret = process_exec(&init, pid, e);
     fd_close(&console);
@@ -123,28 +155,27 @@ int container_exec(const struct container_exec *request, pid_t *pid, struct err 
     struct arena arena = {0};
     struct config config;
     struct state state;
-    int namespaces[NAMESPACE_COUNT];
+    struct target target = {.root = -1};
     int ret = state_read(request->root, request->id, &arena, &state, e);
 
     for (int i = 0; i < NAMESPACE_COUNT; i++)
-        namespaces[i] = -1;
+        target.namespaces[i] = -1;
     if (ret == 0)
         ret = check_status(request, &state, e);
     if (ret == 0)
         ret = read_config(request->root, request->id, &arena, &config, e);
     if (ret == 0) {
         config.process = *request->process;
-        ret = open_namespaces(&state, namespaces, e);
+        ret = target_open(request->root, &state, &target, e);
     }
     if (ret == 0)
-        ret = exec_in(request, &config, &state, &arena, namespaces, pid, e);
+        ret = exec_in(request, &config, &state, &arena, &target, pid, e);
     if (ret == 0 && request->pid_file != NULL) {
         ret = container_write_pid_file(request->pid_file, *pid, e);
         if (ret < 0)
             process_kill(&(struct container_create){.clone_parent = request->clone_parent}, *pid);
     }
-    for (int i = 0; i < NAMESPACE_COUNT; i++)
-        fd_close(&namespaces[i]);
+    target_close(&target);
     arena_free(&arena);
     return ret;
 }

@@ -88,8 +88,18 @@ static int wait_for_cgroup(struct init *in, struct err *e)
     return ret;
 }
 
+/* A mount namespace is entered at its own root, which is the host's if the runtime that made the container ran in a chroot:
+ * pivot_root then exchanged the chroot's root only. What the container's init has as root is right in both cases. */
+static int enter_root(struct init *in, struct err *e)
+{
+    if (fchdir(in->root) < 0 || sys.chroot(".") < 0)
+        return err_sys(e, "cannot enter the container's root");
+    fd_close(&in->root);
+    return 0;
+}
+
 /* For a further process: the container's namespaces, all at once. That of users first, for the rights in it, and that of
- * mounts last, after which the root and the working directory are the container's. The one of pids is the parent's affair. */
+ * mounts last, for it sets root and working directory. The one of pids is the parent's affair. */
 static int step_enter(struct init *in, const struct plan_step *step, struct err *e)
 {
     static const enum config_namespace_type order[] = {NAMESPACE_USER,    NAMESPACE_IPC,    NAMESPACE_UTS,  NAMESPACE_NETWORK,
@@ -101,7 +111,7 @@ static int step_enter(struct init *in, const struct plan_step *step, struct err 
         if (fd >= 0 && sys.setns(fd, config_namespace_flag(order[i])) < 0)
             ret = err_sys(e, "cannot enter the container's %s namespace", config_namespace_name(order[i]));
     }
-    return ret;
+    return ret == 0 ? enter_root(in, e) : ret;
 }
 
 static int step_join(struct init *in, const struct plan_step *step, struct err *e)

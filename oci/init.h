@@ -20,7 +20,7 @@ struct init {
     const int *namespaces;          /* NAMESPACE_COUNT descriptors to enter, -1: none; for ENTER, else NULL */
     bool in_cgroup;                 /* cloned into it: no need to wait for the attach */
     /* while the plan is carried out: */
-    int root;                       /* O_PATH of the container's root until it is entered; -1 */
+    int root;                       /* O_PATH of the container's root until it is entered; for ENTER given, else -1 */
     int state;                      /* the container's state for hooks; -1: not asked for yet */
     bool ready;                     /* READY was sent: errors go to result_fifo */
     struct arena arena;

@@ -108,6 +108,31 @@ else
 fi
 like "a terminal needs --console-socket" "$(exec_ --tty "$id" true)" "console-socket"
 
+# --- a runtime in a chroot, whose root is not that of its mount namespace: entering the container's leads to the host's root
+chroot=$dir/chroot
+mkdir "$chroot"
+mount --rbind / "$chroot"
+in_chroot() { chroot "$chroot" "$runtime" --root "$dir/state/rt" "$@" 2>&1 < /dev/null; }
+mkdir "$dir/chroot-bundle"
+jq --arg path "/$id-chroot" '.linux.cgroupsPath = $path' "$dir/bundle/moved.json" > "$dir/chroot-bundle/config.json"
+in_chroot run --detach --bundle "$dir/chroot-bundle" "$id-chroot" > "$dir/out"
+ok "run --detach in a chroot" $? "$(cat "$dir/out")"
+root_is='stat -c %d:%i / && ls /'
+container_root=$(stat -c %d:%i "$dir/rootfs" && ls "$dir/rootfs")
+ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/stat"
+is "exec in a chroot: the container's root" "$(in_chroot exec "$id-chroot" sh -c "$root_is")" "$container_root"
+is "from outside of it" "$(exec_ "$id-chroot" sh -c "$root_is")" "$container_root"
+is "in a container made outside of it" "$(in_chroot exec "$id" sh -c "$root_is")" "$container_root"
+is "its working directory" "$(in_chroot exec --cwd /tmp "$id-chroot" sh -c 'pwd; cd ..; ls')" "/tmp
+$(ls "$dir/rootfs")"
+for leak in / "$chroot" "$dir/rootfs"; do
+    like "CVE-2024-21626: not $(basename "$leak") of the caller" \
+        "$(exec 7< "$leak"; in_chroot exec --cwd /proc/self/fd/7 "$id-chroot" true)" "lies outside the container"
+done
+in_chroot delete --force "$id-chroot" > "$dir/out"
+ok "delete in a chroot" $? "$(cat "$dir/out")"
+umount -R "$chroot"
+
 # --- ps, pause, resume
 is "ps --format json" "$(rt ps --format json "$id")" "[$pid]"
 like "ps" "$(rt ps "$id" 2>&1)" "sleep 1000"
