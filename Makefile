@@ -123,7 +123,7 @@ YAJL := $(if $(SANITIZE),-lyajl,-lyajl_s)
 $(BUILD)/wherry: $(call GLIBC_OBJ,$(CMD_SRC)) $(BUILD)/liboci.a $(BUILD)/libengine.a
 	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lm
 $(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
-	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lprotobuf-c -lnghttp2 -lcrypto -lm
+	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
 $(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) -o $@ $^ $(MUSL_STATIC_END)

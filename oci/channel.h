@@ -10,13 +10,13 @@
 #include <stdint.h>
 
 enum message_kind {
-    MESSAGE_GO = 1,  /* to the init: what you waited for is done */
-    MESSAGE_ERROR,   /* from either side, with the reason; the sender gives up */
-    MESSAGE_CGROUP,  /* from the init: tell me when I am in my cgroups */
-    MESSAGE_HOOKS,   /* from the init: run the runtime's hooks now */
-    MESSAGE_STATE,   /* from the init: send me the container's state (a memfd) for hooks that I run; answered by GO */
-    MESSAGE_MODULE,  /* from the init, with a descriptor: the program is this Wasm module; answered by GO with two: artifact, engine */
-    MESSAGE_READY,   /* from the init: all is done but the wait for start */
+    MESSAGE_GO = 1, /* to the init: what you waited for is done */
+    MESSAGE_ERROR,  /* from either side, with the reason; the sender gives up */
+    MESSAGE_CGROUP, /* from the init: tell me when I am in my cgroups */
+    MESSAGE_HOOKS,  /* from the init: run the runtime's hooks now */
+    MESSAGE_STATE,  /* from the init: send me the container's state (a memfd) for hooks that I run; answered by GO */
+    MESSAGE_MODULE, /* from the init, with a descriptor: the program is this Wasm module; answered by GO with two: artifact, engine */
+    MESSAGE_READY, /* from the init: all is done but the wait for start */
 };
 
 enum { MESSAGE_FDS_MAX = 2 };

@@ -45,8 +45,8 @@ int cmd_delete_container(struct cmd *cmd, const char *id, bool force);
 
 /* Reads options and words; exactly WORDS_MIN to WORDS_MAX words, else usage and *STATUS. Returns the number of words or -1:
  * then return *STATUS. Handles --help; USAGE is what follows "wherry ". */
-int cmd_options(struct cmd *cmd, int argc, char **argv, const struct option_spec *specs, const char *usage, int words_min,
-                int words_max, int *status);
+int cmd_options(struct cmd *cmd, int argc, char **argv, const struct option_spec *specs, const char *usage,
+                int words_min, int words_max, int *status);
 
 /* PATH made absolute by the working directory, in the arena. NULL stays NULL. */
 const char *cmd_absolute(struct cmd *cmd, const char *path);
@@ -65,14 +65,16 @@ struct cmd_create_options {
 };
 #define CMD_CREATE_OPTIONS(o)                                                                                          \
     {"bundle", 'b', OPTION_TEXT, &(o)->bundle, "root of the bundle (default: the working directory)"},                 \
-    {"config", 'f', OPTION_TEXT, &(o)->config, "another file than BUNDLE/config.json"},                                \
-    {"console-socket", 0, OPTION_TEXT, &(o)->request.console_socket, "socket that is sent the terminal's master"},     \
-    {"pid-file", 0, OPTION_TEXT, &(o)->request.pid_file, "file that is written the init's pid"},                       \
-    {"no-pivot", 0, OPTION_FLAG, &(o)->request.no_pivot, "enter the root by mount move and chroot (ramdisks)"},        \
-    {"no-new-keyring", 0, OPTION_FLAG, &(o)->request.no_new_keyring, "keep the caller's session keyring"},             \
-    {"preserve-fds", 0, OPTION_NUMBER, &(o)->request.preserve_fds, "descriptors from 3 on to pass on"},                \
-    {"no-subreaper", 0, OPTION_IGNORED_FLAG, NULL, NULL},                                                              \
-    {"pidfd-socket", 0, OPTION_REFUSED, NULL, NULL}
+        {"config", 'f', OPTION_TEXT, &(o)->config, "another file than BUNDLE/config.json"},                            \
+        {"console-socket", 0, OPTION_TEXT, &(o)->request.console_socket, "socket that is sent the terminal's master"}, \
+        {"pid-file", 0, OPTION_TEXT, &(o)->request.pid_file, "file that is written the init's pid"},                   \
+        {"no-pivot", 0, OPTION_FLAG, &(o)->request.no_pivot, "enter the root by mount move and chroot (ramdisks)"},    \
+        {"no-new-keyring", 0, OPTION_FLAG, &(o)->request.no_new_keyring, "keep the caller's session keyring"},         \
+        {"preserve-fds", 0, OPTION_NUMBER, &(o)->request.preserve_fds, "descriptors from 3 on to pass on"},            \
+        {"no-subreaper", 0, OPTION_IGNORED_FLAG, NULL, NULL},                                                          \
+    {                                                                                                                  \
+        "pidfd-socket", 0, OPTION_REFUSED, NULL, NULL                                                                  \
+    }
 
 /* Completes OPTIONS for the container ID. Returns 0, or a negative errno with cmd->err. */
 int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *options, const char *id);

@@ -16,7 +16,8 @@ int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char
     char resolved[PATH_MAX];
 
     if (cmd->systemd_cgroup)
-        return err_set(&cmd->err, ENOTSUP, "--systemd-cgroup: the systemd cgroup driver is not supported yet; use cgroupfs");
+        return err_set(&cmd->err, ENOTSUP,
+                       "--systemd-cgroup: the systemd cgroup driver is not supported yet; use cgroupfs");
     if (realpath(o->bundle != NULL ? o->bundle : ".", resolved) == NULL)
         return err_sys(&cmd->err, "cannot open the bundle '%s'", o->bundle != NULL ? o->bundle : ".");
     request->root = cmd->root;

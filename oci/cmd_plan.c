@@ -74,7 +74,8 @@ static void print_workload(struct cmd *cmd, const struct plan *plan, struct buf 
     long len = fd < 0 ? -1 : (long)fd_read_full(fd, head, sizeof head);
 
     if (fd < 0)
-        buf_printf(out, "workload undecided: '%s' cannot be opened from outside the container: %s\n", path, strerror(-fd));
+        buf_printf(out, "workload undecided: '%s' cannot be opened from outside the container: %s\n", path,
+                   strerror(-fd));
     else if (wasm_detect(plan->config, path, head, len, &decision, &cmd->err) < 0)
         buf_printf(out, "workload refused: %s\n", cmd->err.text);
     else
@@ -101,10 +102,11 @@ int cmd_plan(struct cmd *cmd, int argc, char **argv)
 {
     const char *bundle = ".", *config_path = NULL;
     bool no_pivot = false;
-    const struct option_spec specs[] = {{"bundle", 'b', OPTION_TEXT, &bundle, "root of the bundle, instead of the argument"},
-                                        {"config", 'f', OPTION_TEXT, &config_path, "another file than BUNDLE/config.json"},
-                                        {"no-pivot", 0, OPTION_FLAG, &no_pivot, "as for create"},
-                                        {0}};
+    const struct option_spec specs[] = {
+        {"bundle", 'b', OPTION_TEXT, &bundle, "root of the bundle, instead of the argument"},
+        {"config", 'f', OPTION_TEXT, &config_path, "another file than BUNDLE/config.json"},
+        {"no-pivot", 0, OPTION_FLAG, &no_pivot, "as for create"},
+        {0}};
     char resolved[PATH_MAX];
     struct config config;
     struct plan plan;
@@ -124,8 +126,7 @@ int cmd_plan(struct cmd *cmd, int argc, char **argv)
         config_path = arena_printf(&cmd->arena, "%s/config.json", resolved);
     if (config_read(config_path, &cmd->arena, &config, NULL, &cmd->err) < 0 ||
         plan_make(&config, &(struct plan_options){resolved, no_pivot}, &cmd->arena, &plan, &cmd->err) < 0 ||
-        sysctl_check(&config, &cmd->err) < 0 ||
-        wasm_grant_make(&plan, &cmd->arena, &grant, &cmd->err) < 0)
+        sysctl_check(&config, &cmd->err) < 0 || wasm_grant_make(&plan, &cmd->arena, &grant, &cmd->err) < 0)
         return cmd_fail(cmd, 1);
     plan_print(&plan, &out);
     print_workload(cmd, &plan, &out);

@@ -11,7 +11,8 @@ int cmd_state(struct cmd *cmd, int argc, char **argv)
 
     if (cmd_options(cmd, argc, argv, specs, "state ID", 1, 1, &status) < 0)
         return status;
-    if (container_check_id(argv[1], &cmd->err) < 0 || state_read(cmd->root, argv[1], &cmd->arena, &state, &cmd->err) < 0)
+    if (container_check_id(argv[1], &cmd->err) < 0 ||
+        state_read(cmd->root, argv[1], &cmd->arena, &state, &cmd->err) < 0)
         return cmd_fail(cmd, 1);
     state_print(&state, state_status(cmd->root, &state), true, 2, &text);
     buf_put_u8(&text, '\n');

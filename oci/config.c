@@ -29,8 +29,8 @@ static void read_root(struct config_reader *r, const struct json *root, struct c
 
 static void read_mounts(struct config_reader *r, const struct json *root, struct config *out)
 {
-    const struct json *node =
-        config_elements(r, root, "mounts", JSON_ARRAY, JSON_OBJECT, sizeof *out->mounts, &out->mounts, &out->mount_count);
+    const struct json *node = config_elements(r, root, "mounts", JSON_ARRAY, JSON_OBJECT, sizeof *out->mounts,
+                                              &out->mounts, &out->mount_count);
 
     for (; node != NULL && !r->failed; node = node->next) {
         struct config_mount *mount = &out->mounts[node->index];
@@ -166,7 +166,8 @@ int config_parse_resources(const char *text, size_t len, struct arena *arena, st
 
 int config_read(const char *path, struct arena *arena, struct config *out, struct buf *kept, struct err *e)
 {
-    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* NONBLOCK: a FIFO in its place must not hang us */
+    cleanup_fd int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* NONBLOCK: a FIFO in its place must not hang us */
     struct buf text = {0};
     int ret;
 

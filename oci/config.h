@@ -103,7 +103,12 @@ struct config_process {
 /* --- hooks, mounts ------------------------------------------------------------------------------------------------ */
 
 enum config_hook_stage {
-    HOOK_PRESTART, HOOK_CREATE_RUNTIME, HOOK_CREATE_CONTAINER, HOOK_START_CONTAINER, HOOK_POSTSTART, HOOK_POSTSTOP,
+    HOOK_PRESTART,
+    HOOK_CREATE_RUNTIME,
+    HOOK_CREATE_CONTAINER,
+    HOOK_START_CONTAINER,
+    HOOK_POSTSTART,
+    HOOK_POSTSTOP,
     HOOK_STAGE_COUNT
 };
 
@@ -118,7 +123,7 @@ struct config_hooks {
 };
 
 struct config_mount {
-    const char *destination; /* absolute */
+    const char *destination;   /* absolute */
     const char *type, *source; /* NULL: absent. A relative source of a bind mount is relative to the bundle */
     struct strings options;
     struct config_id_maps uid_mappings, gid_mappings;
@@ -128,7 +133,7 @@ struct config_mount {
 
 struct config_device_rule {
     bool allow;
-    char type; /* 'a', 'b' or 'c' */
+    char type;                        /* 'a', 'b' or 'c' */
     struct optional_i64 major, minor; /* absent or -1: all */
     bool read, write, make;
 };
@@ -157,7 +162,13 @@ struct config_throttle {
     struct config_throttle_device *data;
     uint32_t count;
 };
-enum config_throttle_kind { THROTTLE_READ_BPS, THROTTLE_WRITE_BPS, THROTTLE_READ_IOPS, THROTTLE_WRITE_IOPS, THROTTLE_COUNT };
+enum config_throttle_kind {
+    THROTTLE_READ_BPS,
+    THROTTLE_WRITE_BPS,
+    THROTTLE_READ_IOPS,
+    THROTTLE_WRITE_IOPS,
+    THROTTLE_COUNT
+};
 struct config_block_io {
     struct optional_u64 weight, leaf_weight;
     struct config_weight_device *weight_devices;
@@ -223,8 +234,15 @@ struct config_seccomp {
 /* --- linux -------------------------------------------------------------------------------------------------------- */
 
 enum config_namespace_type {
-    NAMESPACE_PID, NAMESPACE_MOUNT, NAMESPACE_NETWORK, NAMESPACE_IPC, NAMESPACE_UTS, NAMESPACE_USER, NAMESPACE_CGROUP,
-    NAMESPACE_TIME, NAMESPACE_COUNT
+    NAMESPACE_PID,
+    NAMESPACE_MOUNT,
+    NAMESPACE_NETWORK,
+    NAMESPACE_IPC,
+    NAMESPACE_UTS,
+    NAMESPACE_USER,
+    NAMESPACE_CGROUP,
+    NAMESPACE_TIME,
+    NAMESPACE_COUNT
 };
 struct config_namespace {
     bool set;         /* listed */

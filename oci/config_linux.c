@@ -14,9 +14,9 @@ static const struct {
     const char *name;
     int flag;
 } namespaces[NAMESPACE_COUNT] = {
-    [NAMESPACE_PID] = {"pid", CLONE_NEWPID},         [NAMESPACE_MOUNT] = {"mount", CLONE_NEWNS},
-    [NAMESPACE_NETWORK] = {"network", CLONE_NEWNET}, [NAMESPACE_IPC] = {"ipc", CLONE_NEWIPC},
-    [NAMESPACE_UTS] = {"uts", CLONE_NEWUTS},         [NAMESPACE_USER] = {"user", CLONE_NEWUSER},
+    [NAMESPACE_PID] = {"pid", CLONE_NEWPID},          [NAMESPACE_MOUNT] = {"mount", CLONE_NEWNS},
+    [NAMESPACE_NETWORK] = {"network", CLONE_NEWNET},  [NAMESPACE_IPC] = {"ipc", CLONE_NEWIPC},
+    [NAMESPACE_UTS] = {"uts", CLONE_NEWUTS},          [NAMESPACE_USER] = {"user", CLONE_NEWUSER},
     [NAMESPACE_CGROUP] = {"cgroup", CLONE_NEWCGROUP}, [NAMESPACE_TIME] = {"time", CLONE_NEWTIME},
 };
 
@@ -53,7 +53,8 @@ static void read_namespaces(struct config_reader *r, const struct json *linux_no
     }
 }
 
-void config_read_id_maps(struct config_reader *r, const struct json *object, const char *key, struct config_id_maps *out)
+void config_read_id_maps(struct config_reader *r, const struct json *object, const char *key,
+                         struct config_id_maps *out)
 {
     const struct json *node =
         config_elements(r, object, key, JSON_ARRAY, JSON_OBJECT, sizeof *out->data, &out->data, &out->count);
@@ -155,8 +156,8 @@ static void read_personality(struct config_reader *r, const struct json *linux_n
 static void read_memory_policy(struct config_reader *r, const struct json *linux_node, struct config_memory_policy *out)
 {
     static const struct config_word modes[] = {
-        {"MPOL_DEFAULT", MPOL_DEFAULT}, {"MPOL_PREFERRED", MPOL_PREFERRED}, {"MPOL_BIND", MPOL_BIND},
-        {"MPOL_INTERLEAVE", MPOL_INTERLEAVE}, {"MPOL_LOCAL", MPOL_LOCAL}, {"MPOL_PREFERRED_MANY", 5},
+        {"MPOL_DEFAULT", MPOL_DEFAULT},       {"MPOL_PREFERRED", MPOL_PREFERRED}, {"MPOL_BIND", MPOL_BIND},
+        {"MPOL_INTERLEAVE", MPOL_INTERLEAVE}, {"MPOL_LOCAL", MPOL_LOCAL},         {"MPOL_PREFERRED_MANY", 5},
         {"MPOL_WEIGHTED_INTERLEAVE", 6},
     };
     static const struct config_word flags[] = {
@@ -179,8 +180,8 @@ static void read_memory_policy(struct config_reader *r, const struct json *linux
 static void read_propagation(struct config_reader *r, const struct json *linux_node, struct config *out)
 {
     static const struct config_word names[] = {
-        {"private", 1}, {"rprivate", 1}, {"slave", 1}, {"rslave", 1}, {"shared", 1}, {"rshared", 1},
-        {"unbindable", 1}, {"runbindable", 1},
+        {"private", 1}, {"rprivate", 1}, {"slave", 1},      {"rslave", 1},
+        {"shared", 1},  {"rshared", 1},  {"unbindable", 1}, {"runbindable", 1},
     };
     const struct json *node = config_get(r, linux_node, "rootfsPropagation", JSON_STRING);
 

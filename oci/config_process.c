@@ -83,9 +83,12 @@ static void read_scheduler(struct config_reader *r, const struct json *process, 
         {"SCHED_ISO", 4},   {"SCHED_IDLE", 5}, {"SCHED_DEADLINE", 6},
     };
     static const struct config_word flags[] = {
-        {"SCHED_FLAG_RESET_ON_FORK", SCHED_FLAG_RESET_ON_FORK}, {"SCHED_FLAG_RECLAIM", SCHED_FLAG_RECLAIM},
-        {"SCHED_FLAG_DL_OVERRUN", SCHED_FLAG_DL_OVERRUN},       {"SCHED_FLAG_KEEP_POLICY", SCHED_FLAG_KEEP_POLICY},
-        {"SCHED_FLAG_KEEP_PARAMS", SCHED_FLAG_KEEP_PARAMS},     {"SCHED_FLAG_UTIL_CLAMP_MIN", SCHED_FLAG_UTIL_CLAMP_MIN},
+        {"SCHED_FLAG_RESET_ON_FORK", SCHED_FLAG_RESET_ON_FORK},
+        {"SCHED_FLAG_RECLAIM", SCHED_FLAG_RECLAIM},
+        {"SCHED_FLAG_DL_OVERRUN", SCHED_FLAG_DL_OVERRUN},
+        {"SCHED_FLAG_KEEP_POLICY", SCHED_FLAG_KEEP_POLICY},
+        {"SCHED_FLAG_KEEP_PARAMS", SCHED_FLAG_KEEP_PARAMS},
+        {"SCHED_FLAG_UTIL_CLAMP_MIN", SCHED_FLAG_UTIL_CLAMP_MIN},
         {"SCHED_FLAG_UTIL_CLAMP_MAX", SCHED_FLAG_UTIL_CLAMP_MAX},
     };
     const struct json *node = config_get(r, process, "scheduler", JSON_OBJECT);
@@ -111,8 +114,9 @@ static void read_scheduler(struct config_reader *r, const struct json *process, 
 
 static void read_io_priority(struct config_reader *r, const struct json *process, struct config_io_priority *out)
 {
-    static const struct config_word classes[] = {
-        {"IOPRIO_CLASS_RT", IOPRIO_CLASS_RT}, {"IOPRIO_CLASS_BE", IOPRIO_CLASS_BE}, {"IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE}};
+    static const struct config_word classes[] = {{"IOPRIO_CLASS_RT", IOPRIO_CLASS_RT},
+                                                 {"IOPRIO_CLASS_BE", IOPRIO_CLASS_BE},
+                                                 {"IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE}};
     const struct json *node = config_get(r, process, "ioPriority", JSON_OBJECT);
     const struct json *name;
 
@@ -134,7 +138,8 @@ static void read_args(struct config_reader *r, const struct json *process, struc
     else if (out->args.data[0][0] == 0)
         config_fail(r, json_get(process, "args")->first, "the name of the program must not be empty");
     out->env = config_strings(r, process, "env");
-    for (uint32_t i = 0; i < out->env.count && !r->failed; i++) /* else a bare name could mean our own environment's value */
+    for (uint32_t i = 0; i < out->env.count && !r->failed;
+         i++) /* else a bare name could mean our own environment's value */
         if (strchr(out->env.data[i], '=') == NULL || out->env.data[i][0] == '=')
             config_fail_key(r, process, "env", "each entry must have the form NAME=VALUE");
 }

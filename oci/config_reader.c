@@ -110,8 +110,8 @@ struct optional_i64 config_i64(struct config_reader *r, const struct json *objec
 }
 
 const struct json *config_elements(struct config_reader *r, const struct json *object, const char *key,
-                                   enum json_type array_or_object, enum json_type type, size_t size_bytes, void *data_out,
-                                   uint32_t *count)
+                                   enum json_type array_or_object, enum json_type type, size_t size_bytes,
+                                   void *data_out, uint32_t *count)
 {
     const struct json *list = config_get(r, object, key, array_or_object);
     void *data;
@@ -153,8 +153,8 @@ struct config_pairs config_string_map(struct config_reader *r, const struct json
     return out;
 }
 
-uint64_t config_word(struct config_reader *r, const struct json *node, const char *what, const struct config_word *words,
-                     size_t count)
+uint64_t config_word(struct config_reader *r, const struct json *node, const char *what,
+                     const struct config_word *words, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (strcmp(words[i].name, node->text) == 0)

@@ -25,7 +25,8 @@ const struct json *config_get(struct config_reader *r, const struct json *object
 bool config_is(struct config_reader *r, const struct json *node, enum json_type type);
 
 const char *config_string(struct config_reader *r, const struct json *object, const char *key); /* NULL: absent */
-const char *config_required(struct config_reader *r, const struct json *object, const char *key); /* not absent, not empty */
+const char *config_required(struct config_reader *r, const struct json *object,
+                            const char *key); /* not absent, not empty */
 /* A path that must start with "/"; NULL: absent. */
 const char *config_absolute(struct config_reader *r, const struct json *object, const char *key);
 bool config_bool(struct config_reader *r, const struct json *object, const char *key);
@@ -40,16 +41,16 @@ struct config_pairs config_string_map(struct config_reader *r, const struct json
 /* The elements of array (or object) KEY, each of which must be of TYPE; allocates *COUNT elements of SIZE_BYTES. Returns
  * the first child, or NULL when there is nothing; *COUNT is 0 then. */
 const struct json *config_elements(struct config_reader *r, const struct json *object, const char *key,
-                                   enum json_type array_or_object, enum json_type type, size_t size_bytes, void *data_out,
-                                   uint32_t *count);
+                                   enum json_type array_or_object, enum json_type type, size_t size_bytes,
+                                   void *data_out, uint32_t *count);
 
 /* A table of names; the value of the entry that NODE's text names, else a failure that lists WHAT ("namespace type"). */
 struct config_word {
     const char *name;
     uint64_t value;
 };
-uint64_t config_word(struct config_reader *r, const struct json *node, const char *what, const struct config_word *words,
-                     size_t count);
+uint64_t config_word(struct config_reader *r, const struct json *node, const char *what,
+                     const struct config_word *words, size_t count);
 #define CONFIG_WORD(r, node, what, table) config_word((r), (node), (what), (table), sizeof(table) / sizeof(table)[0])
 
 /* The sections, one file each. NODE is NULL when the section is absent. */
@@ -57,6 +58,7 @@ void config_read_process(struct config_reader *r, const struct json *node, struc
 void config_read_resources(struct config_reader *r, const struct json *node, struct config_resources *out);
 void config_read_seccomp(struct config_reader *r, const struct json *node, struct config_seccomp *out);
 void config_read_linux(struct config_reader *r, const struct json *node, struct config *out);
-void config_read_id_maps(struct config_reader *r, const struct json *object, const char *key, struct config_id_maps *out);
+void config_read_id_maps(struct config_reader *r, const struct json *object, const char *key,
+                         struct config_id_maps *out);
 
 #endif

@@ -38,7 +38,8 @@ static void read_memory(struct config_reader *r, const struct json *resources, s
     out->use_hierarchy = config_optional_bool(r, node, "useHierarchy");
     out->check_before_update = config_optional_bool(r, node, "checkBeforeUpdate");
     /* "swap" is memory and swap together, so a limit for both below the one for memory alone cannot be kept */
-    if (out->limit.set && out->swap.set && out->limit.value > 0 && out->swap.value > 0 && out->swap.value < out->limit.value)
+    if (out->limit.set && out->swap.set && out->limit.value > 0 && out->swap.value > 0 &&
+        out->swap.value < out->limit.value)
         config_fail_key(r, node, "swap", "it is memory plus swap, so it must not be below the limit");
 }
 
@@ -86,8 +87,8 @@ static void read_block_io(struct config_reader *r, const struct json *resources,
     }
     for (int kind = 0; kind < THROTTLE_COUNT; kind++) {
         struct config_throttle *throttle = &out->throttle[kind];
-        node = config_elements(r, block_io, keys[kind], JSON_ARRAY, JSON_OBJECT, sizeof *throttle->data, &throttle->data,
-                               &throttle->count);
+        node = config_elements(r, block_io, keys[kind], JSON_ARRAY, JSON_OBJECT, sizeof *throttle->data,
+                               &throttle->data, &throttle->count);
         for (; node != NULL; node = node->next) {
             struct config_throttle_device *device = &throttle->data[node->index];
             read_device_number(r, node, &device->major, &device->minor);
@@ -98,9 +99,9 @@ static void read_block_io(struct config_reader *r, const struct json *resources,
 
 static void read_hugepages(struct config_reader *r, const struct json *resources, struct config_resources *out)
 {
-    const struct json *node = config_elements(r, resources, "hugepageLimits", JSON_ARRAY, JSON_OBJECT,
-                                              sizeof *out->hugepage_limits, &out->hugepage_limits,
-                                              &out->hugepage_limit_count);
+    const struct json *node =
+        config_elements(r, resources, "hugepageLimits", JSON_ARRAY, JSON_OBJECT, sizeof *out->hugepage_limits,
+                        &out->hugepage_limits, &out->hugepage_limit_count);
     for (; node != NULL; node = node->next) {
         out->hugepage_limits[node->index].page_size = config_required(r, node, "pageSize");
         out->hugepage_limits[node->index].limit = config_u64(r, node, "limit", UINT64_MAX).value;
@@ -110,9 +111,9 @@ static void read_hugepages(struct config_reader *r, const struct json *resources
 static void read_network(struct config_reader *r, const struct json *resources, struct config_resources *out)
 {
     const struct json *network = config_get(r, resources, "network", JSON_OBJECT);
-    const struct json *node = config_elements(r, network, "priorities", JSON_ARRAY, JSON_OBJECT,
-                                              sizeof *out->network_priorities, &out->network_priorities,
-                                              &out->network_priority_count);
+    const struct json *node =
+        config_elements(r, network, "priorities", JSON_ARRAY, JSON_OBJECT, sizeof *out->network_priorities,
+                        &out->network_priorities, &out->network_priority_count);
 
     out->network_class_id = config_u64(r, network, "classID", UINT32_MAX);
     for (; node != NULL; node = node->next) {

@@ -21,7 +21,10 @@ int container_check_id(const char *id, struct err *e)
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.";
 
     if (id[0] == 0 || id[0] == '.' || id[strspn(id, allowed)] != 0 || strlen(id) > ID_MAX_BYTES)
-        return err_set(e, EINVAL, "invalid container ID \"%.100s\": an invalid character (letters, digits and _ + - . are allowed, no dot first)", id);
+        return err_set(e, EINVAL,
+                       "invalid container ID \"%.100s\": an invalid character (letters, digits and _ + - . are "
+                       "allowed, no dot first)",
+                       id);
     return 0;
 }
 
@@ -132,7 +135,9 @@ static int check_console(const struct container_create *request, const struct co
     bool given = request->console_socket != NULL || request->console >= 0;
 
     if (config->process.terminal && !given)
-        return err_set(e, EINVAL, "config.json: process.terminal: a terminal needs --console-socket when the runtime does not stay");
+        return err_set(
+            e, EINVAL,
+            "config.json: process.terminal: a terminal needs --console-socket when the runtime does not stay");
     if (!config->process.terminal && given)
         return err_set(e, EINVAL, "--console-socket is of use only with process.terminal in config.json");
     return 0;
@@ -141,7 +146,8 @@ static int check_console(const struct container_create *request, const struct co
 /* Connected here, where the path means what the caller meant; the init sends through it. */
 static int connect_console(const struct container_create *request, struct err *e)
 {
-    int fd = request->console >= 0 ? fcntl(request->console, F_DUPFD_CLOEXEC, 3) : tty_connect(request->console_socket, e);
+    int fd =
+        request->console >= 0 ? fcntl(request->console, F_DUPFD_CLOEXEC, 3) : tty_connect(request->console_socket, e);
     return fd < 0 && request->console >= 0 ? err_sys(e, "cannot use the console socket") : fd;
 }
 
@@ -182,7 +188,8 @@ static int create_in_directory(const struct container_create *request, const str
 {
     cleanup_fd int start = -1, result = -1, console = -1;
     struct buf filter = {0};
-    struct init init = {.request = request, .plan = plan, .cgroup = &out->cgroup, .filter = &filter, .root = -1, .state = -1};
+    struct init init = {
+        .request = request, .plan = plan, .cgroup = &out->cgroup, .filter = &filter, .root = -1, .state = -1};
     int ret = state_keep_config(request->root, request->id, text, e);
 
     if (ret == 0)
@@ -205,8 +212,8 @@ static int create_in_directory(const struct container_create *request, const str
     return ret;
 }
 
-static int create_from_text(const struct container_create *request, struct arena *arena, struct buf *text, struct state *out,
-                            struct err *e)
+static int create_from_text(const struct container_create *request, struct arena *arena, struct buf *text,
+                            struct state *out, struct err *e)
 {
     struct config *config = arena_new(arena, struct config);
     struct plan *plan = arena_new(arena, struct plan);

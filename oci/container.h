@@ -16,22 +16,22 @@
 #include <sys/types.h>
 
 struct container_create {
-    const char *root;   /* directory of all states, absolute; made (0700) if missing */
-    const char *id;     /* [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*, at most 1024 bytes */
-    const char *bundle; /* absolute */
-    const char *config; /* path of the config file; NULL: BUNDLE/config.json */
+    const char *root;           /* directory of all states, absolute; made (0700) if missing */
+    const char *id;             /* [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*, at most 1024 bytes */
+    const char *bundle;         /* absolute */
+    const char *config;         /* path of the config file; NULL: BUNDLE/config.json */
     const char *pid_file;       /* NULL: none. Written, by rename, when the container exists */
     const char *console_socket; /* NULL: none; AF_UNIX stream socket that is sent the terminal's master */
-    int console; /* instead of console_socket: a connected socket; -1: none */
-    int module; /* the program is this Wasm module, whatever process.args[0] names; -1: it is looked for there */
-    int stdio[3];       /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
+    int console;                /* instead of console_socket: a connected socket; -1: none */
+    int module;   /* the program is this Wasm module, whatever process.args[0] names; -1: it is looked for there */
+    int stdio[3]; /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
     unsigned preserve_fds; /* so many of the caller's descriptors from 3 on stay open in the container */
     unsigned listen_fds;   /* and so many before those, sockets of systemd's socket activation */
     bool no_pivot, no_new_keyring;
-    bool clone_parent;  /* the init becomes the child of the caller's parent (CLONE_PARENT), with exit signal 0 */
+    bool clone_parent;     /* the init becomes the child of the caller's parent (CLONE_PARENT), with exit signal 0 */
     bool cgroups_disabled; /* --cgroup-manager disabled: the caller's own cgroups are kept */
-    const char *libexec; /* directory of engine, compile, system; NULL: found relative to /proc/self/exe */
-    const char *cache;   /* root-owned directory of the filter and artifact caches; NULL: below /var/lib/wherry */
+    const char *libexec;   /* directory of engine, compile, system; NULL: found relative to /proc/self/exe */
+    const char *cache;     /* root-owned directory of the filter and artifact caches; NULL: below /var/lib/wherry */
 };
 
 /* Creates a container and leaves its init waiting for container_start. On success OUT (in ARENA) is the state as written.

@@ -5,7 +5,7 @@
 
 struct builder {
     struct arena *arena;
-    struct json *root, *open; /* open: the innermost object or array still being read */
+    struct json *root, *open;              /* open: the innermost object or array still being read */
     struct json *last[JSON_DEPTH_MAX + 1]; /* the last child so far, by depth */
     unsigned depth;
     const char *key;   /* read, its value not yet */
@@ -231,8 +231,9 @@ struct json_path json_path(const struct json *node)
         return path;
     }
     for (; node->parent != NULL; node = node->parent) {
-        int len = node->key != NULL ? snprintf(part, sizeof part, "%s%.100s", node->parent->parent != NULL ? "." : "", node->key)
-                                    : snprintf(part, sizeof part, "[%u]", node->index);
+        int len = node->key != NULL
+                      ? snprintf(part, sizeof part, "%s%.100s", node->parent->parent != NULL ? "." : "", node->key)
+                      : snprintf(part, sizeof part, "[%u]", node->index);
         if (at - path.text < len)
             break;
         at -= len;

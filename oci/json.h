@@ -17,11 +17,11 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 
 struct json {
     enum json_type type;
-    bool truth;                   /* of JSON_BOOL */
-    uint32_t index;               /* within the parent, from 0 */
-    uint32_t count;               /* children */
-    const char *key;              /* where the parent is an object */
-    const char *text;             /* of JSON_STRING and JSON_NUMBER */
+    bool truth;       /* of JSON_BOOL */
+    uint32_t index;   /* within the parent, from 0 */
+    uint32_t count;   /* children */
+    const char *key;  /* where the parent is an object */
+    const char *text; /* of JSON_STRING and JSON_NUMBER */
     const struct json *parent, *first, *next;
 };
 

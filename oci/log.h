@@ -8,7 +8,7 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
 struct log {
-    int fd;     /* -1: standard error, as text */
+    int fd; /* -1: standard error, as text */
     bool json;
     enum log_level level; /* lines below it are left out */
 };
@@ -16,6 +16,7 @@ struct log {
 /* Opens PATH for appending (NULL: none, FORMAT "text" or "json"). Returns 0 or a negative errno. */
 int log_open(struct log *log, const char *path, const char *format, struct err *e);
 
-__attribute__((format(printf, 3, 4))) void log_write(const struct log *log, enum log_level level, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void log_write(const struct log *log, enum log_level level, const char *format,
+                                                     ...);
 
 #endif

@@ -65,8 +65,8 @@ int cmd_fail(struct cmd *cmd, int status)
     return status;
 }
 
-int cmd_options(struct cmd *cmd, int argc, char **argv, const struct option_spec *specs, const char *usage, int words_min,
-                int words_max, int *status)
+int cmd_options(struct cmd *cmd, int argc, char **argv, const struct option_spec *specs, const char *usage,
+                int words_min, int words_max, int *status)
 {
     int words;
 

@@ -105,5 +105,6 @@ void options_help(const struct option_spec *specs)
 {
     for (const struct option_spec *s = specs; s->name != NULL; s++)
         if (s->help != NULL)
-            printf("   --%s%s%c  %s\n", s->name, s->letter != 0 ? ", -" : "", s->letter != 0 ? s->letter : ' ', s->help);
+            printf("   --%s%s%c  %s\n", s->name, s->letter != 0 ? ", -" : "", s->letter != 0 ? s->letter : ' ',
+                   s->help);
 }

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 
 enum option_kind {
-    OPTION_FLAG,    /* bool: set; also "=true", "=false" */
-    OPTION_TEXT,    /* const char * */
-    OPTION_TEXTS,   /* struct option_texts: may be given again and again */
-    OPTION_NUMBER,  /* unsigned */
+    OPTION_FLAG,         /* bool: set; also "=true", "=false" */
+    OPTION_TEXT,         /* const char * */
+    OPTION_TEXTS,        /* struct option_texts: may be given again and again */
+    OPTION_NUMBER,       /* unsigned */
     OPTION_IGNORED_FLAG, /* accepted for a caller's sake, without effect here */
     OPTION_IGNORED_TEXT,
     OPTION_REFUSED, /* flag or text that is not there yet: an error with its name */

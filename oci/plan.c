@@ -266,7 +266,8 @@ static int plan_root(struct planner *p)
         return ret;
     plan_devices(p);
     plan_cgroups(p);
-    add_if(p, p->config->hooks[HOOK_PRESTART].count + p->config->hooks[HOOK_CREATE_RUNTIME].count != 0, PLAN_RUNTIME_HOOKS);
+    add_if(p, p->config->hooks[HOOK_PRESTART].count + p->config->hooks[HOOK_CREATE_RUNTIME].count != 0,
+           PLAN_RUNTIME_HOOKS);
     add_if(p, p->config->hooks[HOOK_CREATE_CONTAINER].count != 0, PLAN_CONTAINER_HOOKS);
     add_if(p, p->config->sysctl.count != 0, PLAN_SYSCTL);
     add(p, PLAN_MAKE_DIRECTORY);
@@ -366,7 +367,8 @@ int plan_exec(const struct config *config, const char *bundle, struct arena *are
         return err_set(e, EINVAL, "process.args: there must be a program to execute");
     out->config = config;
     out->bundle = bundle;
-    out->rootfs = config->root_path[0] == '/' ? config->root_path : arena_printf(arena, "%s/%s", bundle, config->root_path);
+    out->rootfs =
+        config->root_path[0] == '/' ? config->root_path : arena_printf(arena, "%s/%s", bundle, config->root_path);
     add(&p, PLAN_SESSION);
     add_if(&p, config->process.oom_score_adj.set, PLAN_OOM_SCORE);
     plan_network(&p);

@@ -70,12 +70,12 @@ struct plan_join {
 struct plan_step {
     enum plan_step_kind kind;
     union {
-        const struct mount_entry *mount;   /* MOUNT, CGROUP_MOUNT */
-        const struct device *device;       /* DEVICE */
+        const struct mount_entry *mount;    /* MOUNT, CGROUP_MOUNT */
+        const struct device *device;        /* DEVICE */
         const struct config_rlimit *rlimit; /* RLIMIT */
-        struct plan_join join;             /* JOIN, CGROUP_NAMESPACE (path NULL: a new one) */
-        unsigned long propagation;         /* ROOT, PROPAGATE */
-        const char *cpus;                  /* AFFINITY */
+        struct plan_join join;              /* JOIN, CGROUP_NAMESPACE (path NULL: a new one) */
+        unsigned long propagation;          /* ROOT, PROPAGATE */
+        const char *cpus;                   /* AFFINITY */
     };
 };
 
@@ -83,10 +83,10 @@ enum plan_network { PLAN_NETWORK_HOST, PLAN_NETWORK_OWN, PLAN_NETWORK_JOINED };
 
 struct plan {
     const struct config *config;
-    const char *bundle, *rootfs;          /* absolute */
-    int clone_flags;                      /* new namespaces, all but the cgroup one (that is a step) */
-    const char *pid_namespace;            /* to join: by the parent around clone, since it only holds for children */
-    enum plan_network network;            /* what the grants go by */
+    const char *bundle, *rootfs; /* absolute */
+    int clone_flags;             /* new namespaces, all but the cgroup one (that is a step) */
+    const char *pid_namespace;   /* to join: by the parent around clone, since it only holds for children */
+    enum plan_network network;   /* what the grants go by */
     struct plan_step *steps;
     uint32_t step_count;
 };

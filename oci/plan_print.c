@@ -10,11 +10,24 @@ static void put_flags(unsigned long flags, struct buf *out)
         unsigned long flag;
         const char *name;
     } names[] = {
-        {MS_BIND, "bind"},         {MS_REC, "rec"},           {MS_REMOUNT, "remount"},       {MS_RDONLY, "ro"},
-        {MS_NOSUID, "nosuid"},     {MS_NODEV, "nodev"},       {MS_NOEXEC, "noexec"},         {MS_NOATIME, "noatime"},
-        {MS_RELATIME, "relatime"}, {MS_STRICTATIME, "strictatime"}, {MS_NODIRATIME, "nodiratime"}, {MS_SYNCHRONOUS, "sync"},
-        {MS_DIRSYNC, "dirsync"},   {MS_MANDLOCK, "mand"},     {MS_PRIVATE, "private"},       {MS_SLAVE, "slave"},
-        {MS_SHARED, "shared"},     {MS_UNBINDABLE, "unbindable"},
+        {MS_BIND, "bind"},
+        {MS_REC, "rec"},
+        {MS_REMOUNT, "remount"},
+        {MS_RDONLY, "ro"},
+        {MS_NOSUID, "nosuid"},
+        {MS_NODEV, "nodev"},
+        {MS_NOEXEC, "noexec"},
+        {MS_NOATIME, "noatime"},
+        {MS_RELATIME, "relatime"},
+        {MS_STRICTATIME, "strictatime"},
+        {MS_NODIRATIME, "nodiratime"},
+        {MS_SYNCHRONOUS, "sync"},
+        {MS_DIRSYNC, "dirsync"},
+        {MS_MANDLOCK, "mand"},
+        {MS_PRIVATE, "private"},
+        {MS_SLAVE, "slave"},
+        {MS_SHARED, "shared"},
+        {MS_UNBINDABLE, "unbindable"},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if ((flags & names[i].flag) != 0)
@@ -42,8 +55,10 @@ static void put_mount(const struct mount_entry *m, struct buf *out)
 static void put_device(const struct device *d, struct buf *out)
 {
     buf_printf(out, " %s %c %u:%u mode=%04o owner=%u:%u", d->path,
-               S_ISCHR(d->mode) ? 'c' : S_ISBLK(d->mode) ? 'b' : 'p', major(d->number), minor(d->number), d->mode & 07777,
-               d->uid, d->gid);
+               S_ISCHR(d->mode)   ? 'c'
+               : S_ISBLK(d->mode) ? 'b'
+                                  : 'p',
+               major(d->number), minor(d->number), d->mode & 07777, d->uid, d->gid);
 }
 
 static void put_strings(const struct strings *strings, struct buf *out)
@@ -80,14 +95,18 @@ static void put_step(const struct plan *plan, const struct plan_step *step, stru
 
     buf_put_str(out, plan_step_name(step->kind));
     switch (step->kind) {
-    case PLAN_ROOT: buf_printf(out, " %s", plan->rootfs); put_flags(step->propagation, out); break;
+    case PLAN_ROOT:
+        buf_printf(out, " %s", plan->rootfs);
+        put_flags(step->propagation, out);
+        break;
     case PLAN_AFFINITY: buf_printf(out, " %s", step->cpus); break;
     case PLAN_PROPAGATE: put_flags(step->propagation, out); break;
     case PLAN_MOUNT:
     case PLAN_CGROUP_MOUNT: put_mount(step->mount, out); break;
     case PLAN_JOIN:
     case PLAN_CGROUP_NAMESPACE:
-        buf_printf(out, " %s %s", config_namespace_name(step->join.type), step->join.path != NULL ? step->join.path : "new");
+        buf_printf(out, " %s %s", config_namespace_name(step->join.type),
+                   step->join.path != NULL ? step->join.path : "new");
         break;
     case PLAN_DEVICE: put_device(step->device, out); break;
     case PLAN_RUNTIME_HOOKS:

@@ -136,7 +136,8 @@ static bool needs_explicit_checks(const struct config_process *process)
 
 static int answer_module(struct init *init, struct message *message, struct err *e)
 {
-    const struct engine_options options = {.explicit_bounds_checks = needs_explicit_checks(&init->plan->config->process)};
+    const struct engine_options options = {.explicit_bounds_checks =
+                                               needs_explicit_checks(&init->plan->config->process)};
     const struct cache_settings settings = {.directory = init->request->cache, .libexec = init->request->libexec};
     cleanup_fd int module = message->fds[0];
     cleanup_fd int artifact = -1, engine = -1;
@@ -198,8 +199,8 @@ int process_kill(const struct container_create *request, pid_t pid)
 static void explain(int status, struct err *e)
 {
     if (e->code == ESHUTDOWN && WIFSIGNALED(status))
-        err_set(e, ESHUTDOWN, "the container's init was killed by signal %d while it was being prepared%s", WTERMSIG(status),
-                WTERMSIG(status) == SIGKILL ? " (is the memory limit too low?)" : "");
+        err_set(e, ESHUTDOWN, "the container's init was killed by signal %d while it was being prepared%s",
+                WTERMSIG(status), WTERMSIG(status) == SIGKILL ? " (is the memory limit too low?)" : "");
 }
 
 /* Clones the init and lets go of its end of the channel. The rest of the way is the caller's. */

@@ -27,8 +27,8 @@ struct state {
     const char *id, *oci_version, *bundle, *rootfs; /* paths absolute */
     const char *created;                            /* RFC 3339, nanoseconds, UTC */
     uid_t owner;
-    pid_t pid;           /* of the init, in the caller's pid namespace */
-    uint64_t start_time; /* of the init, clock ticks since boot: field 22 of /proc/PID/stat */
+    pid_t pid;              /* of the init, in the caller's pid namespace */
+    uint64_t start_time;    /* of the init, clock ticks since boot: field 22 of /proc/PID/stat */
     bool own_pid_namespace; /* then the death of the init ends everything else in it */
     struct cgroup cgroup;
     struct config_pairs annotations;

@@ -24,7 +24,8 @@ static int decide_wasm(const struct config *config, const char *path, struct was
 {
     /* executing it would be up to binfmt_misc of the host: whatever is registered there */
     if (is_sandbox(config))
-        return err_set(e, ENOEXEC, "exec: \"%s\": exec format error: the container of a pod's sandbox is never Wasm", path);
+        return err_set(e, ENOEXEC, "exec: \"%s\": exec format error: the container of a pod's sandbox is never Wasm",
+                       path);
     out->is_wasm = true;
     out->rule = "Wasm: the file begins as a core module";
     return 0;
@@ -50,7 +51,8 @@ int wasm_detect(const struct config *config, const char *path, const void *bytes
     else if (len >= 2 && memcmp(bytes, "#!", 2) == 0)
         out->rule = "native: the file begins as a script";
     else if (ends_with(path, ".wasm"))
-        return err_set(e, ENOEXEC, "exec: \"%s\": exec format error: it is named .wasm, but its content is not Wasm", path);
+        return err_set(e, ENOEXEC, "exec: \"%s\": exec format error: it is named .wasm, but its content is not Wasm",
+                       path);
     else
         return err_set(e, ENOEXEC, "exec: \"%s\": exec format error: it is neither ELF nor a script nor Wasm", path);
     return 0;

@@ -48,9 +48,9 @@ static bool is_hidden(const struct granter *g, const char *path)
 /* File systems through which the kernel is talked to. A guest with /proc/self/mem could rewrite its own machine code. */
 static bool is_kernel_type(const char *type)
 {
-    static const char *const types[] = {"proc",    "sysfs",     "cgroup",  "cgroup2",    "devpts", "mqueue", "bpf",
-                                        "debugfs", "tracefs",   "pstore",  "securityfs", "configfs", "devtmpfs",
-                                        "efivarfs", "fusectl", "binfmt_misc", "hugetlbfs"};
+    static const char *const types[] = {"proc",     "sysfs",    "cgroup",  "cgroup2",     "devpts",     "mqueue",
+                                        "bpf",      "debugfs",  "tracefs", "pstore",      "securityfs", "configfs",
+                                        "devtmpfs", "efivarfs", "fusectl", "binfmt_misc", "hugetlbfs"};
     for (size_t i = 0; type != NULL && i < sizeof types / sizeof types[0]; i++)
         if (strcmp(type, types[i]) == 0)
             return true;
@@ -79,7 +79,8 @@ static int grant_mounts(struct granter *g)
         const struct config_mount *mount = &g->config->mounts[i];
         struct mount_options options;
         char path[PATH_MAX];
-        if (mount_options_read((const char *const *)mount->options.data, mount->options.count, g->arena, &options, g->e) < 0)
+        if (mount_options_read((const char *const *)mount->options.data, mount->options.count, g->arena, &options,
+                               g->e) < 0)
             return err_prefix(g->e, "config.json: mounts[%u].options", i);
         if (path_normalise(mount->destination, path) < 0)
             return err_set(g->e, ENAMETOOLONG, "config.json: mounts[%u].destination: it is too long", i);
@@ -195,9 +196,9 @@ int wasm_grant_make(const struct plan *plan, struct arena *arena, struct grant *
 enum grant_path_kind wasm_grant_kind(const char *guest_path, mode_t mode, long file_system_magic)
 {
     static const long hidden[] = {
-        PROC_SUPER_MAGIC, SYSFS_MAGIC,   CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, BPF_FS_MAGIC,
-        DEBUGFS_MAGIC,    TRACEFS_MAGIC, SECURITYFS_MAGIC,   PSTOREFS_MAGIC,      NSFS_MAGIC,         MQUEUE_MAGIC,
-        BINFMTFS_MAGIC,   EFIVARFS_MAGIC, HUGETLBFS_MAGIC,
+        PROC_SUPER_MAGIC, SYSFS_MAGIC,   CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC,
+        BPF_FS_MAGIC,     DEBUGFS_MAGIC, TRACEFS_MAGIC,      SECURITYFS_MAGIC,    PSTOREFS_MAGIC,
+        NSFS_MAGIC,       MQUEUE_MAGIC,  BINFMTFS_MAGIC,     EFIVARFS_MAGIC,      HUGETLBFS_MAGIC,
     };
     for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
         if (file_system_magic == hidden[i])

@@ -10,13 +10,13 @@
 
 struct workload {
     struct wasm_decision decision;
-    char path[PATH_MAX];    /* of the entry point, in the container */
-    int module;             /* the entry point opened for reading; -1: not Wasm, or handed on */
-    int artifact, engine;   /* of a Wasm workload: what the creating process sent */
-    int block;              /* its settings in the flat form, with descriptor numbers in it */
+    char path[PATH_MAX];      /* of the entry point, in the container */
+    int module;               /* the entry point opened for reading; -1: not Wasm, or handed on */
+    int artifact, engine;     /* of a Wasm workload: what the creating process sent */
+    int block;                /* its settings in the flat form, with descriptor numbers in it */
     struct grant_path *paths; /* opened; COUNT of them */
     uint32_t path_count;
-    bool network;             /* granted to the module */
+    bool network; /* granted to the module */
 };
 
 /* Finds process.args[0] as execvp would (PATH is the config's), and decides what it is. Errors have runc's words, which

@@ -60,10 +60,12 @@ static int locate(const struct config *config, char out[PATH_MAX], struct err *e
         return err_set(e, ENAMETOOLONG, "exec: the path of the program is too long");
     ret = check_file(out);
     if (ret == -ENOENT || ret == -ENOTDIR)
-        return err_set(e, -ret, "exec: \"%s\": stat %s: %s", name, name, ret == -ENOENT ? "no such file or directory" : "not a directory");
+        return err_set(e, -ret, "exec: \"%s\": stat %s: %s", name, name,
+                       ret == -ENOENT ? "no such file or directory" : "not a directory");
     if (ret == -EISDIR)
         return err_set(e, EACCES, "exec: \"%s\": is a directory: permission denied", name);
-    return ret < 0 ? err_set(e, -ret, "exec: \"%s\": %s", name, ret == -EACCES ? "permission denied" : strerror(-ret)) : 0;
+    return ret < 0 ? err_set(e, -ret, "exec: \"%s\": %s", name, ret == -EACCES ? "permission denied" : strerror(-ret))
+                   : 0;
 }
 
 int workload_find(const struct config *config, struct workload *out, struct err *e)
@@ -115,7 +117,8 @@ int workload_exec(const struct config *config, const struct workload *workload, 
     execve(workload->path, config->process.args.data, environment);
     if (errno == EACCES)
         return err_set(e, EACCES, "exec: \"%s\": permission denied", workload->path);
-    if (errno == ENOENT) /* the file is there, so it is what it names: the loader of an ELF file, the first line of a script */
+    if (errno ==
+        ENOENT) /* the file is there, so it is what it names: the loader of an ELF file, the first line of a script */
         return err_set(e, ENOENT, "exec: \"%s\": its interpreter: no such file or directory", workload->path);
     return err_sys(e, "exec: \"%s\"", workload->path);
 }

@@ -25,8 +25,10 @@ int address_make(const char *directory, const char *containerd_address, const ch
     sha256_digest(&hash, sizeof digest, digest);
     len = snprintf(out, ADDRESS_MAX, "unix://%s/", directory);
     if (len < 0 || (size_t)len + 2 * sizeof digest >= ADDRESS_MAX)
-        return err_set(e, ENAMETOOLONG, "the socket directory %s is too long: a Unix socket's path has at most 107 bytes, "
-                                        "64 of them for its name", directory);
+        return err_set(e, ENAMETOOLONG,
+                       "the socket directory %s is too long: a Unix socket's path has at most 107 bytes, "
+                       "64 of them for its name",
+                       directory);
     for (size_t i = 0; i < sizeof digest; i++)
         snprintf(out + len + 2 * i, 3, "%02x", digest[i]);
     return 0;

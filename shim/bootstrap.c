@@ -48,9 +48,10 @@ int bootstrap_read(const uint8_t *input, size_t len, const char *id, struct boot
     any = rpc__any__unpack(NULL, len, input);
     if (any == NULL)
         return err_set(e, EINVAL, "start: standard input is neither BootstrapParams for %s nor an Any of options", id);
-    error = any->base.n_unknown_fields != 0
-                ? err_set(e, EINVAL, "start: standard input is neither BootstrapParams for %s nor an Any of options", id)
-                : options_read(any, &out->options, e);
+    error =
+        any->base.n_unknown_fields != 0
+            ? err_set(e, EINVAL, "start: standard input is neither BootstrapParams for %s nor an Any of options", id)
+            : options_read(any, &out->options, e);
     rpc__any__free_unpacked(any, NULL);
     return error;
 }

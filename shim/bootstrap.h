@@ -15,8 +15,8 @@
 #include <stdbool.h>
 
 struct bootstrap {
-    bool has_params;  /* BootstrapParams came */
-    bool debug;       /* they ask for a verbose log */
+    bool has_params;      /* BootstrapParams came */
+    bool debug;           /* they ask for a verbose log */
     char socket_dir[108]; /* "": the default */
     struct options options;
 };

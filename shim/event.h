@@ -19,7 +19,7 @@ struct publisher {
     struct event_entry *first, *last;
     uint32_t stream; /* odd; of the event under way */
     unsigned attempts;
-    bool waiting; /* for an answer */
+    bool waiting;                                 /* for an answer */
     void (*drained)(struct publisher *publisher); /* called when the queue becomes empty; may be NULL */
 };
 

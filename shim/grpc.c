@@ -163,10 +163,14 @@ static nghttp2_nv header(const char *name, const char *value)
 
 static int request_submit(struct grpc *g, const char *method, const ProtobufCMessage *request)
 {
-    const nghttp2_nv headers[] = {
-        header(":method", "POST"), header(":scheme", "http"), header(":path", method), header(":authority", "localhost"),
-        header("content-type", "application/grpc"), header("te", "trailers"), header("user-agent", "wherry"),
-        header("containerd-namespace", g->namespace)};
+    const nghttp2_nv headers[] = {header(":method", "POST"),
+                                  header(":scheme", "http"),
+                                  header(":path", method),
+                                  header(":authority", "localhost"),
+                                  header("content-type", "application/grpc"),
+                                  header("te", "trailers"),
+                                  header("user-agent", "wherry"),
+                                  header("containerd-namespace", g->namespace)};
     nghttp2_data_provider body = {.read_callback = on_request_data};
     size_t len = protobuf_c_message_get_packed_size(request);
     const uint8_t prefix[MESSAGE_HEADER_BYTES] = {0, (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8),

@@ -111,7 +111,8 @@ static int find_image(struct lookup *l, const char **digest, struct err *e)
 
     if (a.text == NULL) {
         request.id = (char *)l->request->container;
-        error = grpc_call(l->grpc, "/containerd.services.containers.v1.Containers/Get", &request.base, receive_container, &a, e);
+        error = grpc_call(l->grpc, "/containerd.services.containers.v1.Containers/Get", &request.base,
+                          receive_container, &a, e);
     }
     if (error != 0 || a.text == NULL || a.text[0] == 0) { /* made without an image: `ctr run --rootfs` */
         *digest = NULL;
@@ -127,8 +128,7 @@ static int find_image(struct lookup *l, const char **digest, struct err *e)
 /* A digest is used as a file name. */
 static bool digest_is_good(const char *digest)
 {
-    return strncmp(digest, "sha256:", 7) == 0 && strlen(digest) == 71 &&
-           strspn(digest + 7, "0123456789abcdef") == 64;
+    return strncmp(digest, "sha256:", 7) == 0 && strlen(digest) == 71 && strspn(digest + 7, "0123456789abcdef") == 64;
 }
 
 static int check_digest(const char *digest, const uint8_t computed[SHA256_DIGEST_SIZE], struct err *e)
@@ -241,8 +241,8 @@ static int choose_layer(const struct lookup *l, const struct layer **out, struct
         buf_printf(&titles, " %s", l->layers[i].title[0] != 0 ? l->layers[i].title : "(no title)");
     }
     if (*out == NULL)
-        err_set(e, ENOENT, "exec: \"%s\": the image has several Wasm layers, and none has this title:%s", l->request->entry,
-                buf_cstr(&titles));
+        err_set(e, ENOENT, "exec: \"%s\": the image has several Wasm layers, and none has this title:%s",
+                l->request->entry, buf_cstr(&titles));
     buf_done(&titles);
     return *out != NULL ? 0 : -ENOENT;
 }
@@ -278,8 +278,9 @@ static int open_in_store(struct lookup *l, const char *digest)
 
     request.n_filters = 1;
     request.filters = &filter;
-    if (grpc_call(l->grpc, "/containerd.services.introspection.v1.Introspection/Plugins", &request.base, receive_plugins, &a,
-                  &ignored) != 0 || a.text == NULL)
+    if (grpc_call(l->grpc, "/containerd.services.introspection.v1.Introspection/Plugins", &request.base,
+                  receive_plugins, &a, &ignored) != 0 ||
+        a.text == NULL)
         return -1;
     path = arena_printf(&l->arena, "%s/blobs/sha256/%s", a.text, digest + 7);
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

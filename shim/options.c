@@ -128,7 +128,8 @@ static int generic_read(const Rpc__Any *any, struct options *out, struct err *e)
     if (generic == NULL)
         return err_set(e, EINVAL, "runtime options: the message %s cannot be read", any->type_url);
     if (generic->config_path[0] != 0 && generic->config_body.len == 0)
-        error = err_set(e, ENOTSUP, "runtime options: ConfigPath (%s) is not supported yet; write the options where that stands",
+        error = err_set(e, ENOTSUP,
+                        "runtime options: ConfigPath (%s) is not supported yet; write the options where that stands",
                         generic->config_path);
     else
         error = toml_read((const char *)generic->config_body.data, generic->config_body.len, out, e);
@@ -148,8 +149,9 @@ static int runc_read(const Rpc__Any *any, struct options *out, struct err *e)
     out->systemd_cgroup = runc->systemd_cgroup;
     out->io_uid = runc->io_uid;
     out->io_gid = runc->io_gid;
-    fits = (size_t)snprintf(out->root, sizeof out->root, "%s", runc->root) < sizeof out->root &&
-           (size_t)snprintf(out->shim_cgroup, sizeof out->shim_cgroup, "%s", runc->shim_cgroup) < sizeof out->shim_cgroup;
+    fits =
+        (size_t)snprintf(out->root, sizeof out->root, "%s", runc->root) < sizeof out->root &&
+        (size_t)snprintf(out->shim_cgroup, sizeof out->shim_cgroup, "%s", runc->shim_cgroup) < sizeof out->shim_cgroup;
     options__runc__free_unpacked(runc, NULL);
     return fits ? 0 : err_set(e, EINVAL, "runtime options: root or shim_cgroup is longer than 255 bytes");
 }

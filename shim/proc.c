@@ -180,7 +180,8 @@ static void announce_exit(struct process *p)
     event.pid = (uint32_t)p->pid;
     event.exit_status = response.exit_status = p->exit_status;
     event.exited_at = response.exited_at = &when;
-    log_line(LOG_INFO, c->id, "process %s%s%d ended with %u", p->id, p->id[0] != 0 ? " " : "", (int)p->pid, p->exit_status);
+    log_line(LOG_INFO, c->id, "process %s%s%d ended with %u", p->id, p->id[0] != 0 ? " " : "", (int)p->pid,
+             p->exit_status);
     publisher_put(&c->shim->publisher, "/tasks/exit", "TaskExit", &event.base);
     while (p->waiters != NULL) {
         struct call *call = p->waiters;

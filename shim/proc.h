@@ -47,7 +47,7 @@ struct process {
     bool exited; /* reaped; STOPPED follows once the exit may be announced */
     bool failed; /* an exec that could not be started: it can only be deleted */
     struct stdio stdio;
-    int console_fd;      /* our end of the socket that brings the terminal's master; -1 */
+    int console_fd;        /* our end of the socket that brings the terminal's master; -1 */
     int copy_in, copy_out; /* what the terminal will copy from and to; -1 */
     struct terminal *terminal;
     ProtobufCBinaryData spec; /* of an exec: JSON */
@@ -63,7 +63,7 @@ struct container {
     struct worker worker; /* of what concerns the container and not one process */
     const char *busy;
     struct call *pending;
-    struct call *deleting; /* waits for the init's end */
+    struct call *deleting;                /* waits for the init's end */
     void (*stopped)(struct container *c); /* called once the init's exit is announced; may be NULL */
     struct oom_watch oom;
     bool own_pid_namespace, paused, all_killed;

@@ -140,10 +140,16 @@ static int find_module(const struct runtime_job *job, struct arena *arena, int *
 static int create_container(const struct runtime_job *job, int module, int console_fd, struct arena *arena,
                             struct worker_report *report, struct err *e)
 {
-    struct container_create request = {
-        .root = job->root, .id = job->id, .bundle = job->bundle, .stdio = {-1, -1, -1},
-        .console = console_fd, .module = module, .no_pivot = job->options->no_pivot_root,
-        .no_new_keyring = job->options->no_new_keyring, .clone_parent = true, .libexec = job->libexec};
+    struct container_create request = {.root = job->root,
+                                       .id = job->id,
+                                       .bundle = job->bundle,
+                                       .stdio = {-1, -1, -1},
+                                       .console = console_fd,
+                                       .module = module,
+                                       .no_pivot = job->options->no_pivot_root,
+                                       .no_new_keyring = job->options->no_new_keyring,
+                                       .clone_parent = true,
+                                       .libexec = job->libexec};
     struct state state;
     struct buf cgroup = {0};
     int error = container_create(&request, arena, &state, e);
@@ -169,8 +175,9 @@ void runtime_create(const void *argument, int console_fd, struct worker_report *
     int error, module = -1;
 
     if (job->options->systemd_cgroup) {
-        err_set(&e, ENOTSUP, "SystemdCgroup = true: the systemd cgroup driver is not built yet; set it to false and the "
-                             "kubelet's cgroupDriver to cgroupfs");
+        err_set(&e, ENOTSUP,
+                "SystemdCgroup = true: the systemd cgroup driver is not built yet; set it to false and the "
+                "kubelet's cgroupDriver to cgroupfs");
         report_error(report, -ENOTSUP, &e);
         return;
     }
@@ -216,8 +223,13 @@ void runtime_exec(const void *argument, int console_fd, struct worker_report *re
     const struct runtime_job *job = argument;
     struct arena arena = {0};
     struct config_process process;
-    struct container_exec request = {.root = job->root, .id = job->id, .process = &process, .console = console_fd,
-                                     .stdio = {-1, -1, -1}, .clone_parent = true, .libexec = job->libexec};
+    struct container_exec request = {.root = job->root,
+                                     .id = job->id,
+                                     .process = &process,
+                                     .console = console_fd,
+                                     .stdio = {-1, -1, -1},
+                                     .clone_parent = true,
+                                     .libexec = job->libexec};
     struct err e = {0};
     int error = config_parse_process((const char *)job->body->data, job->body->len, &arena, &process, &e);
 

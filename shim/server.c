@@ -129,7 +129,8 @@ static void call_dispatch(struct server *server, struct call *call, const Rpc__R
     }
     method = method_find(server, request->method);
     if (method == NULL) {
-        call_fail(call, TTRPC_UNIMPLEMENTED, "method %.200s of %s is not served here", request->method, request->service);
+        call_fail(call, TTRPC_UNIMPLEMENTED, "method %.200s of %s is not served here", request->method,
+                  request->service);
         return;
     }
     arguments = protobuf_c_message_unpack(method->request, NULL, request->payload.len, request->payload.data);
@@ -151,7 +152,8 @@ static void frame_handle(struct connection *c, const struct ttrpc_frame *frame)
         return;
     }
     if (frame->type != TTRPC_REQUEST) {
-        call_fail(call, TTRPC_INVALID_ARGUMENT, "frame type %u is not a request; streams are not served here", frame->type);
+        call_fail(call, TTRPC_INVALID_ARGUMENT, "frame type %u is not a request; streams are not served here",
+                  frame->type);
         return;
     }
     if (frame->stream % 2 == 0) {

@@ -120,10 +120,25 @@ static void cpu1(const char *cgroup, Metrics__Cpu1 *out, uint64_t *per_cpu, size
 
 static void memory1(const char *cgroup, Metrics__Memory1 *out)
 {
-    static const char *const renamed[] = {
-        "pg_pg_in", "pgpgin", "pg_pg_out", "pgpgout", "pg_fault", "pgfault", "pg_maj_fault", "pgmajfault",
-        "hierarchical_swap_limit", "hierarchical_memsw_limit", "total_pg_pg_in", "total_pgpgin", "total_pg_pg_out",
-        "total_pgpgout", "total_pg_fault", "total_pgfault", "total_pg_maj_fault", "total_pgmajfault", NULL};
+    static const char *const renamed[] = {"pg_pg_in",
+                                          "pgpgin",
+                                          "pg_pg_out",
+                                          "pgpgout",
+                                          "pg_fault",
+                                          "pgfault",
+                                          "pg_maj_fault",
+                                          "pgmajfault",
+                                          "hierarchical_swap_limit",
+                                          "hierarchical_memsw_limit",
+                                          "total_pg_pg_in",
+                                          "total_pgpgin",
+                                          "total_pg_pg_out",
+                                          "total_pgpgout",
+                                          "total_pg_fault",
+                                          "total_pgfault",
+                                          "total_pg_maj_fault",
+                                          "total_pgmajfault",
+                                          NULL};
     char text[FILE_BYTES];
 
     if (cgroup_path_read(cgroup, "memory", "memory.stat", text, sizeof text) > 0)
@@ -135,8 +150,8 @@ static void memory1(const char *cgroup, Metrics__Memory1 *out)
 }
 
 /* Lines "8:0 Read 4096" and a last one "Total 4096". OPERATIONS has room for ENTRIES_MAX names. */
-static size_t blkio1(const char *cgroup, const char *file, Metrics__BlkioEntry1 *entries, Metrics__BlkioEntry1 **pointers,
-                     char (*operations)[16])
+static size_t blkio1(const char *cgroup, const char *file, Metrics__BlkioEntry1 *entries,
+                     Metrics__BlkioEntry1 **pointers, char (*operations)[16])
 {
     char text[FILE_BYTES];
     size_t count = 0;

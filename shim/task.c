@@ -76,8 +76,13 @@ static struct process *process_of_worker(struct worker *worker)
 
 static struct runtime_job job_of(const struct container *c)
 {
-    return (struct runtime_job){.root = c->root, .id = c->id, .bundle = c->bundle, .libexec = c->shim->libexec, .options = &c->options,
-                                .namespace = c->shim->namespace, .address = c->shim->grpc_address};
+    return (struct runtime_job){.root = c->root,
+                                .id = c->id,
+                                .bundle = c->bundle,
+                                .libexec = c->shim->libexec,
+                                .options = &c->options,
+                                .namespace = c->shim->namespace,
+                                .address = c->shim->grpc_address};
 }
 
 /* --- Create --------------------------------------------------------------------------------------------------------- */
@@ -180,8 +185,8 @@ static int start_with_stdio(struct process *p, void (*run)(const void *, int, st
     if (p->stdio.terminal && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) != 0) {
         error = err_sys(e, "cannot make a socket for the terminal");
     } else {
-        error = worker_start(&p->container->shim->workers, &p->worker, p->stdio.terminal ? no_stdio : fds, console[1], run,
-                             job);
+        error = worker_start(&p->container->shim->workers, &p->worker, p->stdio.terminal ? no_stdio : fds, console[1],
+                             run, job);
         if (error != 0)
             err_set(e, -error, "cannot start a worker: %s", strerror(-error));
     }
@@ -216,7 +221,8 @@ static void handle_create(void *context, struct call *call, const ProtobufCMessa
         return;
     }
     if (request->checkpoint[0] != 0) {
-        call_fail(call, TTRPC_FAILED_PRECONDITION, "container %s: restoring a checkpoint is not possible yet", request->id);
+        call_fail(call, TTRPC_FAILED_PRECONDITION, "container %s: restoring a checkpoint is not possible yet",
+                  request->id);
         return;
     }
     c = container_new(shim, request);
@@ -552,8 +558,8 @@ static void handle_exec(void *context, struct call *call, const ProtobufCMessage
     } else if (process_find(c, request->exec_id) != NULL) {
         call_fail(call, TTRPC_ALREADY_EXISTS, "container %s has a process %s already", c->id, request->exec_id);
     } else if (c->init.exited || c->paused) {
-        call_fail(call, TTRPC_FAILED_PRECONDITION, "container %s: nothing can be executed in a container that %s", c->id,
-                  c->paused ? "is paused" : "has ended");
+        call_fail(call, TTRPC_FAILED_PRECONDITION, "container %s: nothing can be executed in a container that %s",
+                  c->id, c->paused ? "is paused" : "has ended");
     } else if (process_new_exec(c, request) == NULL) {
         fail_memory(call);
     } else {
@@ -636,7 +642,8 @@ static void handle_resize(void *context, struct call *call, const ProtobufCMessa
     if (error == 0)
         call_reply(call, NULL);
     else
-        call_fail(call, TTRPC_UNKNOWN, "container %s: the terminal cannot be resized: %s", request->id, strerror(-error));
+        call_fail(call, TTRPC_UNKNOWN, "container %s: the terminal cannot be resized: %s", request->id,
+                  strerror(-error));
 }
 
 static void handle_close_io(void *context, struct call *call, const ProtobufCMessage *message)

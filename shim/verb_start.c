@@ -111,11 +111,12 @@ static int open_program(void)
     return open("/proc/self/exe", O_PATH | O_CLOEXEC);
 }
 
-_Noreturn static void daemon_exec(const struct arguments *a, const struct bootstrap *b, int listen_fd, const char *address)
+_Noreturn static void daemon_exec(const struct arguments *a, const struct bootstrap *b, int listen_fd,
+                                  const char *address)
 {
     char libexec[PATH_MAX] = "";
-    const char *args[] = {a->program,   "-namespace", a->namespace, "-id",  a->id, "-address", a->address, "-listening",
-                          address,      "-libexec",   libexec,      "serve", NULL, NULL};
+    const char *args[] = {a->program,   "-namespace", a->namespace, "-id",   a->id,   "-address", a->address,
+                          "-listening", address,      "-libexec",   libexec, "serve", NULL,       NULL};
     struct err e = {0};
     int program;
 

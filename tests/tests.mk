@@ -16,7 +16,7 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_OCI)): $(BUILD)/tests/%: tests/%.c 
 	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lm
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lcrypto -lm
+	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
 -include $(UNIT_BIN:=.d)
 
 # the client with which the end-to-end tests drive the shim without a containerd

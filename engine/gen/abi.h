@@ -108,19 +108,19 @@ enum vm_builtin {
 
 /* The instance, as compiled code sees it. Offsets are part of the artifact format: append only, bump the build id. */
 struct vm {
-    uint8_t *memory0_base;            /* first: r14 is reloaded from [r15] */
-    struct vm_memory **memories;      /* by memory index */
-    struct vm_table **tables;         /* by table index */
-    union vm_value **globals;         /* by global index: where its value is (own ones lie in the instance, imported ones elsewhere) */
-    struct vm_import *imports;        /* by function index, imported functions only */
-    uint32_t *type_ids;               /* by type index: process-wide identity of the canonical type */
-    uint8_t *reference_space;         /* base of the reference space */
-    uint32_t func_refs;               /* reference to the vm_func of this module's function 0; one per function, 32 bytes apart */
+    uint8_t *memory0_base;       /* first: r14 is reloaded from [r15] */
+    struct vm_memory **memories; /* by memory index */
+    struct vm_table **tables;    /* by table index */
+    union vm_value **globals;    /* by global index: where its value is, in this instance or, imported, in another */
+    struct vm_import *imports;   /* by function index, imported functions only */
+    uint32_t *type_ids;          /* by type index: process-wide identity of the canonical type */
+    uint8_t *reference_space;    /* base of the reference space */
+    uint32_t func_refs; /* reference to the vm_func of this module's function 0; one per function, 32 bytes apart */
     uint32_t reserved;
     const void *builtin_thunk;
-    struct vm_memory *memory0;        /* == memories[0], one load less for memory.size and explicit bounds checks */
-    void *owner;                      /* struct instance *, the runtime's own view */
-    struct vm_thread *thread;         /* stacks and trap state of the thread that runs this instance */
+    struct vm_memory *memory0; /* == memories[0], one load less for memory.size and explicit bounds checks */
+    void *owner;               /* struct instance *, the runtime's own view */
+    struct vm_thread *thread;  /* stacks and trap state of the thread that runs this instance */
 };
 
 #endif

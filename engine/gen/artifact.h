@@ -29,28 +29,28 @@ enum {
 /* X(field, element type): a section and the array that artifact_open makes of it. */
 #define ARTIFACT_SECTIONS(X)                                                                                           \
     X(types, struct artifact_type)                                                                                     \
-    X(valtypes, valtype)        /* parameters then results of the types; fields: type, then 1 if mutable */            \
+    X(valtypes, valtype) /* parameters then results of the types; fields: type, then 1 if mutable */                   \
     X(funcs, struct artifact_func)                                                                                     \
-    X(referenced, uint32_t)     /* functions that a reference may be made of, ascending */                             \
-    X(entries, uint32_t)        /* code offsets of the defined functions, then the end */                              \
+    X(referenced, uint32_t) /* functions that a reference may be made of, ascending */                                 \
+    X(entries, uint32_t)    /* code offsets of the defined functions, then the end */                                  \
     X(sites, struct code_site)                                                                                         \
     X(imports, struct artifact_import)                                                                                 \
     X(exports, struct artifact_export)                                                                                 \
     X(tables, struct artifact_table)                                                                                   \
     X(memories, struct artifact_limits)                                                                                \
     X(globals, struct artifact_global)                                                                                 \
-    X(tags, uint32_t)           /* type indexes */                                                                     \
+    X(tags, uint32_t) /* type indexes */                                                                               \
     X(elements, struct artifact_element)                                                                               \
-    X(indexes, uint32_t)        /* functions of element segments */                                                    \
+    X(indexes, uint32_t)            /* functions of element segments */                                                \
     X(items, struct artifact_range) /* expressions of element segments */                                              \
     X(datas, struct artifact_data)                                                                                     \
     X(images, struct artifact_image)                                                                                   \
     X(func_names, struct artifact_range) /* into strings; empty array without a name section */                        \
     X(strings, char)                                                                                                   \
-    X(expressions, uint8_t)     /* constant expressions, each with its end */                                          \
-    X(bytes, uint8_t)           /* data segments that are not part of an image */                                      \
+    X(expressions, uint8_t) /* constant expressions, each with its end */                                              \
+    X(bytes, uint8_t)       /* data segments that are not part of an image */                                          \
     X(code, uint8_t)                                                                                                   \
-    X(pages, uint8_t)           /* image pages */
+    X(pages, uint8_t) /* image pages */
 
 enum artifact_section_id {
 #define X(field, type) ARTIFACT_##field,
@@ -64,7 +64,7 @@ struct artifact_section {
 };
 
 struct artifact_header {
-    char magic[8]; /* "wherryAR" */
+    char magic[8];                 /* "wherryAR" */
     uint32_t format, architecture; /* enum artifact_architecture */
     char build_id[64];
     uint8_t key[32];

@@ -5,7 +5,7 @@
 #ifndef WHERRY_ENGINE_WASI_P1_FUNCTIONS_H
 #define WHERRY_ENGINE_WASI_P1_FUNCTIONS_H
 
-#define WASI_P1_MODULE "wasi_snapshot_preview1"
+#define WASI_P1_MODULE       "wasi_snapshot_preview1"
 #define WASI_UNSTABLE_MODULE "wasi_unstable" /* the same functions, some with other layouts */
 
 #define WASI_P1_FUNCTIONS(X)                                                                                           \

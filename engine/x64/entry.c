@@ -11,21 +11,21 @@
 /* struct vm_thread */
 #define T_WASM_SP "0"
 #define T_WASM_FP "8"
-#define T_C_SP "16"
+#define T_C_SP    "16"
 _Static_assert(offsetof(struct vm_thread, wasm_sp) == 0, "entry code");
 _Static_assert(offsetof(struct vm_thread, wasm_fp) == 8, "entry code");
 _Static_assert(offsetof(struct vm_thread, c_sp) == 16, "entry code");
 /* struct entry_call and struct entry_host_frame */
-#define C_VECTORS "48"
-#define C_CODE "176"
-#define C_VM "184"
-#define C_ARG_SLOTS "192"
+#define C_VECTORS      "48"
+#define C_CODE         "176"
+#define C_VM           "184"
+#define C_ARG_SLOTS    "192"
 #define C_RESULT_SLOTS "200"
-#define C_ARG_BYTES "208"
+#define C_ARG_BYTES    "208"
 #define C_RESULT_BYTES "216"
-#define C_ONLY_INTS "224"
-#define F_POP_BYTES "176"
-#define F_SIZE "192"
+#define C_ONLY_INTS    "224"
+#define F_POP_BYTES    "176"
+#define F_SIZE         "192"
 _Static_assert(offsetof(struct entry_call, vectors) == 48, "entry code");
 _Static_assert(offsetof(struct entry_call, code) == 176, "entry code");
 _Static_assert(offsetof(struct entry_call, vm) == 184, "entry code");
@@ -94,6 +94,8 @@ _Static_assert(offsetof(struct vm, thread) == 88, "entry code");
 
 #define FUNCTION(name) ".globl " name "\n.hidden " name "\n.type " name ", @function\n.balign 16\n" name ":\n"
 
+/* The formatter would break the listing at every macro. */
+/* clang-format off */
 __asm__(".text\n"
         ".globl entry_code_start, entry_code_end, entry_unwind\n"
         ".hidden entry_code_start, entry_code_end, entry_unwind\n"
@@ -222,6 +224,7 @@ __asm__(".text\n"
         "mov " T_WASM_SP "(%r12), %rsp\n"
         "ret\n"
         "entry_code_end:\n");
+/* clang-format on */
 
 extern const char entry_code_start[], entry_code_end[], entry_unwind[];
 

@@ -476,7 +476,8 @@ static bool shuffle_direct(const uint8_t lanes[16], unsigned size, struct direct
         return true;
     }
     if (lanes_in_units(lanes, 4, u) && u[0] < 4 && u[1] < 4 && u[2] >= 4 && u[3] >= 4) {
-        *out = (struct direct_binary){PS(c6), HAS_IMMEDIATE, (uint8_t)(u[0] | u[1] << 2 | (u[2] - 4) << 4 | (u[3] - 4) << 6)}; /* shufps */
+        *out = (struct direct_binary){PS(c6), HAS_IMMEDIATE,
+                                      (uint8_t)(u[0] | u[1] << 2 | (u[2] - 4) << 4 | (u[3] - 4) << 6)}; /* shufps */
         return true;
     }
     if (lanes_stay(lanes) && lanes_in_units(lanes, 2, u)) {
@@ -485,7 +486,8 @@ static bool shuffle_direct(const uint8_t lanes[16], unsigned size, struct direct
             out->immediate |= (uint8_t)((u[i] >= 8) << i);
         return true;
     }
-    *out = (struct direct_binary){P3A(0f), HAS_IMMEDIATE | EXCHANGED, lanes[0]}; /* palignr: the upper half stands first */
+    *out =
+        (struct direct_binary){P3A(0f), HAS_IMMEDIATE | EXCHANGED, lanes[0]}; /* palignr: the upper half stands first */
     return lanes_are_a_run(lanes, size);
 }
 

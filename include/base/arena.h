@@ -68,7 +68,7 @@ static inline void *arena_alloc_array(struct arena *a, size_t count, size_t size
     return arena_alloc(a, total, align);
 }
 
-#define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type), _Alignof(type)))
+#define arena_new(a, type)          ((type *)arena_alloc((a), sizeof(type), _Alignof(type)))
 #define arena_array(a, type, count) ((type *)arena_alloc_array((a), (count), sizeof(type), _Alignof(type)))
 
 /* Copies LEN bytes and a terminating NUL. */

@@ -4,7 +4,11 @@
 
 #include "base/arena.h"
 
-#define VEC(type) struct { type *data; size_t len, capacity; }
+#define VEC(type)                                                                                                      \
+    struct {                                                                                                           \
+        type *data;                                                                                                    \
+        size_t len, capacity;                                                                                          \
+    }
 
 static inline void *vec_grow(void *data, size_t *capacity, size_t need, size_t element_bytes)
 {
@@ -30,7 +34,7 @@ static inline void *vec_grow(void *data, size_t *capacity, size_t need, size_t e
 #define vec_push(v, ...) (vec_reserve((v), 1), (void)((v)->data[(v)->len++] = (__VA_ARGS__)))
 
 #define vec_last(v) (assert((v)->len != 0), &(v)->data[(v)->len - 1])
-#define vec_pop(v) (assert((v)->len != 0), (v)->data[--(v)->len])
+#define vec_pop(v)  (assert((v)->len != 0), (v)->data[--(v)->len])
 #define vec_done(v) (free((v)->data), (v)->data = NULL, (v)->len = (v)->capacity = 0)
 
 #endif

@@ -13,15 +13,16 @@
 enum grant_path_kind {
     GRANT_DIRECTORY = 1, /* fd is an O_PATH directory; a preopen of its own, and a hop target of path resolution */
     GRANT_FILE,          /* fd is an O_PATH file, seen at guest_path through the directory grant above it */
-    GRANT_DEVICES,       /* a synthetic directory: null zero full random urandom, plus the GRANT_FILEs below it; no fd */
-    GRANT_HIDDEN,        /* nothing is ever resolved at or below guest_path (proc, sysfs, cgroup ...); no fd */
+    GRANT_DEVICES, /* a synthetic directory: null zero full random urandom, plus the GRANT_FILEs below it; no fd */
+    GRANT_HIDDEN,  /* nothing is ever resolved at or below guest_path (proc, sysfs, cgroup ...); no fd */
 };
 
 /* One place in the guest's tree. guest_path is absolute and normalised ("/", "/data"); fd is -1 where the kind has none. */
 struct grant_path {
     enum grant_path_kind kind;
     const char *guest_path;
-    const char *preopen_name; /* what fd_prestat_dir_name reports; NULL: guest_path. "" and relative names are allowed */
+    const char
+        *preopen_name; /* what fd_prestat_dir_name reports; NULL: guest_path. "" and relative names are allowed */
     int fd;
     bool writable;
 };
@@ -36,7 +37,8 @@ struct grant {
     const char *module_name;                      /* for messages and PR_SET_NAME */
     const char *const *args, *const *environment; /* exactly what the guest sees, in this order */
     uint32_t arg_count, environment_count;
-    const struct grant_path *paths; /* in preopen order: descriptors 3, 4, ... are the GRANT_DIRECTORYs and GRANT_DEVICES in this order */
+    const struct grant_path
+        *paths; /* in preopen order: descriptors 3, 4, ... are the GRANT_DIRECTORYs and GRANT_DEVICES in this order */
     uint32_t path_count;
     const struct grant_socket *sockets; /* descriptors after the last path preopen */
     uint32_t socket_count;

@@ -162,7 +162,8 @@ static int answer_print(const struct call_type *type, const Rpc__Response *respo
 static int call(const char *address, char **words)
 {
     const struct call_type *type = type_find(words[0]);
-    struct call_type unknown = {.method = words[0], .request = &rpc__empty__descriptor, .response = &rpc__empty__descriptor};
+    struct call_type unknown = {
+        .method = words[0], .request = &rpc__empty__descriptor, .response = &rpc__empty__descriptor};
     ProtobufCMessage *request;
 
     if (type == NULL)

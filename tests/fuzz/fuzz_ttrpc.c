@@ -6,8 +6,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const ProtobufCMessageDescriptor *const arguments[] = {
-    &task__create_request__descriptor, &task__process_request__descriptor, &task__exec_request__descriptor,
-    &task__kill_request__descriptor, &task__resize_pty_request__descriptor, &task__update_request__descriptor,
+    &task__create_request__descriptor, &task__process_request__descriptor,    &task__exec_request__descriptor,
+    &task__kill_request__descriptor,   &task__resize_pty_request__descriptor, &task__update_request__descriptor,
 };
 
 static void try_request(const struct ttrpc_frame *frame)

@@ -81,8 +81,10 @@ static void process_section(void **state)
 static void top_section(void **state)
 {
     accept("",
-           ", \"hostname\": \"h\", \"domainname\": \"d\", \"annotations\": {\"k\": \"v\"}, \"mounts\": [{\"destination\": \"tmp\","
-           "\"type\": \"tmpfs\", \"options\": [\"ro\"]}], \"hooks\": {\"poststop\": [{\"path\": \"/h\", \"args\": [\"h\"], \"timeout\": 3}]}",
+           ", \"hostname\": \"h\", \"domainname\": \"d\", \"annotations\": {\"k\": \"v\"}, \"mounts\": "
+           "[{\"destination\": \"tmp\","
+           "\"type\": \"tmpfs\", \"options\": [\"ro\"]}], \"hooks\": {\"poststop\": [{\"path\": \"/h\", \"args\": "
+           "[\"h\"], \"timeout\": 3}]}",
            "");
     assert_string_equal(config.hostname, "h");
     assert_string_equal(config.domainname, "d");
@@ -99,7 +101,8 @@ static void top_section(void **state)
 static void linux_section(void **state)
 {
     accept("", "",
-           ", \"devices\": [{\"path\": \"/dev/x\", \"type\": \"c\", \"major\": 10, \"minor\": 229, \"fileMode\": 432, \"uid\": 3}],"
+           ", \"devices\": [{\"path\": \"/dev/x\", \"type\": \"c\", \"major\": 10, \"minor\": 229, \"fileMode\": 432, "
+           "\"uid\": 3}],"
            "\"cgroupsPath\": \"/a/b\", \"sysctl\": {\"net.ipv4.ip_forward\": \"1\"}, \"rootfsPropagation\": \"rslave\","
            "\"maskedPaths\": [\"/proc/kcore\"], \"readonlyPaths\": [\"/proc/sys\"], \"mountLabel\": \"l\"");
     assert_string_equal(config.devices[0].path, "/dev/x");
@@ -115,10 +118,14 @@ static void linux_section(void **state)
 static void resources_section(void **state)
 {
     accept("", "",
-           ", \"resources\": {\"devices\": [{\"allow\": false, \"access\": \"rwm\"}, {\"allow\": true, \"type\": \"c\", \"major\": 1,"
-           "\"minor\": 3, \"access\": \"r\"}], \"memory\": {\"limit\": 1048576, \"swap\": -1}, \"cpu\": {\"shares\": 512, \"quota\": -1,"
-           "\"cpus\": \"0-1\"}, \"pids\": {\"limit\": 0}, \"blockIO\": {\"weight\": 10, \"throttleReadBpsDevice\": [{\"major\": 8,"
-           "\"minor\": 0, \"rate\": 5}]}, \"unified\": {\"memory.high\": \"1\"}, \"hugepageLimits\": [{\"pageSize\": \"2MB\", \"limit\": 9}]}");
+           ", \"resources\": {\"devices\": [{\"allow\": false, \"access\": \"rwm\"}, {\"allow\": true, \"type\": "
+           "\"c\", \"major\": 1,"
+           "\"minor\": 3, \"access\": \"r\"}], \"memory\": {\"limit\": 1048576, \"swap\": -1}, \"cpu\": {\"shares\": "
+           "512, \"quota\": -1,"
+           "\"cpus\": \"0-1\"}, \"pids\": {\"limit\": 0}, \"blockIO\": {\"weight\": 10, \"throttleReadBpsDevice\": "
+           "[{\"major\": 8,"
+           "\"minor\": 0, \"rate\": 5}]}, \"unified\": {\"memory.high\": \"1\"}, \"hugepageLimits\": [{\"pageSize\": "
+           "\"2MB\", \"limit\": 9}]}");
     const struct config_resources *r = &config.resources;
     assert_true(r->set);
     assert_int_equal(r->devices[0].type, 'a');
@@ -139,8 +146,10 @@ static void resources_section(void **state)
 static void seccomp_section(void **state)
 {
     accept("", "",
-           ", \"seccomp\": {\"defaultAction\": \"SCMP_ACT_ERRNO\", \"defaultErrnoRet\": 38, \"architectures\": [\"SCMP_ARCH_X86_64\"],"
-           "\"flags\": [\"SECCOMP_FILTER_FLAG_LOG\"], \"syscalls\": [{\"names\": [\"clone\", \"read\"], \"action\": \"SCMP_ACT_ALLOW\","
+           ", \"seccomp\": {\"defaultAction\": \"SCMP_ACT_ERRNO\", \"defaultErrnoRet\": 38, \"architectures\": "
+           "[\"SCMP_ARCH_X86_64\"],"
+           "\"flags\": [\"SECCOMP_FILTER_FLAG_LOG\"], \"syscalls\": [{\"names\": [\"clone\", \"read\"], \"action\": "
+           "\"SCMP_ACT_ALLOW\","
            "\"args\": [{\"index\": 1, \"value\": 7, \"valueTwo\": 8, \"op\": \"SCMP_CMP_MASKED_EQ\"}]},"
            "{\"names\": [\"getcwd\"], \"action\": \"SCMP_ACT_ERRNO\"}]}");
     const struct config_seccomp *s = &config.seccomp;
@@ -156,7 +165,8 @@ static void seccomp_section(void **state)
 
 static void newer_versions_and_unknown_fields_are_read(void **state)
 {
-    const char *text = "{\"ociVersion\": \"1.97.3-dev\", \"root\": {\"path\": \"/r\", \"later\": 1}, \"futureThing\": [{}]}";
+    const char *text =
+        "{\"ociVersion\": \"1.97.3-dev\", \"root\": {\"path\": \"/r\", \"later\": 1}, \"futureThing\": [{}]}";
     assert_int_equal(config_parse(text, strlen(text), &arena, &config, &e), 0);
     assert_false(config.process.set);
 }
@@ -175,7 +185,8 @@ static void refuses_the_top(void **state)
     refuse("", ", \"mounts\": {}", "", "mounts: expected an array, found an object");
     refuse("", ", \"annotations\": {\"\": \"x\"}", "", "annotations");
     refuse("", ", \"annotations\": {\"x\": 1}", "", "annotations.x: expected a string");
-    refuse("", ", \"hooks\": {\"prestart\": [{\"path\": \"bin/x\"}]}", "", "hooks.prestart[0].path: it must be an absolute");
+    refuse("", ", \"hooks\": {\"prestart\": [{\"path\": \"bin/x\"}]}", "",
+           "hooks.prestart[0].path: it must be an absolute");
     refuse("", ", \"hooks\": {\"prestart\": [{\"path\": \"/x\", \"timeout\": 0}]}", "", "hooks.prestart[0].timeout");
 }
 
@@ -188,11 +199,13 @@ static void refuses_the_process(void **state)
     refuse(", \"user\": {\"uid\": 4294967296}", "", "", "process.user.uid");
     refuse(", \"user\": {\"gid\": -1}", "", "", "process.user.gid");
     refuse(", \"user\": {\"gid\": 1.5}", "", "", "process.user.gid");
-    refuse(", \"capabilities\": {\"bounding\": [\"CAP_SAIL\"]}", "", "", "process.capabilities.bounding[0]: 'CAP_SAIL'");
+    refuse(", \"capabilities\": {\"bounding\": [\"CAP_SAIL\"]}", "", "",
+           "process.capabilities.bounding[0]: 'CAP_SAIL'");
     refuse(", \"capabilities\": {\"effective\": [\"CAP_KILL\"]}", "", "", "process.capabilities.effective");
     refuse(", \"rlimits\": [{\"type\": \"RLIMIT_SAIL\", \"soft\": 1, \"hard\": 1}]", "", "", "'RLIMIT_SAIL'");
     refuse(", \"rlimits\": [{\"type\": \"RLIMIT_CPU\", \"soft\": 2, \"hard\": 1}]", "", "", "process.rlimits[0].soft");
-    refuse(", \"rlimits\": [{\"type\": \"RLIMIT_CPU\", \"soft\": 1, \"hard\": 1}, {\"type\": \"RLIMIT_CPU\", \"soft\": 1, \"hard\": 1}]",
+    refuse(", \"rlimits\": [{\"type\": \"RLIMIT_CPU\", \"soft\": 1, \"hard\": 1}, {\"type\": \"RLIMIT_CPU\", \"soft\": "
+           "1, \"hard\": 1}]",
            "", "", "process.rlimits[1].type: the resource appears twice");
     refuse(", \"oomScoreAdj\": 1001", "", "", "process.oomScoreAdj");
     refuse(", \"terminal\": 1", "", "", "process.terminal: expected a boolean, found a number");
@@ -204,12 +217,17 @@ static void refuses_linux(void **state)
     refuse("", "", ", \"maskedPaths\": [\"proc\"]", "linux.maskedPaths");
     refuse("", "", ", \"rootfsPropagation\": \"often\"", "linux.rootfsPropagation: 'often'");
     refuse("", "", ", \"devices\": [{\"path\": \"/dev/x\", \"type\": \"c\"}]", "linux.devices[0]");
-    refuse("", "", ", \"devices\": [{\"path\": \"/dev/x\", \"type\": \"d\", \"major\": 1, \"minor\": 1}]", "linux.devices[0].type: 'd'");
+    refuse("", "", ", \"devices\": [{\"path\": \"/dev/x\", \"type\": \"d\", \"major\": 1, \"minor\": 1}]",
+           "linux.devices[0].type: 'd'");
     refuse("", "", ", \"uidMappings\": [{\"containerID\": 0, \"hostID\": 0, \"size\": 1}]", "linux.uidMappings");
     refuse("", "", ", \"resources\": {\"memory\": {\"limit\": 100, \"swap\": 50}}", "linux.resources.memory.swap");
-    refuse("", "", ", \"resources\": {\"devices\": [{\"allow\": true, \"access\": \"x\"}]}", "linux.resources.devices[0].access");
-    refuse("", "", ", \"seccomp\": {\"defaultAction\": \"SCMP_ACT_SAIL\"}", "linux.seccomp.defaultAction: 'SCMP_ACT_SAIL'");
-    refuse("", "", ", \"seccomp\": {\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [{\"names\": [], \"action\": \"SCMP_ACT_LOG\"}]}",
+    refuse("", "", ", \"resources\": {\"devices\": [{\"allow\": true, \"access\": \"x\"}]}",
+           "linux.resources.devices[0].access");
+    refuse("", "", ", \"seccomp\": {\"defaultAction\": \"SCMP_ACT_SAIL\"}",
+           "linux.seccomp.defaultAction: 'SCMP_ACT_SAIL'");
+    refuse("", "",
+           ", \"seccomp\": {\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [{\"names\": [], \"action\": "
+           "\"SCMP_ACT_LOG\"}]}",
            "linux.seccomp.syscalls[0].names");
     refuse("", "", ", \"timeOffsets\": {\"monotonic\": {\"secs\": 1}}", "linux.timeOffsets");
 }
@@ -223,7 +241,8 @@ static void refuses_settings_without_their_namespace(void **state)
     text = "{\"ociVersion\": \"1.0.0\", \"root\": {\"path\": \"/r\"}, \"linux\": {\"maskedPaths\": [\"/x\"]}}";
     assert_int_equal(config_parse(text, strlen(text), &arena, &config, &e), -EINVAL);
     assert_non_null(strstr(e.text, "linux.maskedPaths"));
-    text = "{\"ociVersion\": \"1.0.0\", \"root\": {\"path\": \"/r\"}, \"linux\": {\"namespaces\": [{\"type\": \"pid\"}, {\"type\": \"pid\"}]}}";
+    text = "{\"ociVersion\": \"1.0.0\", \"root\": {\"path\": \"/r\"}, \"linux\": {\"namespaces\": [{\"type\": "
+           "\"pid\"}, {\"type\": \"pid\"}]}}";
     assert_int_equal(config_parse(text, strlen(text), &arena, &config, &e), -EINVAL);
     assert_non_null(strstr(e.text, "linux.namespaces[1].type: the namespace type appears twice"));
 }

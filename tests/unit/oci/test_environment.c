@@ -20,7 +20,8 @@ static const char *home(const char *text, uid_t uid)
 
 static void finds_the_line_of_the_user(void **state)
 {
-    static const char text[] = "root:x:0:0:root:/root:/bin/sh\nmate:x:1000:1000::/home/mate:/bin/sh\ncook:x:10:10::/galley:";
+    static const char text[] =
+        "root:x:0:0:root:/root:/bin/sh\nmate:x:1000:1000::/home/mate:/bin/sh\ncook:x:10:10::/galley:";
     assert_string_equal(home(text, 0), "/root");
     assert_string_equal(home(text, 1000), "/home/mate");
     assert_string_equal(home(text, 10), "/galley");

@@ -83,7 +83,8 @@ static void integers_are_exact(void **state)
     int64_t i;
     uint64_t u;
     const struct json *n = parse("[9223372036854775807, -9223372036854775808, 18446744073709551615, 1.0, 1e3, -1, "
-                                 "18446744073709551616]")->first;
+                                 "18446744073709551616]")
+                               ->first;
 
     assert_true(json_i64(n, &i) && i == INT64_MAX);
     n = n->next;

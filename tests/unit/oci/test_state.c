@@ -36,9 +36,16 @@ static struct state example(pid_t pid)
                                          {.path = "/bin/b", .env = {none, 0}}};
     bool zombie;
 
-    return (struct state){.id = "one", .oci_version = "1.0.2", .bundle = "/b", .rootfs = "/b/r", .created = "2026-01-01T00:00:00Z",
-                          .pid = pid, .start_time = state_start_time(pid, &zombie), .own_pid_namespace = true,
-                          .annotations = {pairs, 1}, .poststop = {hooks, 2}};
+    return (struct state){.id = "one",
+                          .oci_version = "1.0.2",
+                          .bundle = "/b",
+                          .rootfs = "/b/r",
+                          .created = "2026-01-01T00:00:00Z",
+                          .pid = pid,
+                          .start_time = state_start_time(pid, &zombie),
+                          .own_pid_namespace = true,
+                          .annotations = {pairs, 1},
+                          .poststop = {hooks, 2}};
 }
 
 static void written_is_read(void **state)
@@ -115,16 +122,17 @@ static void prints_the_spec_s_form(void **state)
     struct buf out = {0};
 
     state_print(&s, STATE_STOPPED, false, 0, &out);
-    assert_string_equal(buf_cstr(&out), "{\"ociVersion\":\"1.0.2\",\"id\":\"one\",\"pid\":0,\"status\":\"stopped\",\"bundle\":\"/b\","
-                                        "\"annotations\":{\"key\":\"a \\\"quoted\\\" value\\n\"}}");
+    assert_string_equal(buf_cstr(&out),
+                        "{\"ociVersion\":\"1.0.2\",\"id\":\"one\",\"pid\":0,\"status\":\"stopped\",\"bundle\":\"/b\","
+                        "\"annotations\":{\"key\":\"a \\\"quoted\\\" value\\n\"}}");
     buf_done(&out);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(written_is_read),       cmocka_unit_test(damaged_is_refused),
-        cmocka_unit_test(the_fifo_says_created), cmocka_unit_test(only_the_same_process_is_alive),
+        cmocka_unit_test(written_is_read),        cmocka_unit_test(damaged_is_refused),
+        cmocka_unit_test(the_fifo_says_created),  cmocka_unit_test(only_the_same_process_is_alive),
         cmocka_unit_test(prints_the_spec_s_form),
     };
     return cmocka_run_group_tests_name("state", tests, setup, teardown);

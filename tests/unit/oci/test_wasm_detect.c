@@ -18,10 +18,14 @@ static struct err e;
 static int setup(void **state)
 {
     assert_int_equal(config_of(&arena, "", "", "", &plain, &e), 0);
-    assert_int_equal(config_of(&arena, "", ", \"annotations\": {\"io.kubernetes.cri.container-type\": \"sandbox\"}", "", &sandbox, &e), 0);
-    assert_int_equal(config_of(&arena, "",
-                               ", \"annotations\": {\"run.oci.handler\": \"wasm\", \"module.wasm.image/variant\": \"compat\"}", "",
-                               &annotated, &e), 0);
+    assert_int_equal(config_of(&arena, "", ", \"annotations\": {\"io.kubernetes.cri.container-type\": \"sandbox\"}", "",
+                               &sandbox, &e),
+                     0);
+    assert_int_equal(
+        config_of(&arena, "",
+                  ", \"annotations\": {\"run.oci.handler\": \"wasm\", \"module.wasm.image/variant\": \"compat\"}", "",
+                  &annotated, &e),
+        0);
     return 0;
 }
 

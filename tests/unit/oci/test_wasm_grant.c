@@ -63,8 +63,13 @@ static void root_is_the_first(void **state)
 
 static void mounts(void **state)
 {
-    assert_int_equal(make("", ", \"mounts\": [" MOUNT("/data", "bind", "\"rbind\"") "," MOUNT("/conf/", "none", "\"bind\",\"ro\"") ","
-                          MOUNT("/tree", "bind", "\"rbind\",\"rro\"") "," MOUNT("/tmp", "tmpfs", "") "]", ""), 0);
+    assert_int_equal(
+        make("",
+             ", \"mounts\": [" MOUNT("/data", "bind", "\"rbind\"") "," MOUNT(
+                 "/conf/", "none", "\"bind\",\"ro\"") "," MOUNT("/tree", "bind",
+                                                                "\"rbind\",\"rro\"") "," MOUNT("/tmp", "tmpfs", "") "]",
+             ""),
+        0);
     assert_string_equal(granted("/data"), "rw");
     assert_string_equal(granted("/conf"), "ro");
     assert_string_equal(granted("/tree"), "ro");
@@ -73,11 +78,23 @@ static void mounts(void **state)
 
 static void the_kernels_file_systems_are_hidden(void **state)
 {
-    assert_int_equal(make("", ", \"mounts\": [" MOUNT("/proc", "proc", "") "," MOUNT("/sys", "sysfs", "") ","
-                          MOUNT("/sys/fs/cgroup", "cgroup", "") "," MOUNT("/dev", "tmpfs", "") "," MOUNT("/dev/pts", "devpts", "") ","
-                          MOUNT("/dev/shm", "tmpfs", "") "," MOUNT("/dev/mqueue", "mqueue", "") ","
-                          MOUNT("/proc/cpuinfo", "bind", "\"bind\"") "," MOUNT("/dev/termination-log", "bind", "\"bind\"") "]",
-                          ", \"maskedPaths\": [\"/proc/kcore\", \"/secret\"], \"readonlyPaths\": [\"/proc/sys\", \"/usr\"]"), 0);
+    assert_int_equal(
+        make(
+            "",
+            ", \"mounts\": [" MOUNT("/proc", "proc", "") "," MOUNT("/sys", "sysfs", "") "," MOUNT(
+                "/sys/fs/cgroup", "cgroup",
+                "") "," MOUNT("/dev", "tmpfs",
+                              "") "," MOUNT("/dev/pts", "devpts",
+                                            "") "," MOUNT("/dev/shm", "tmpfs",
+                                                          "") "," MOUNT("/dev/mqueue", "mqueue",
+                                                                        "") "," MOUNT("/proc/cpuinfo", "bind",
+                                                                                      "\"bind\"") "," MOUNT("/dev/"
+                                                                                                            "terminatio"
+                                                                                                            "n-log",
+                                                                                                            "bind",
+                                                                                                            "\"bind\"") "]",
+            ", \"maskedPaths\": [\"/proc/kcore\", \"/secret\"], \"readonlyPaths\": [\"/proc/sys\", \"/usr\"]"),
+        0);
     assert_string_equal(granted("/proc"), "hidden");
     assert_string_equal(granted("/sys"), "hidden");
     assert_string_equal(granted("/dev"), "devices");

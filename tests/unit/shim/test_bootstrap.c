@@ -52,7 +52,8 @@ static void nothing_on_input(void **state)
 
 static void any_with_toml(void **state)
 {
-    struct buf in = any_of_toml("BinaryName = \"\"\nSystemdCgroup = true\nRoot = '/run/x'\n  IoUid=12\n[section]\nOther = [1]\n");
+    struct buf in =
+        any_of_toml("BinaryName = \"\"\nSystemdCgroup = true\nRoot = '/run/x'\n  IoUid=12\n[section]\nOther = [1]\n");
     struct bootstrap b;
     struct err e;
 
@@ -146,12 +147,9 @@ static void garbage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_on_input),
-        cmocka_unit_test(any_with_toml),
-        cmocka_unit_test(toml_of_the_wrong_type),
-        cmocka_unit_test(params_of_2_3),
-        cmocka_unit_test(any_that_looks_like_params),
-        cmocka_unit_test(garbage),
+        cmocka_unit_test(nothing_on_input),           cmocka_unit_test(any_with_toml),
+        cmocka_unit_test(toml_of_the_wrong_type),     cmocka_unit_test(params_of_2_3),
+        cmocka_unit_test(any_that_looks_like_params), cmocka_unit_test(garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,10 +92,8 @@ static void message_too_large_to_send(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frame_byte_by_byte),
-        cmocka_unit_test(length_limit),
-        cmocka_unit_test(request_there_and_back),
-        cmocka_unit_test(failure_carries_code_and_text),
+        cmocka_unit_test(frame_byte_by_byte),        cmocka_unit_test(length_limit),
+        cmocka_unit_test(request_there_and_back),    cmocka_unit_test(failure_carries_code_and_text),
         cmocka_unit_test(message_too_large_to_send),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
