@@ -102,8 +102,9 @@ static int enter_root(struct init *in, struct err *e)
  * mounts last, for it sets root and working directory. The one of pids is the parent's affair. */
 static int step_enter(struct init *in, const struct plan_step *step, struct err *e)
 {
-    static const enum config_namespace_type order[] = {NAMESPACE_USER,    NAMESPACE_IPC,    NAMESPACE_UTS,  NAMESPACE_NETWORK,
-                                                       NAMESPACE_CGROUP, NAMESPACE_TIME, NAMESPACE_MOUNT};
+    static const enum config_namespace_type order[] = {NAMESPACE_USER,    NAMESPACE_IPC,    NAMESPACE_UTS,
+                                                       NAMESPACE_NETWORK, NAMESPACE_CGROUP, NAMESPACE_TIME,
+                                                       NAMESPACE_MOUNT};
     int ret = wait_for_cgroup(in, e);
 
     for (size_t i = 0; ret == 0 && i < sizeof order / sizeof order[0]; i++) {
@@ -276,7 +277,8 @@ static int step_runtime_hooks(struct init *in, const struct plan_step *step, str
 static int step_container_hooks(struct init *in, const struct plan_step *step, struct err *e)
 {
     int ret = ask_state(in, e);
-    return ret < 0 ? ret : hook_stage_run(&in->plan->config->hooks[HOOK_CREATE_CONTAINER], "createContainer", in->state, e);
+    return ret < 0 ? ret
+                   : hook_stage_run(&in->plan->config->hooks[HOOK_CREATE_CONTAINER], "createContainer", in->state, e);
 }
 
 static int step_start_hooks(struct init *in, const struct plan_step *step, struct err *e)
