@@ -88,13 +88,17 @@ static int wait_for_cgroup(struct init *in, struct err *e)
     return ret;
 }
 
-/* A mount namespace is entered at its own root, which is the host's if the runtime that made the container ran in a chroot:
- * pivot_root then exchanged the chroot's root only. What the container's init has as root is right in both cases. */
-static int enter_root(struct init *in, struct err *e)
+/* A mount namespace is entered at its own root. That is the container's, unless the runtime that made it ran in a chroot:
+ * pivot_root then exchanged the chroot's root only, and the namespace's is the host's. So where it is not the directory that
+ * ROOTFS was to us, the root that the container's init has is taken; it is not always, for an init may chroot itself. */
+static int enter_root(struct init *in, const struct stat *rootfs, struct err *e)
 {
+    struct stat root;
+
+    if (stat("/", &root) == 0 && root.st_dev == rootfs->st_dev && root.st_ino == rootfs->st_ino)
+        return 0;
     if (fchdir(in->root) < 0 || sys.chroot(".") < 0)
         return err_sys(e, "cannot enter the container's root");
-    fd_close(&in->root);
     return 0;
 }
 
@@ -105,14 +109,19 @@ static int step_enter(struct init *in, const struct plan_step *step, struct err 
     static const enum config_namespace_type order[] = {NAMESPACE_USER,    NAMESPACE_IPC,    NAMESPACE_UTS,
                                                        NAMESPACE_NETWORK, NAMESPACE_CGROUP, NAMESPACE_TIME,
                                                        NAMESPACE_MOUNT};
+    struct stat rootfs = {0}; /* stays so, which no directory is, where the runtime does not see it any more */
     int ret = wait_for_cgroup(in, e);
 
+    (void)!stat(in->plan->rootfs, &rootfs);
     for (size_t i = 0; ret == 0 && i < sizeof order / sizeof order[0]; i++) {
         int fd = in->namespaces[order[i]];
         if (fd >= 0 && sys.setns(fd, config_namespace_flag(order[i])) < 0)
             ret = err_sys(e, "cannot enter the container's %s namespace", config_namespace_name(order[i]));
     }
-    return ret == 0 ? enter_root(in, e) : ret;
+    if (ret == 0)
+        ret = enter_root(in, &rootfs, e);
+    fd_close(&in->root);
+    return ret;
 }
 
 static int step_join(struct init *in, const struct plan_step *step, struct err *e)

@@ -85,7 +85,7 @@ suite-%: all guests $(SUITE_BIN)
 	@$(RUN) tests/$*/run.sh
 
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
-t: all $(UNIT_BIN)
+t: all guests $(UNIT_BIN)
 	@$(RUN) $(firstword $(wildcard $(T) tests/$(T) $(BUILD)/tests/$(T)) $(T))
 
 .PHONY: demo demo-installed

@@ -133,6 +133,16 @@ in_chroot delete --force "$id-chroot" > "$dir/out"
 ok "delete in a chroot" $? "$(cat "$dir/out")"
 umount -R "$chroot"
 
+# --- an init that has changed its root by itself: exec is in the container's, as with runc
+ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/chroot"
+mkdir -p "$dir/rootfs/jail/bin" && cp "$dir/rootfs/bin/busybox" "$dir/rootfs/jail/bin/sleep"
+tests/bundle "$dir/jail" "$dir/rootfs" --cgroup "/$id-jail" -- /bin/chroot /jail /bin/sleep 1000
+rt run --detach --bundle "$dir/jail" "$id-jail" > "$dir/out" 2>&1 < /dev/null
+sleep 0.3
+is "exec beside an init that chroots itself" "$(exec_ "$id-jail" ls -d /jail/bin)" /jail/bin
+rt delete --force "$id-jail" > "$dir/out" 2>&1
+ok "delete of it" $? "$(cat "$dir/out")"
+
 # --- ps, pause, resume
 is "ps --format json" "$(rt ps --format json "$id")" "[$pid]"
 like "ps" "$(rt ps "$id" 2>&1)" "sleep 1000"
