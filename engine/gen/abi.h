@@ -72,6 +72,27 @@ struct vm_func {
     uint32_t reserved[3];
 };
 
+/* What everything else in the reference space begins with. 16-byte aligned. Fields and elements follow, each at its
+ * natural alignment (v128: 8), a structure's in their order, so that a subtype's begin with its supertype's. */
+struct vm_object {
+    uint32_t type;   /* process-wide number of its canonical type, or one of those below; 0: nothing is here */
+    uint32_t length; /* array: elements; exception: payload in bytes; else 0 */
+};
+
+enum vm_object_type {
+    VM_OBJECT_HOST = 1,      /* something of the host's, as an externref: 8 bytes that only the host understands */
+    VM_OBJECT_EXCEPTION = 2, /* struct vm_exception */
+    VM_OBJECT_TYPED = 3,     /* types are numbered from here */
+};
+
+/* An exception: what exnref points at. Values in slots of 8 bytes (v128: two), in the order of the tag's parameters:
+ * so the tag's type says which of them are references. */
+struct vm_exception {
+    struct vm_object object;
+    const void *tag; /* its identity: struct tag * of the runtime */
+    uint64_t values[];
+};
+
 /* How an imported function is called: load r15 from `vm`, r14 from [r15], call `code`, restore both. */
 struct vm_import {
     const void *code;

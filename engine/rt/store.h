@@ -1,7 +1,7 @@
 /* The store: everything that instances of one process share and own, as the specification's store.
  *
  * Invariants. Whatever compiled code can reach (struct vm_*) stays where it is until store_free. Types in a store
- * are numbered process-wide from 1; a valtype that the store keeps has such numbers as its concrete heap types
+ * are numbered process-wide from VM_OBJECT_TYPED; a valtype that the store keeps has such numbers as its concrete heap types
  * ("resolved"). References are offsets into the reference space (gen/abi.h). One thread at a time uses a store. */
 #ifndef WHERRY_ENGINE_RT_STORE_H
 #define WHERRY_ENGINE_RT_STORE_H
@@ -25,6 +25,19 @@ void space_release(struct reference_space *space);
 /* Offset of SIZE_BYTES zeroed bytes, 16-byte aligned; 0 when the space or memory is used up. */
 uint32_t space_alloc(struct reference_space *space, uint64_t size_bytes);
 
+/* --- objects (heap.c) ------------------------------------------------------------------------------------------ */
+
+struct store;
+struct tag;
+
+/* A new object of SIZE_BYTES, its header included: everything behind the header is zero. Returns its reference, or 0
+ * when there is no memory left, which is TRAP_OUT_OF_MEMORY. What other references the caller holds must be where the
+ * collector looks: on a stack, or in a global, table or object. */
+uint32_t heap_alloc(struct store *store, uint32_t type, uint32_t length, uint64_t size_bytes);
+
+/* An exception of TAG whose values are zero; 0: as above. */
+uint32_t heap_alloc_exception(struct store *store, const struct tag *tag);
+
 /* --- types (type.c) ------------------------------------------------------------------------------------------- */
 
 struct store_type {
@@ -46,7 +59,7 @@ struct type_group { /* an interned recursion group */
 
 struct type_table {
     struct arena arena;
-    VEC(struct store_type) types; /* number n at n - 1 */
+    VEC(struct store_type) types; /* number n at n - VM_OBJECT_TYPED */
     VEC(struct type_group) groups;
     uint32_t *slots; /* open addressing, index into groups + 1 */
     uint32_t slot_count;
@@ -198,6 +211,11 @@ void instance_elem_drop(struct instance *i, uint32_t segment);
 static inline struct vm_func *store_func(const struct store *store, uint32_t reference)
 {
     return (struct vm_func *)(store->space.base + reference);
+}
+
+static inline void *store_object(const struct store *store, uint32_t reference)
+{
+    return store->space.base + reference;
 }
 
 /* A reference to a new host function; 0 when the reference space is full. CONTEXT is borrowed. */

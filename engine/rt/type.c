@@ -129,7 +129,7 @@ static uint32_t intern(struct type_table *table, const uint32_t *serial, uint32_
 {
     uint64_t hash = hash_serial(serial, len);
     struct type_group group = {
-        .hash = hash, .first = (uint32_t)table->types.len + 1, .count = count, .serial_len = len};
+        .hash = hash, .first = (uint32_t)table->types.len + VM_OBJECT_TYPED, .count = count, .serial_len = len};
 
     if (table->groups.len * 2 >= table->slot_count)
         slots_grow(table);
@@ -208,8 +208,8 @@ uint32_t types_intern_func(struct type_table *table, const valtype *types, uint3
 
 const struct store_type *types_get(const struct type_table *table, uint32_t number)
 {
-    assert(number != 0 && number <= table->types.len);
-    return &table->types.data[number - 1];
+    assert(number >= VM_OBJECT_TYPED && number - VM_OBJECT_TYPED < table->types.len);
+    return &table->types.data[number - VM_OBJECT_TYPED];
 }
 
 bool types_is_subtype(const struct type_table *table, uint32_t sub, uint32_t super)
