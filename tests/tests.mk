@@ -35,7 +35,7 @@ $(SPEC_FRONT): tests/spec/front.c $(BUILD)/libengine.a
 
 # The runner of the core specification's tests.
 SUITE_BIN := $(BUILD)/tests/spec/spec
-$(BUILD)/tests/spec/spec: $(addprefix tests/spec/,spec.c script.c value.c spectest.c) $(BUILD)/libengine.a tests/spec/spec.h
+$(BUILD)/tests/spec/spec: $(addprefix tests/spec/,spec.c script.c value.c spectest.c) $(BUILD)/libengine.a tests/spec/spec.h tests/spec/overtaken.h
 	@mkdir -p $(@D)
 	$(CC) $(GLIBC) -pie $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $(filter %.c %.a,$^) -lyajl -lm
 

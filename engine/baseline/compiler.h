@@ -310,6 +310,10 @@ void call_builtin(struct compiler *c, enum vm_builtin builtin, uint64_t first, u
 
 /* Pops the address of an access of BYTES and checks it as far as the memory's guard does not. */
 struct masm_address memory_address(struct compiler *c, const struct memarg *arg, unsigned bytes);
+/* The same for an atomic access, which traps first of all where it is not aligned. */
+struct masm_address memory_aligned_address(struct compiler *c, const struct memarg *arg, unsigned bytes);
+/* Compiles OP if it is an atomic instruction; false: it is none. */
+bool atomic_op(struct compiler *c, enum opcode op);
 /* Compiles OP if it is a load or a store; false: it is none. */
 bool memory_op(struct compiler *c, enum opcode op);
 void compile_memory_size(struct compiler *c, uint32_t memory);

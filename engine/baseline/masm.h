@@ -222,6 +222,22 @@ void masm_add_or_trap(struct masm *m, reg sum, reg a, uint64_t value, enum trap_
 /* Compares 64 bits with a 64-bit field in memory, a table's element count for instance. */
 void masm_compare_memory(struct masm *m, reg a, struct masm_address b);
 
+/* --- atomics; sequentially consistent, at aligned addresses; all but the fence record a trap site ------------------- */
+/* ACCESS is one of the unsigned ones or ACCESS_64; what comes back is zero-extended. */
+void masm_fence(struct masm *m);
+void masm_atomic_load(struct masm *m, enum masm_access access, reg dst, struct masm_address from);
+/* Memory and VALUE change places. */
+void masm_atomic_exchange(struct masm *m, enum masm_access access, reg value, struct masm_address at);
+/* Adds VALUE to memory, or subtracts it; VALUE becomes what was there. */
+void masm_atomic_add(struct masm *m, bool subtract, enum masm_access access, reg value, struct masm_address at);
+/* memory = memory OP value, what was there not wanted. OP is no multiplication. */
+void masm_atomic_update(struct masm *m, enum masm_alu op, enum masm_access access, reg value, struct masm_address at);
+/* The same; what was there is then in target->exchange, which is no other operand. */
+void masm_atomic_fetch(struct masm *m, enum masm_alu op, enum masm_access access, reg value, struct masm_address at);
+/* If memory holds what target->exchange holds (as wide as the access), VALUE is put there; target->exchange becomes
+ * what was there. */
+void masm_atomic_compare_exchange(struct masm *m, enum masm_access access, reg value, struct masm_address at);
+
 /* --- vectors ------------------------------------------------------------------------------------------------------ */
 /* An operation is named by its Wasm instruction. T: a further register for the operations that are not direct, none
  * of the operands and not DST; those that are direct take REG_NONE. */

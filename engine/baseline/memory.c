@@ -39,9 +39,9 @@ static reg memory_base(struct compiler *c, uint32_t memory)
 }
 
 /* The access's end, compared with the size of the memory. */
-static struct masm_address checked_address(struct compiler *c, const struct memarg *arg, unsigned bytes)
+static struct masm_address checked_address(struct compiler *c, const struct memarg *arg, unsigned bytes,
+                                           struct operand index)
 {
-    struct operand index = vstack_pop_extended(c);
     reg end = vstack_alloc(c, false), memory = vstack_alloc(c, false);
     uint64_t add = arg->offset + bytes;
 
@@ -76,30 +76,67 @@ static bool is_guarded(const struct compiler *c, uint32_t memory)
     return !c->options->explicit_bounds_checks && !limits->is64 && limits->page_size_log2 == 16;
 }
 
-static struct masm_address pop_address(struct compiler *c, const struct memarg *arg, unsigned bytes,
-                                       struct operand *index)
+static struct masm_address guarded_address(struct compiler *c, const struct memarg *arg, struct operand index)
 {
     reg sum;
 
+    if (arg->offset <= INT32_MAX)
+        return (struct masm_address){memory_base(c, arg->memory), index.reg, 0, (int32_t)arg->offset};
+    sum = vstack_alloc(c, false);
+    masm_const(&c->m, VT_I64, sum, arg->offset);
+    masm_alu(&c->m, ALU_ADD, true, sum, sum, index.reg);
+    return (struct masm_address){memory_base(c, arg->memory), sum, 0, 0};
+}
+
+static struct masm_address pop_address(struct compiler *c, const struct memarg *arg, unsigned bytes,
+                                       struct operand *index)
+{
     index->reg = REG_NONE;
     index->owned = false;
     if (!is_guarded(c, arg->memory))
-        return checked_address(c, arg, bytes);
+        return checked_address(c, arg, bytes, vstack_pop_extended(c));
     if (vstack_top_is_const(c))
         return constant_address(c, arg);
     *index = vstack_pop_extended(c);
-    if (arg->offset <= INT32_MAX)
-        return (struct masm_address){memory_base(c, arg->memory), index->reg, 0, (int32_t)arg->offset};
-    sum = vstack_alloc(c, false);
-    masm_const(&c->m, VT_I64, sum, arg->offset);
-    masm_alu(&c->m, ALU_ADD, true, sum, sum, index->reg);
-    return (struct masm_address){memory_base(c, arg->memory), sum, 0, 0};
+    return guarded_address(c, arg, *index);
 }
 
 struct masm_address memory_address(struct compiler *c, const struct memarg *arg, unsigned bytes)
 {
     struct operand index;
     return pop_address(c, arg, bytes, &index);
+}
+
+/* Whether index plus offset is a multiple of BYTES shows in the index alone if the offset is one, as it mostly is. */
+static void check_alignment(struct compiler *c, const struct memarg *arg, unsigned bytes, struct operand index)
+{
+    unsigned mask = bytes - 1;
+    reg low = index.reg;
+
+    if (mask == 0)
+        return;
+    if ((arg->offset & mask) != 0) {
+        low = vstack_alloc(c, false);
+        masm_alu_const(&c->m, ALU_ADD, false, low, index.reg, (int64_t)(arg->offset & mask));
+        c->pinned &= ~regset_of(low);
+    }
+    masm_test_const(&c->m, false, low, mask);
+    masm_trap_if(&c->m, COND_NE, TRAP_UNALIGNED_ATOMIC);
+}
+
+struct masm_address memory_aligned_address(struct compiler *c, const struct memarg *arg, unsigned bytes)
+{
+    bool guarded = is_guarded(c, arg->memory);
+    struct operand index;
+
+    if (guarded && vstack_top_is_const(c)) {
+        if (((vstack_top(c)->bits + arg->offset) & (bytes - 1)) != 0)
+            masm_trap(&c->m, TRAP_UNALIGNED_ATOMIC);
+        return constant_address(c, arg);
+    }
+    index = vstack_pop_extended(c);
+    check_alignment(c, arg, bytes, index);
+    return guarded ? guarded_address(c, arg, index) : checked_address(c, arg, bytes, index);
 }
 
 /* A value that is all of what is loaded: the next instruction may take it from memory. */

@@ -52,7 +52,8 @@ enum trap_kind {
     TRAP_COUNT
 };
 
-/* A memory never moves; instances that import it share this struct. */
+/* A memory never moves; instances that import it share this struct. The size of a shared one grows under the eyes of
+ * other threads: it is read and written as a whole. */
 struct vm_memory {
     uint8_t *base;
     uint64_t size_bytes;
@@ -124,8 +125,15 @@ enum vm_builtin {
     BUILTIN_TABLE_COPY,  /* (u32 destination table | u32 source table << 32, u64 destination, u64 source, u64 count) */
     BUILTIN_TABLE_INIT,  /* (u32 table | u32 segment << 32, u64 destination, u32 source, u32 count) */
     BUILTIN_ELEM_DROP,   /* (u32 segment) */
+    /* The three of memory.atomic: (u32 memory | offset << BUILTIN_ATOMIC_OFFSET_SHIFT, u64 address, ...) -> u32 */
+    BUILTIN_MEMORY_ATOMIC_NOTIFY, /* (..., u32 count) */
+    BUILTIN_MEMORY_ATOMIC_WAIT32, /* (..., u32 expected, i64 timeout_ns) */
+    BUILTIN_MEMORY_ATOMIC_WAIT64, /* (..., u64 expected, i64 timeout_ns) */
     BUILTIN_COUNT
 };
+
+enum { BUILTIN_ATOMIC_OFFSET_SHIFT = 8 }; /* a module has at most LIMIT_MEMORIES */
+#define BUILTIN_ATOMIC_OFFSET_MAX (UINT64_MAX >> BUILTIN_ATOMIC_OFFSET_SHIFT)
 
 /* The instance, as compiled code sees it. Offsets are part of the artifact format: append only, bump the build id. */
 struct vm {

@@ -49,7 +49,8 @@ struct target {
     reg vm, memory0, frame, stack;  /* pinned: gen/abi.h */
     reg shift_count;                /* where a variable shift count must be; REG_NONE: anywhere */
     reg quotient, remainder;        /* what an integer division works in; REG_NONE: anywhere */
-    reg callee;                     /* holds no argument: for the address of the function to call */
+    reg exchange; /* where an atomic compare-exchange finds the expected value and leaves the old one */
+    reg callee;   /* holds no argument: for the address of the function to call */
     reg builtin_args[4], builtin_result;
     reg int_args[ABI_INT_REGISTERS], int_results[ABI_INT_REGISTERS];
     reg vector_args[ABI_VECTOR_REGISTERS];

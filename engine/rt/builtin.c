@@ -1,6 +1,7 @@
 /* What compiled code leaves to C (enum vm_builtin). All run on the C stack; one that traps abandons the Wasm frames. */
 #include "engine/rt/copy.h"
 #include "engine/rt/store.h"
+#include "engine/rt/wait.h"
 #include <string.h>
 
 static struct instance *owner(struct vm *vm)
@@ -101,10 +102,73 @@ static uint64_t builtin_elem_drop(struct vm *vm, uint64_t segment, uint64_t b, u
     return 0;
 }
 
+/* Where an atomic access of BYTES lies, or NULL with why it does not. */
+static uint8_t *atomic_address(struct vm *vm, uint64_t which, uint64_t address, unsigned bytes, enum trap_kind *trap)
+{
+    const struct vm_memory *m = &memory_at(vm, which & ((1 << BUILTIN_ATOMIC_OFFSET_SHIFT) - 1))->vm;
+    uint64_t size_bytes = __atomic_load_n(&m->size_bytes, __ATOMIC_ACQUIRE), at;
+
+    *trap = TRAP_MEMORY_OUT_OF_BOUNDS;
+    if (((address + (which >> BUILTIN_ATOMIC_OFFSET_SHIFT)) & (bytes - 1)) != 0)
+        *trap = TRAP_UNALIGNED_ATOMIC;
+    else if (!__builtin_add_overflow(address, which >> BUILTIN_ATOMIC_OFFSET_SHIFT, &at) &&
+             artifact_range_fits(at, bytes, size_bytes))
+        return m->base + at;
+    return NULL;
+}
+
+static bool is_shared(struct vm *vm, uint64_t which)
+{
+    return memory_at(vm, which & ((1 << BUILTIN_ATOMIC_OFFSET_SHIFT) - 1))->limits.shared;
+}
+
+static uint64_t builtin_memory_atomic_notify(struct vm *vm, uint64_t which, uint64_t address, uint64_t count,
+                                             uint64_t d)
+{
+    enum trap_kind trap;
+    const void *at = atomic_address(vm, which, address, 4, &trap);
+
+    if (at == NULL)
+        return check(vm, trap);
+    return is_shared(vm, which) ? wait_notify(at, (uint32_t)count) : 0; /* nobody can wait on the others */
+}
+
+static uint64_t wait(struct vm *vm, uint64_t which, uint64_t address, bool wide, uint64_t expected, uint64_t timeout_ns)
+{
+    enum trap_kind trap;
+    const void *at = atomic_address(vm, which, address, wide ? 8 : 4, &trap);
+
+    if (at == NULL)
+        return check(vm, trap);
+    if (!is_shared(vm, which))
+        return check(vm, TRAP_EXPECTED_SHARED_MEMORY);
+    return wait_on(at, wide, expected, (int64_t)timeout_ns);
+}
+
+static uint64_t builtin_memory_atomic_wait32(struct vm *vm, uint64_t which, uint64_t address, uint64_t expected,
+                                             uint64_t timeout_ns)
+{
+    return wait(vm, which, address, false, (uint32_t)expected, timeout_ns);
+}
+
+static uint64_t builtin_memory_atomic_wait64(struct vm *vm, uint64_t which, uint64_t address, uint64_t expected,
+                                             uint64_t timeout_ns)
+{
+    return wait(vm, which, address, true, expected, timeout_ns);
+}
+
 entry_builtin *const entry_builtins[BUILTIN_COUNT] = {
-    [BUILTIN_MEMORY_GROW] = builtin_memory_grow, [BUILTIN_MEMORY_INIT] = builtin_memory_init,
-    [BUILTIN_MEMORY_COPY] = builtin_memory_copy, [BUILTIN_MEMORY_FILL] = builtin_memory_fill,
-    [BUILTIN_DATA_DROP] = builtin_data_drop,     [BUILTIN_TABLE_GROW] = builtin_table_grow,
-    [BUILTIN_TABLE_FILL] = builtin_table_fill,   [BUILTIN_TABLE_COPY] = builtin_table_copy,
-    [BUILTIN_TABLE_INIT] = builtin_table_init,   [BUILTIN_ELEM_DROP] = builtin_elem_drop,
+    [BUILTIN_MEMORY_GROW] = builtin_memory_grow,
+    [BUILTIN_MEMORY_INIT] = builtin_memory_init,
+    [BUILTIN_MEMORY_COPY] = builtin_memory_copy,
+    [BUILTIN_MEMORY_FILL] = builtin_memory_fill,
+    [BUILTIN_DATA_DROP] = builtin_data_drop,
+    [BUILTIN_TABLE_GROW] = builtin_table_grow,
+    [BUILTIN_TABLE_FILL] = builtin_table_fill,
+    [BUILTIN_TABLE_COPY] = builtin_table_copy,
+    [BUILTIN_TABLE_INIT] = builtin_table_init,
+    [BUILTIN_ELEM_DROP] = builtin_elem_drop,
+    [BUILTIN_MEMORY_ATOMIC_NOTIFY] = builtin_memory_atomic_notify,
+    [BUILTIN_MEMORY_ATOMIC_WAIT32] = builtin_memory_atomic_wait32,
+    [BUILTIN_MEMORY_ATOMIC_WAIT64] = builtin_memory_atomic_wait64,
 };

@@ -4,6 +4,7 @@
  * code compares nothing: what lies beyond the size faults. Where the address space for that is refused (RLIMIT_AS),
  * only code with explicit checks can run. */
 #include "engine/rt/store.h"
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -76,7 +77,7 @@ int memory_new(struct store *store, const struct limits *limits, bool explicit_c
     return 0;
 }
 
-uint64_t memory_grow(struct store *store, struct memory *m, uint64_t delta_pages)
+static uint64_t grow(const struct store *store, struct memory *m, uint64_t delta_pages)
 {
     uint64_t old = m->size_pages, pages, bytes, old_bytes = page_round(m->vm.size_bytes);
     uint64_t language_max = m->limits.is64 ? UINT64_C(1) << (64 - m->limits.page_size_log2)
@@ -91,8 +92,21 @@ uint64_t memory_grow(struct store *store, struct memory *m, uint64_t delta_pages
     if (page_round(bytes) != old_bytes &&
         mprotect(m->vm.base + old_bytes, page_round(bytes) - old_bytes, PROT_READ | PROT_WRITE) != 0)
         return UINT64_MAX;
-    m->size_pages = pages;
-    m->vm.size_bytes = bytes;
+    __atomic_store_n(&m->size_pages, pages, __ATOMIC_RELEASE);
+    __atomic_store_n(&m->vm.size_bytes, bytes, __ATOMIC_RELEASE);
+    return old;
+}
+
+uint64_t memory_grow(struct store *store, struct memory *m, uint64_t delta_pages)
+{
+    static pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER; /* of shared memories */
+    uint64_t old;
+
+    if (!m->limits.shared)
+        return grow(store, m, delta_pages);
+    pthread_mutex_lock(&growing);
+    old = grow(store, m, delta_pages);
+    pthread_mutex_unlock(&growing);
     return old;
 }
 

@@ -74,6 +74,7 @@ enum x64_op {
     X64_LEA = 0x8d,
     X64_CMOV = X64_0F | 0x40,
     X64_XCHG = 0x87,
+    X64_XCHG8 = 0x86 | X64_REG8,
     X64_CMPXCHG_STORE = X64_0F | 0xb1,
     X64_CMPXCHG8_STORE = X64_0F | 0xb0 | X64_REG8,
     X64_XADD_STORE = X64_0F | 0xc1,

@@ -18,6 +18,7 @@ const struct target target_native = {
     .shift_count = RCX,
     .quotient = RAX,
     .remainder = RDX,
+    .exchange = RAX,
     .callee = RAX,
     .int_args = {RDI, RSI, RDX, RCX, R8, R9},
     .int_results = {RAX, RDX, RCX, RSI, RDI, R8},
@@ -508,11 +509,6 @@ reg masm_scratch(bool vector)
     return vector ? X64_VECTOR_SCRATCH : X64_SCRATCH;
 }
 
-static struct x64_mem mem_of(struct masm_address a)
-{
-    return (struct x64_mem){a.base, a.index, a.scale_log2, a.disp};
-}
-
 void masm_load(struct masm *m, uint8_t type, reg dst, struct masm_address from)
 {
     uint32_t op;
@@ -524,7 +520,7 @@ void masm_load(struct masm *m, uint8_t type, reg dst, struct masm_address from)
     case VT_V128: op = X64_MOVUPS; break;
     default: op = X64_MOV;
     }
-    x64_rm(enc(m), op, dst, mem_of(from));
+    x64_rm(enc(m), op, dst, x64_mem_of(from));
 }
 
 void masm_store(struct masm *m, uint8_t type, struct masm_address to, reg src)
@@ -538,7 +534,7 @@ void masm_store(struct masm *m, uint8_t type, struct masm_address to, reg src)
     case VT_V128: op = X64_MOVUPS_STORE; break;
     default: op = X64_MOV_STORE;
     }
-    x64_rm(enc(m), op, src, mem_of(to));
+    x64_rm(enc(m), op, src, x64_mem_of(to));
 }
 
 void masm_store_const(struct masm *m, uint8_t type, struct masm_address to, uint64_t bits)
@@ -547,10 +543,10 @@ void masm_store_const(struct masm *m, uint8_t type, struct masm_address to, uint
 
     if (wide && !masm_const_fits((int64_t)bits)) {
         x64_mov_imm(enc(m), X64_SCRATCH, bits);
-        x64_rm(enc(m), X64_MOV_STORE | X64_W, X64_SCRATCH, mem_of(to));
+        x64_rm(enc(m), X64_MOV_STORE | X64_W, X64_SCRATCH, x64_mem_of(to));
         return;
     }
-    x64_rm(enc(m), X64_MOV_IMM32 | x64_wide(wide), 0, mem_of(to));
+    x64_rm(enc(m), X64_MOV_IMM32 | x64_wide(wide), 0, x64_mem_of(to));
     x64_imm32(enc(m), (uint32_t)bits);
 }
 
@@ -565,7 +561,7 @@ void masm_copy(struct masm *m, uint8_t type, struct masm_address to, struct masm
 
 void masm_load_pointer(struct masm *m, reg dst, struct masm_address from)
 {
-    x64_rm(enc(m), X64_MOV | X64_W, dst, mem_of(from));
+    x64_rm(enc(m), X64_MOV | X64_W, dst, x64_mem_of(from));
 }
 
 /* --- integers ----------------------------------------------------------------------------------------------------- */
@@ -609,7 +605,7 @@ void masm_alu_memory(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a
 {
     masm_move(m, wide ? VT_I64 : VT_I32, dst, a);
     x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
-    x64_rm(enc(m), (op == ALU_MUL ? X64_IMUL : alu_ops[op]) | x64_wide(wide), dst, mem_of(b));
+    x64_rm(enc(m), (op == ALU_MUL ? X64_IMUL : alu_ops[op]) | x64_wide(wide), dst, x64_mem_of(b));
     if (op != ALU_MUL)
         note_flags(m, wide, dst);
 }
@@ -803,7 +799,7 @@ void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg ds
     bool extend = wide && (access == ACCESS_8_S || access == ACCESS_16_S || access == ACCESS_32_S);
 
     x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
-    x64_rm(enc(m), ops[access] | x64_wide(extend), dst, mem_of(from));
+    x64_rm(enc(m), ops[access] | x64_wide(extend), dst, x64_mem_of(from));
 }
 
 static const uint32_t store_ops[] = {
@@ -815,7 +811,7 @@ static const uint32_t store_ops[] = {
 void masm_memory_store(struct masm *m, enum masm_access access, struct masm_address to, reg src)
 {
     x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
-    x64_rm(enc(m), store_ops[access], src, mem_of(to));
+    x64_rm(enc(m), store_ops[access], src, x64_mem_of(to));
 }
 
 void masm_memory_store_const(struct masm *m, enum masm_access access, struct masm_address to, int32_t value)
@@ -826,17 +822,17 @@ void masm_memory_store_const(struct masm *m, enum masm_access access, struct mas
     switch (access) {
     case ACCESS_8_S:
     case ACCESS_8_U:
-        x64_rm(e, X64_MOV8_IMM8, 0, mem_of(to));
+        x64_rm(e, X64_MOV8_IMM8, 0, x64_mem_of(to));
         x64_imm8(e, value);
         break;
     case ACCESS_16_S:
     case ACCESS_16_U:
-        x64_rm(e, X64_MOV16_IMM16, 0, mem_of(to));
+        x64_rm(e, X64_MOV16_IMM16, 0, x64_mem_of(to));
         x64_imm16(e, (uint16_t)value);
         break;
     default:
         assert(access == ACCESS_32_S || access == ACCESS_32_U || access == ACCESS_64);
-        x64_rm(e, X64_MOV_IMM32 | x64_wide(access == ACCESS_64), 0, mem_of(to));
+        x64_rm(e, X64_MOV_IMM32 | x64_wide(access == ACCESS_64), 0, x64_mem_of(to));
         x64_imm32(e, (uint32_t)value);
     }
 }
@@ -853,7 +849,7 @@ void masm_add_or_trap(struct masm *m, reg sum, reg a, uint64_t value, enum trap_
 
 void masm_compare_memory(struct masm *m, reg a, struct masm_address b)
 {
-    x64_rm(enc(m), X64_CMP | X64_W, a, mem_of(b));
+    x64_rm(enc(m), X64_CMP | X64_W, a, x64_mem_of(b));
 }
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "engine/feature.h"
 #include "engine/module.h"
+#include "tests/spec/overtaken.h"
 #include <ftw.h>
 #include <limits.h>
 #include <yajl/yajl_tree.h>
@@ -64,14 +65,6 @@ static int check_module(const char *json, const char *file, struct err *err)
     return rc;
 }
 
-/* The threads proposal's folder is still written on WebAssembly 1.0. */
-static bool is_overtaken(const char *json, yajl_val command)
-{
-    const char *text = text_of(command, "text");
-    return strstr(json, "/proposals/threads/") != NULL &&
-           (strcmp(text, "multiple memories") == 0 || strcmp(text, "multiple tables") == 0);
-}
-
 static bool is_one_of(const char *type, const char *const *names)
 {
     while (*names != NULL && strcmp(type, *names) != 0)
@@ -92,7 +85,7 @@ static void run_command(const char *json, yajl_val command)
 
     if (!accept && !is_one_of(type, invalid))
         return;
-    if (extension == NULL || strcmp(extension, ".wasm") != 0 || is_overtaken(json, command)) {
+    if (extension == NULL || strcmp(extension, ".wasm") != 0 || is_overtaken(json, text_of(command, "text"))) {
         skipped++;
         return;
     }

@@ -79,20 +79,18 @@ static struct known *find_known(const char *name, long line)
     return NULL;
 }
 
-/* The features that the files of a proposal's folder need beyond the default ones, and those that they must not
- * have. */
+/* The features that the files of a proposal's folder need beyond the default ones. */
 static uint32_t features_for(const char *path)
 {
     static const struct {
         const char *folder;
-        uint32_t on, off;
-    } folders[] = {{"/proposals/threads/", ENGINE_FEATURE_THREADS, ENGINE_FEATURE_MULTI_MEMORY},
-                   {"/proposals/custom-page-sizes/", ENGINE_FEATURE_CUSTOM_PAGE_SIZES, 0},
-                   {"/legacy/", ENGINE_FEATURE_LEGACY_EXCEPTIONS, 0}};
+        uint32_t on;
+    } folders[] = {{"/proposals/custom-page-sizes/", ENGINE_FEATURE_CUSTOM_PAGE_SIZES},
+                   {"/legacy/", ENGINE_FEATURE_LEGACY_EXCEPTIONS}};
     uint32_t features = engine_default_features();
     for (unsigned i = 0; i < sizeof folders / sizeof folders[0]; i++)
         if (strstr(path, folders[i].folder) != NULL)
-            features = (features | folders[i].on) & ~folders[i].off;
+            features |= folders[i].on;
     return features;
 }
 

@@ -4,6 +4,7 @@
 
 #include "engine/rt/link.h"
 #include "engine/rt/store.h"
+#include "tests/spec/overtaken.h"
 #include "wherry/engine.h"
 #include <yajl/yajl_tree.h>
 
