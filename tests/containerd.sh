@@ -3,7 +3,8 @@
 # `exec unshare -m --propagation private` and set $dir (absolute) and $BUILD.
 #   containerd_programs VERSION   sets $containerd and $ctr_program, or fails with the reason in $why. VERSION is "debian" or a
 #                                 release built beforehand: go install github.com/containerd/containerd/v2/cmd/{containerd,ctr}
-#                                 into ${XDG_CACHE_HOME:-~/.cache}/wherry-tests/containerd-VERSION
+#                                 into ${XDG_CACHE_HOME:-~/.cache}/wherry-tests/containerd-VERSION (1.7: see there; its go.mod must
+#                                 be the main one: unpack github.com/containerd/containerd and go build ./cmd/{containerd,ctr})
 #   containerd_start              starts it and waits until it answers; again after containerd_kill: the same state
 #   containerd_stop, containerd_kill
 #   ctr ARGUMENT...               the client, which the caller defines; containers in namespace "test"

@@ -26,6 +26,12 @@ $(SHIM_CLIENT): tests/e2e/shim_client.c $(BUILD)/libshim.a
 	$(TEST_LINK) -lprotobuf-c -lnettle
 -include $(SHIM_CLIENT:=.d)
 
+# what critest needs: its images' program, and the registry that they come from
+CRI_PROGRAMS := $(BUILD)/tests/cri/program $(BUILD)/tests/cri/registry
+$(CRI_PROGRAMS): $(BUILD)/tests/cri/%: tests/cri/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -static -o $@ $<
+
 # the front test: the specification's suite through decoder and validator, nothing run
 SPEC_FRONT := $(BUILD)/tests/spec/front
 $(SPEC_FRONT): tests/spec/front.c $(BUILD)/libengine.a
@@ -53,7 +59,7 @@ include tests/bench/bench.mk
 # Cheap first. Each entry is an executable that prints TAP or a "N passed, N failed, N skipped" line, and that skips by
 # name, with the reason, what this machine cannot do (no root, a package or a suite missing).
 FAST   := tests/layers.sh $(UNIT_BIN) $(GOLDEN_BIN) $(wildcard tests/fast/*.sh)
-SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/oci/run.sh tests/real/run.sh)
+SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/oci/run.sh tests/real/run.sh tests/cri/run.sh)
 E2E    := $(wildcard tests/e2e/*.sh)
 
 RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
@@ -66,7 +72,7 @@ check-fast: all $(UNIT_BIN) $(GOLDEN_BIN)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(SHIM_CLIENT) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests $(SHIM_CLIENT) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
@@ -78,10 +84,10 @@ check-vm: all guests
 	@tests/packages/install build test vm
 	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/run.sh
 
-## suite-NAME   one outside suite: validate, spec, wasi, oci (its folder by SUITE=DIR, else ../shared/suites)
+## suite-NAME   one outside suite: validate, spec, wasi, oci, cri (its folder by SUITE=DIR, else ../shared/suites)
 suite-validate: $(SPEC_FRONT)
 	@$(RUN) tests/spec/validate.sh
-suite-%: all guests $(SUITE_BIN)
+suite-%: all guests $(SUITE_BIN) $(CRI_PROGRAMS)
 	@$(RUN) tests/$*/run.sh
 
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config

@@ -203,6 +203,7 @@ bad_input() {
     like "$version: no verb" "$("$shim" 2>&1)" 'run by containerd'
     like "$version: -v" "$("$shim" -v)" 'containerd-shim-wherry-v1'
     like "$version: -info" "$("$shim" -info < /dev/null | tr -d '\000-\037')" 'io.containerd.wherry.v1'
+    like "$version: -info claims what there is" "$("$shim" -info < /dev/null | grep -ao '{.*}' | jq -r '.linux.namespaces | join(" ")')" 'mount'
     ctr c rm b1
     is "$version: delete of what never was" "$(mkdir -p "$dir/empty"; cd "$dir/empty" && "$shim" -namespace wherry-shim -address x -id nobody -bundle "$dir/empty" delete > /dev/null 2>&1; echo $?)" 0
 }
