@@ -6,6 +6,8 @@
 /* What is sent: the path only where there is one, so that an ordinary message touches one page. */
 struct packet {
     uint32_t kind, path_len;
+    int32_t number;
+    bool in_cgroup;
     struct err error;
     char path[PATH_MAX];
 };
@@ -30,6 +32,8 @@ int channel_send(int end, const struct message *message, struct err *e)
 
     packet.kind = message->kind;
     packet.path_len = 0;
+    packet.number = message->number;
+    packet.in_cgroup = message->in_cgroup;
     packet.error = message->error;
     if (message->kind == MESSAGE_MODULE) {
         packet.path_len = (uint32_t)strlen(message->path);
@@ -86,6 +90,8 @@ int channel_receive(int end, struct message *message, struct err *e)
         packet.path_len >= sizeof message->path)
         return err_set(e, EPROTO, "a message of the container's creation has a wrong length");
     message->kind = packet.kind;
+    message->number = packet.number;
+    message->in_cgroup = packet.in_cgroup;
     message->error = packet.error;
     message->error.text[sizeof message->error.text - 1] = 0;
     memcpy(message->path, packet.path, packet.path_len);
@@ -93,11 +99,13 @@ int channel_receive(int end, struct message *message, struct err *e)
     return 1;
 }
 
-int channel_ask(int end, enum message_kind kind, struct message *answer, struct err *e)
+int channel_ask(int end, enum message_kind kind, int number, struct message *answer, struct err *e)
 {
     int ret;
 
     answer->kind = kind;
+    answer->number = number;
+    answer->in_cgroup = false;
     answer->fds[0] = answer->fds[1] = -1;
     memset(&answer->error, 0, sizeof answer->error);
     ret = channel_send(end, answer, e);

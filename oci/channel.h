@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum message_kind {
@@ -16,7 +17,11 @@ enum message_kind {
     MESSAGE_HOOKS,  /* from the init: run the runtime's hooks now */
     MESSAGE_STATE,  /* from the init: send me the container's state (a memfd) for hooks that I run; answered by GO */
     MESSAGE_MODULE, /* from the init, with a descriptor: the program is this Wasm module; answered by GO with two: artifact, engine */
-    MESSAGE_READY, /* from the init: all is done but the wait for start */
+    MESSAGE_SOURCE, /* from the init: open the source of the mount in step NUMBER; answered by GO with its tree, or none */
+    MESSAGE_LIMITS,  /* from the init: set my rlimits, I may not */
+    MESSAGE_ID_MAPS, /* from the stage: write the maps of my new user namespace */
+    MESSAGE_BORN,    /* from the stage: the init has been cloned; NUMBER is its pid */
+    MESSAGE_READY,   /* from the init: all is done but the wait for start */
 };
 
 enum { MESSAGE_FDS_MAX = 2 };
@@ -24,6 +29,8 @@ enum { MESSAGE_FDS_MAX = 2 };
 struct message {
     enum message_kind kind;
     int fds[MESSAGE_FDS_MAX]; /* -1: none; owned by the receiver */
+    int number;               /* of SOURCE, BORN */
+    bool in_cgroup;           /* of BORN: the init was cloned into its cgroup */
     struct err error;         /* of MESSAGE_ERROR */
     char path[PATH_MAX];      /* of MESSAGE_MODULE: its path in the container */
 };
@@ -36,7 +43,7 @@ int channel_send(int end, const struct message *message, struct err *e);
 /* Waits for a message. Returns 1, 0 if the other side is gone, or a negative errno. */
 int channel_receive(int end, struct message *message, struct err *e);
 
-/* Sends KIND without anything else; then waits for the answer GO. An ERROR from the other side becomes *E. */
-int channel_ask(int end, enum message_kind kind, struct message *answer, struct err *e);
+/* Sends KIND with NUMBER; then waits for the answer GO. An ERROR from the other side becomes *E. */
+int channel_ask(int end, enum message_kind kind, int number, struct message *answer, struct err *e);
 
 #endif

@@ -42,6 +42,8 @@ static void read_mounts(struct config_reader *r, const struct json *root, struct
         mount->options = config_strings(r, node, "options");
         config_read_id_maps(r, node, "uidMappings", &mount->uid_mappings);
         config_read_id_maps(r, node, "gidMappings", &mount->gid_mappings);
+        if ((mount->uid_mappings.count != 0) != (mount->gid_mappings.count != 0))
+            config_fail(r, node, "uidMappings and gidMappings belong together");
     }
 }
 
@@ -85,8 +87,7 @@ static void check_namespaces(struct config_reader *r, const struct json *root, c
         config_fail_key(r, linux_node, "maskedPaths", "it needs a mount namespace in linux.namespaces");
     if (c->readonly_paths.count != 0 && !c->namespaces[NAMESPACE_MOUNT].set)
         config_fail_key(r, linux_node, "readonlyPaths", "it needs a mount namespace in linux.namespaces");
-    if ((c->uid_mappings.count != 0 || c->gid_mappings.count != 0) && !c->namespaces[NAMESPACE_USER].set)
-        config_fail_key(r, linux_node, "uidMappings", "mappings need a user namespace in linux.namespaces");
+    config_check_user_namespace(r, linux_node, c);
     if (c->net_device_count != 0 && !c->namespaces[NAMESPACE_NETWORK].set)
         config_fail_key(r, linux_node, "netDevices", "it needs a network namespace in linux.namespaces");
 }

@@ -318,6 +318,9 @@ int config_parse_resources(const char *text, size_t len, struct arena *arena, st
 /* The value of annotation KEY, or NULL. */
 const char *config_annotation(const struct config *config, const char *key);
 
+/* True if the container gets a new namespace of that kind. */
+bool config_is_new_namespace(const struct config *config, enum config_namespace_type type);
+
 /* "pid", "network" ...: the spec's word. And CLONE_NEWPID ... for it. */
 const char *config_namespace_name(enum config_namespace_type type);
 int config_namespace_flag(enum config_namespace_type type);

@@ -1,14 +1,11 @@
 /* The linux object but for its resources and seccomp. */
 #include "oci/config_reader.h"
+#include "oci/sys.h"
 #include <linux/mempolicy.h>
 #include <sched.h>
 #include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-
-#ifndef CLONE_NEWTIME /* glibc 2.36 has it, older ones do not */
-#define CLONE_NEWTIME 0x80
-#endif
 
 static const struct {
     const char *name;
@@ -23,6 +20,11 @@ static const struct {
 const char *config_namespace_name(enum config_namespace_type type)
 {
     return namespaces[type].name;
+}
+
+bool config_is_new_namespace(const struct config *config, enum config_namespace_type type)
+{
+    return config->namespaces[type].set && config->namespaces[type].path == NULL;
 }
 
 int config_namespace_flag(enum config_namespace_type type)
@@ -50,22 +52,6 @@ static void read_namespaces(struct config_reader *r, const struct json *linux_no
             config_fail_key(r, node, "path", "it must be an absolute path");
         else
             out->namespaces[type] = (struct config_namespace){true, path != NULL && path[0] != 0 ? path : NULL};
-    }
-}
-
-void config_read_id_maps(struct config_reader *r, const struct json *object, const char *key,
-                         struct config_id_maps *out)
-{
-    const struct json *node =
-        config_elements(r, object, key, JSON_ARRAY, JSON_OBJECT, sizeof *out->data, &out->data, &out->count);
-
-    for (; node != NULL && !r->failed; node = node->next) {
-        struct config_id_map *map = &out->data[node->index];
-        map->container_id = (uint32_t)config_u64(r, node, "containerID", UINT32_MAX).value;
-        map->host_id = (uint32_t)config_u64(r, node, "hostID", UINT32_MAX).value;
-        map->size = (uint32_t)config_u64(r, node, "size", UINT32_MAX).value;
-        if (map->size == 0)
-            config_fail_key(r, node, "size", "it must not be 0");
     }
 }
 

@@ -60,5 +60,6 @@ void config_read_seccomp(struct config_reader *r, const struct json *node, struc
 void config_read_linux(struct config_reader *r, const struct json *node, struct config *out);
 void config_read_id_maps(struct config_reader *r, const struct json *object, const char *key,
                          struct config_id_maps *out);
+void config_check_user_namespace(struct config_reader *r, const struct json *linux_node, const struct config *c);
 
 #endif

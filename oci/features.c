@@ -64,7 +64,7 @@ static void put_linux(struct json_writer *w)
 {
     json_key(w, "linux");
     json_open(w, '{');
-    PUT_ARRAY(w, "namespaces", "cgroup", "ipc", "mount", "network", "pid", "uts");
+    PUT_ARRAY(w, "namespaces", "cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts");
     put_capabilities(w);
     json_key(w, "cgroup");
     json_open(w, '{');
@@ -80,7 +80,7 @@ static void put_linux(struct json_writer *w)
     put_enabled(w, "intelRdt", false);
     json_key(w, "mountExtensions");
     json_open(w, '{');
-    put_enabled(w, "idmap", false);
+    put_enabled(w, "idmap", true);
     json_close(w, '}');
     put_enabled(w, "netDevices", false);
     json_close(w, '}');
@@ -93,8 +93,7 @@ static void put_mount_options(struct json_writer *w)
     json_key(w, "mountOptions");
     json_open(w, '[');
     for (size_t i = 0; (name = mount_option_name(i)) != NULL; i++)
-        if (strcmp(name, "idmap") != 0 && strcmp(name, "ridmap") != 0) /* read, and refused */
-            json_put_string(w, name);
+        json_put_string(w, name);
     json_close(w, ']');
 }
 

@@ -21,6 +21,7 @@
 #include "oci/sysctl.h"
 #include "oci/tty.h"
 #include "oci/user.h"
+#include "oci/userns.h"
 #include "oci/wasm_grant.h"
 #include <linux/capability.h>
 #include <linux/keyctl.h>
@@ -53,13 +54,7 @@ static int step_session(struct init *in, const struct plan_step *step, struct er
 
 static int step_oom_score(struct init *in, const struct plan_step *step, struct err *e)
 {
-    char text[16];
-    int len = snprintf(text, sizeof text, "%d", (int)in->plan->config->process.oom_score_adj.value);
-    cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0 || fd_write_all(fd, text, (size_t)len) < 0)
-        return err_sys(e, "cannot set process.oomScoreAdj to %s", text);
-    return 0;
+    return sched_set_oom_score((int)in->plan->config->process.oom_score_adj.value, e);
 }
 
 static int join(const struct plan_join *join, struct err *e)
@@ -82,7 +77,7 @@ static int step_affinity(struct init *in, const struct plan_step *step, struct e
 static int wait_for_cgroup(struct init *in, struct err *e)
 {
     struct message answer;
-    int ret = in->in_cgroup ? 0 : channel_ask(in->channel, MESSAGE_CGROUP, &answer, e);
+    int ret = in->in_cgroup ? 0 : channel_ask(in->channel, MESSAGE_CGROUP, 0, &answer, e);
 
     in->in_cgroup = in->in_cgroup || ret == 0;
     return ret;
@@ -102,19 +97,19 @@ static int enter_root(struct init *in, const struct stat *rootfs, struct err *e)
     return 0;
 }
 
-/* For a further process: the container's namespaces, all at once. That of users first, for the rights in it, and that of
- * mounts last, for it sets root and working directory. The one of pids is the parent's affair. */
+/* For a further process: the container's namespaces but for those that the stage has joined (clone.h), all at once. That of
+ * mounts last, for it sets root and working directory. The one of pids is the parent's affair, that of users the stage's. */
 static int step_enter(struct init *in, const struct plan_step *step, struct err *e)
 {
-    static const enum config_namespace_type order[] = {NAMESPACE_USER,    NAMESPACE_IPC,    NAMESPACE_UTS,
-                                                       NAMESPACE_NETWORK, NAMESPACE_CGROUP, NAMESPACE_TIME,
-                                                       NAMESPACE_MOUNT};
+    static const enum config_namespace_type order[] = {NAMESPACE_IPC,    NAMESPACE_UTS,  NAMESPACE_NETWORK,
+                                                       NAMESPACE_CGROUP, NAMESPACE_TIME, NAMESPACE_MOUNT};
     struct stat rootfs = {0}; /* stays so, which no directory is, where the runtime does not see it any more */
     int ret = wait_for_cgroup(in, e);
 
     (void)!stat(in->plan->rootfs, &rootfs);
     for (size_t i = 0; ret == 0 && i < sizeof order / sizeof order[0]; i++) {
-        int fd = in->namespaces[order[i]];
+        bool joined = in->plan->stage && order[i] != NAMESPACE_CGROUP && order[i] != NAMESPACE_MOUNT;
+        int fd = joined ? -1 : in->namespaces[order[i]];
         if (fd >= 0 && sys.setns(fd, config_namespace_flag(order[i])) < 0)
             ret = err_sys(e, "cannot enter the container's %s namespace", config_namespace_name(order[i]));
     }
@@ -149,9 +144,28 @@ static int step_root(struct init *in, const struct plan_step *step, struct err *
     return in->root < 0 ? in->root : 0;
 }
 
+/* Until here the init is the caller, unmapped, with all rights in its user namespace: so it could still open a root file
+ * system below directories that are the caller's alone. What it makes from now on belongs to the container's root. */
+static int step_become_root(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return userns_become_root(e);
+}
+
 static int step_mount(struct init *in, const struct plan_step *step, struct err *e)
 {
-    return mount_apply(in->root, step->mount, e);
+    struct mount_entry entry = *step->mount;
+    struct message answer;
+    bool passed = entry.id_mapped || (in->plan->config->namespaces[NAMESPACE_USER].set && mount_is_bind(&entry));
+    int ret = 0;
+
+    if (passed && (entry.options->flags & MS_REMOUNT) == 0) {
+        ret = channel_ask(in->channel, MESSAGE_SOURCE, (int)(step - in->plan->steps), &answer, e);
+        entry.tree = ret == 0 ? answer.fds[0] : -1;
+    }
+    if (ret == 0)
+        ret = mount_apply(in->root, &entry, e);
+    fd_close(&entry.tree);
+    return ret;
 }
 
 static int step_cgroup_mount(struct init *in, const struct plan_step *step, struct err *e)
@@ -270,7 +284,7 @@ static int ask_state(struct init *in, struct err *e)
 
     if (in->state >= 0)
         return 0;
-    ret = channel_ask(in->channel, MESSAGE_STATE, &answer, e);
+    ret = channel_ask(in->channel, MESSAGE_STATE, 0, &answer, e);
     if (ret == 0 && answer.fds[0] < 0)
         return err_set(e, EPROTO, "the container's state is missing");
     in->state = ret == 0 ? answer.fds[0] : -1;
@@ -280,7 +294,7 @@ static int ask_state(struct init *in, struct err *e)
 static int step_runtime_hooks(struct init *in, const struct plan_step *step, struct err *e)
 {
     struct message answer;
-    return channel_ask(in->channel, MESSAGE_HOOKS, &answer, e);
+    return channel_ask(in->channel, MESSAGE_HOOKS, 0, &answer, e);
 }
 
 static int step_container_hooks(struct init *in, const struct plan_step *step, struct err *e)
@@ -324,7 +338,13 @@ static int step_labels(struct init *in, const struct plan_step *step, struct err
 
 static int step_rlimit(struct init *in, const struct plan_step *step, struct err *e)
 {
-    return rlimit_set(step->rlimit->resource, step->rlimit->soft, step->rlimit->hard, e);
+    int ret = rlimit_set(0, step->rlimit->resource, step->rlimit->soft, step->rlimit->hard, e);
+    struct message answer;
+
+    /* raising one is a right of the first user namespace's, which the runtime may have */
+    if (ret == -EPERM && in->plan->config->namespaces[NAMESPACE_USER].set)
+        return channel_ask(in->channel, MESSAGE_LIMITS, 0, &answer, e);
+    return ret;
 }
 
 static int step_bounding(struct init *in, const struct plan_step *step, struct err *e)
@@ -495,6 +515,7 @@ static int (*const steps[])(struct init *, const struct plan_step *, struct err 
     [PLAN_TERMINAL] = step_terminal,
     [PLAN_JOIN] = step_join,
     [PLAN_ROOT] = step_root,
+    [PLAN_BECOME_ROOT] = step_become_root,
     [PLAN_MOUNT] = step_mount,
     [PLAN_CGROUP_NAMESPACE] = step_cgroup_namespace,
     [PLAN_CGROUP_MOUNT] = step_cgroup_mount,

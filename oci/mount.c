@@ -292,7 +292,7 @@ static int apply_filesystem(int root, const struct mount_entry *m, const char *p
     return ret < 0 ? ret : finish_filesystem(root, o, path, target, e);
 }
 
-static bool is_bind(const struct mount_entry *m)
+bool mount_is_bind(const struct mount_entry *m)
 {
     return m->tree >= 0 || (m->options->flags & MS_BIND) != 0 || (m->type != NULL && strcmp(m->type, "bind") == 0);
 }
@@ -306,7 +306,7 @@ int mount_apply(int root, const struct mount_entry *m, struct err *e)
         return err_set(e, -ret, "the mount destination is longer than %d bytes", PATH_MAX - 1);
     if ((m->options->flags & MS_REMOUNT) != 0)
         ret = apply_remount(root, m, path, e);
-    else if (is_bind(m))
+    else if (mount_is_bind(m))
         ret = apply_bind(root, m, path, e);
     else if (m->type == NULL)
         ret = err_set(e, EINVAL, "there is neither a type nor the option 'bind'");

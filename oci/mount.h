@@ -11,12 +11,16 @@
 #include "base/err.h"
 #include "oci/mount_options.h"
 
+struct config_id_maps;
+
 struct mount_entry {
     const char *destination; /* inside the root */
     const char *type;        /* file system; ignored for a bind mount; may be NULL */
     const char *source;      /* of a bind mount: a path in the current mount namespace; else passed to the kernel */
     int tree;                /* an unattached tree (open_tree with OPEN_TREE_CLONE) to attach instead; -1: none */
-    const char *label;       /* SELinux context for the new file system; NULL: none */
+    bool id_mapped;          /* by the mappings below; NULL: those of the container's user namespace */
+    const struct config_id_maps *uid_mappings, *gid_mappings;
+    const char *label; /* SELinux context for the new file system; NULL: none */
     const struct mount_options *options;
 };
 
@@ -41,6 +45,9 @@ int mount_reopen(int root, const char *path, struct err *e);
 /* Applies the options of O that can only be applied to a mount that exists: flags of a bind mount (if BIND), those for
  * the tree, propagation. */
 int mount_finish(int mount, const struct mount_options *o, bool bind, struct err *e);
+
+/* True for an entry that binds something rather than mounting a file system. */
+bool mount_is_bind(const struct mount_entry *entry);
 
 /* Reads linux.rootfsPropagation ("rslave"). Returns MS_* flags, or 0 if it is none of the eight names. */
 unsigned long mount_propagation(const char *name);

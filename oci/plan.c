@@ -43,14 +43,6 @@ static void add_if(struct planner *p, bool wanted, enum plan_step_kind kind)
 
 /* --- what is not there yet ----------------------------------------------------------------------------------------- */
 
-static bool has_id_map(const struct config *c)
-{
-    for (uint32_t i = 0; i < c->mount_count; i++)
-        if (c->mounts[i].uid_mappings.count != 0 || c->mounts[i].gid_mappings.count != 0)
-            return true;
-    return false;
-}
-
 /* Refused by name, never ignored; docs/DEVIATIONS.md carries the list. */
 static int refuse_unsupported(const struct config *c, struct err *e)
 {
@@ -58,11 +50,8 @@ static int refuse_unsupported(const struct config *c, struct err *e)
         bool used;
         const char *path;
     } features[] = {
-        {c->namespaces[NAMESPACE_USER].set, "linux.namespaces: a user namespace"},
-        {c->namespaces[NAMESPACE_TIME].set, "linux.namespaces: a time namespace"},
         {!c->namespaces[NAMESPACE_MOUNT].set, "linux.namespaces: a container without a mount namespace"},
         {c->namespaces[NAMESPACE_MOUNT].path != NULL, "linux.namespaces: joining a mount namespace"},
-        {has_id_map(c), "mounts: an id-mapped mount (uidMappings, gidMappings)"},
         {c->net_device_count != 0, "linux.netDevices"},
         {c->intel_rdt.set, "linux.intelRdt"},
         {c->memory_policy.set, "linux.memoryPolicy"},
@@ -92,11 +81,13 @@ static void plan_namespaces(struct planner *p)
         const struct config_namespace *ns = &p->config->namespaces[type];
         if (!ns->set || type == NAMESPACE_CGROUP)
             continue;
-        if (ns->path == NULL)
+        if (ns->path == NULL && type != NAMESPACE_USER && type != NAMESPACE_TIME)
             plan->clone_flags |= config_namespace_flag(type);
-        else if (type == NAMESPACE_PID)
+        else if (ns->path != NULL && type == NAMESPACE_PID)
             plan->pid_namespace = ns->path;
-        else
+        else if (ns->path != NULL && plan->stage)
+            plan->joins[plan->join_count++] = (struct plan_join){type, ns->path};
+        else if (ns->path != NULL)
             vec_push(&p->steps, (struct plan_step){.kind = PLAN_JOIN, .join = {type, ns->path}});
     }
     plan_network(p);
@@ -112,6 +103,28 @@ static bool is_bind(const struct config_mount *m, const struct mount_options *o)
     return (o->flags & MS_BIND) != 0 || (m->type != NULL && strcmp(m->type, "bind") == 0);
 }
 
+/* Mappings of a mount without the option mean "idmap"; the option without mappings means the container's own. */
+static int read_id_maps(struct planner *p, uint32_t index, const struct mount_options *options,
+                        struct mount_entry *entry)
+{
+    const struct config_mount *m = &p->config->mounts[index];
+    bool own = m->uid_mappings.count != 0;
+
+    entry->id_mapped = options->id_map || own;
+    if (!entry->id_mapped)
+        return 0;
+    if (!is_bind(m, options) || (options->flags & MS_REMOUNT) != 0)
+        return err_set(p->e, EINVAL, "config.json: mounts[%u]: only a bind mount can be id-mapped", index);
+    if (!own && !p->config->namespaces[NAMESPACE_USER].set)
+        return err_set(p->e, EINVAL,
+                       "config.json: mounts[%u].options: '%s' needs uidMappings and gidMappings, or a user namespace "
+                       "whose mappings it can take",
+                       index, options->id_map_tree ? "ridmap" : "idmap");
+    entry->uid_mappings = own ? &m->uid_mappings : NULL;
+    entry->gid_mappings = own ? &m->gid_mappings : NULL;
+    return 0;
+}
+
 /* Mount INDEX of the config for mount_apply; NULL with the error. */
 static struct mount_entry *read_mount(struct planner *p, uint32_t index)
 {
@@ -125,10 +138,8 @@ static struct mount_entry *read_mount(struct planner *p, uint32_t index)
     }
     *entry = (struct mount_entry){
         .destination = m->destination, .type = m->type, .source = m->source, .tree = -1, .options = options};
-    if (options->id_map || options->id_map_tree) {
-        err_set(p->e, ENOTSUP, "config.json: mounts[%u].options: an id-mapped mount is not supported yet", index);
+    if (read_id_maps(p, index, options, entry) < 0)
         return NULL;
-    }
     if ((options->flags & MS_REMOUNT) != 0)
         return entry;
     if (is_bind(m, options) && (m->source == NULL || m->source[0] == 0)) {
@@ -261,6 +272,7 @@ static int plan_root(struct planner *p)
     int ret;
 
     vec_push(&p->steps, (struct plan_step){.kind = PLAN_ROOT, .propagation = propagation});
+    add_if(p, p->config->namespaces[NAMESPACE_USER].set, PLAN_BECOME_ROOT);
     ret = plan_mounts(p);
     if (ret < 0)
         return ret;
@@ -332,8 +344,9 @@ int plan_make(const struct config *config, const struct plan_options *options, s
     out->bundle = options->bundle;
     out->rootfs = config->root_path[0] == '/' ? config->root_path
                                               : arena_printf(arena, "%s/%s", options->bundle, config->root_path);
+    out->stage = config->namespaces[NAMESPACE_USER].set || config_is_new_namespace(config, NAMESPACE_TIME);
     add(&p, PLAN_SESSION);
-    add_if(&p, config->process.oom_score_adj.set, PLAN_OOM_SCORE); /* needs the host's /proc */
+    add_if(&p, config->process.oom_score_adj.set && !out->stage, PLAN_OOM_SCORE); /* needs the host's /proc */
     plan_namespaces(&p);
     ret = plan_root(&p);
     add_if(&p, is_given(config->hostname), PLAN_HOSTNAME);
@@ -369,11 +382,13 @@ int plan_exec(const struct config *config, const char *bundle, struct arena *are
     out->bundle = bundle;
     out->rootfs =
         config->root_path[0] == '/' ? config->root_path : arena_printf(arena, "%s/%s", bundle, config->root_path);
+    out->stage = config->namespaces[NAMESPACE_USER].set;
     add(&p, PLAN_SESSION);
-    add_if(&p, config->process.oom_score_adj.set, PLAN_OOM_SCORE);
+    add_if(&p, config->process.oom_score_adj.set && !out->stage, PLAN_OOM_SCORE);
     plan_network(&p);
     ret = plan_affinity(&p, config->process.exec_cpu_affinity_initial);
     add(&p, PLAN_ENTER);
+    add_if(&p, out->stage, PLAN_BECOME_ROOT);
     if (ret == 0)
         ret = plan_affinity(&p, config->process.exec_cpu_affinity_final);
     add_if(&p, config->process.terminal, PLAN_TERMINAL);

@@ -21,6 +21,7 @@
     X(TERMINAL, "terminal")                                                                                            \
     X(JOIN, "join")                                                                                                    \
     X(ROOT, "root")                                                                                                    \
+    X(BECOME_ROOT, "become-root")                                                                                      \
     X(MOUNT, "mount")                                                                                                  \
     X(CGROUP_NAMESPACE, "cgroup-namespace")                                                                            \
     X(CGROUP_MOUNT, "cgroup-mount")                                                                                    \
@@ -84,9 +85,12 @@ enum plan_network { PLAN_NETWORK_HOST, PLAN_NETWORK_OWN, PLAN_NETWORK_JOINED };
 struct plan {
     const struct config *config;
     const char *bundle, *rootfs; /* absolute */
-    int clone_flags;             /* new namespaces, all but the cgroup one (that is a step) */
+    int clone_flags;             /* new namespaces, all but the cgroup one (a step) and those that the stage makes */
     const char *pid_namespace;   /* to join: by the parent around clone, since it only holds for children */
-    enum plan_network network;   /* what the grants go by */
+    bool stage;                  /* one clone is not enough: see clone.h */
+    struct plan_join joins[NAMESPACE_COUNT]; /* what the stage joins, the user namespace too */
+    uint32_t join_count;
+    enum plan_network network; /* what the grants go by */
     struct plan_step *steps;
     uint32_t step_count;
 };

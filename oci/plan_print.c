@@ -48,6 +48,8 @@ static void put_mount(const struct mount_entry *m, struct buf *out)
         buf_printf(out, " recursive-set=0x%llx", (unsigned long long)m->options->recursive_set);
     if (m->options->copy_up)
         buf_put_str(out, " tmpcopyup");
+    if (m->id_mapped)
+        buf_put_str(out, m->options->id_map_tree ? " id-mapped-tree" : " id-mapped");
     if (m->options->data[0] != 0)
         buf_printf(out, " data=%s", m->options->data);
 }
@@ -141,6 +143,41 @@ static void put_step(const struct plan *plan, const struct plan_step *step, stru
     buf_put_u8(out, '\n');
 }
 
+static void put_id_maps(const char *kind, const struct config_id_maps *maps, struct buf *out)
+{
+    for (uint32_t i = 0; i < maps->count; i++)
+        buf_printf(out, " %s=%u:%u:%u", kind, maps->data[i].container_id, maps->data[i].host_id, maps->data[i].size);
+}
+
+static void put_offset(const char *clock, const struct config_time_offset *offset, struct buf *out)
+{
+    if (offset->set)
+        buf_printf(out, " %s=%lld.%09u", clock, (long long)offset->secs, offset->nanosecs);
+}
+
+/* What is done before the clone of the init, in a process of its own. */
+static void put_stage(const struct plan *plan, struct buf *out)
+{
+    const struct config *config = plan->config;
+
+    if (config->process.oom_score_adj.set)
+        buf_printf(out, "stage oom-score %d\n", (int)config->process.oom_score_adj.value);
+    for (uint32_t i = 0; i < plan->join_count; i++)
+        buf_printf(out, "stage join %s %s\n", config_namespace_name(plan->joins[i].type), plan->joins[i].path);
+    if (config_is_new_namespace(config, NAMESPACE_USER)) {
+        buf_put_str(out, "stage user");
+        put_id_maps("uid", &config->uid_mappings, out);
+        put_id_maps("gid", &config->gid_mappings, out);
+        buf_put_u8(out, '\n');
+    }
+    if (config_is_new_namespace(config, NAMESPACE_TIME)) {
+        buf_put_str(out, "stage time");
+        put_offset("boottime", &config->boottime, out);
+        put_offset("monotonic", &config->monotonic, out);
+        buf_put_u8(out, '\n');
+    }
+}
+
 void plan_print(const struct plan *plan, struct buf *out)
 {
     buf_put_str(out, "clone");
@@ -150,6 +187,8 @@ void plan_print(const struct plan *plan, struct buf *out)
     buf_put_u8(out, '\n');
     if (plan->pid_namespace != NULL)
         buf_printf(out, "join pid %s\n", plan->pid_namespace);
+    if (plan->stage)
+        put_stage(plan, out);
     for (uint32_t i = 0; i < plan->step_count; i++)
         put_step(plan, &plan->steps[i], out);
 }

@@ -1,83 +1,21 @@
 /* See process.h. */
 #include "oci/process.h"
 #include "base/fd.h"
+#include "oci/clone.h"
 #include "oci/channel.h"
 #include "oci/hook_stage.h"
+#include "oci/mount_source.h"
+#include "oci/rlimit.h"
 #include "oci/sys.h"
+#include "oci/userns.h"
 #include "oci/wasm_grant.h"
 #include "wherry/cache.h"
 #include "wherry/engine.h"
 #include "wherry/worker.h"
-#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
-
-#ifndef CLONE_INTO_CGROUP
-#define CLONE_INTO_CGROUP 0x200000000ULL
-#endif
-
-/* --- clone ---------------------------------------------------------------------------------------------------------- */
-
-/* Kernels before 5.3 have no clone3, those before 5.7 no CLONE_INTO_CGROUP. */
-static pid_t clone_init(struct init *init, int cgroup_fd)
-{
-    struct clone_args args = {
-        .flags = (unsigned)init->plan->clone_flags | (init->request->clone_parent ? CLONE_PARENT : 0),
-        .exit_signal = init->request->clone_parent ? 0 : SIGCHLD,
-    };
-    long pid;
-
-    if (cgroup_fd >= 0) {
-        struct clone_args into = args;
-        into.flags |= CLONE_INTO_CGROUP;
-        into.cgroup = (uint64_t)cgroup_fd;
-        init->in_cgroup = true;
-        pid = sys.clone3(&into, sizeof into);
-        if (pid >= 0 || (errno != ENOSYS && errno != E2BIG && errno != EINVAL))
-            return (pid_t)pid;
-    }
-    init->in_cgroup = init->request->cgroups_disabled;
-    pid = sys.clone3(&args, sizeof args);
-    if (pid < 0 && errno == ENOSYS)
-        pid = syscall(SYS_clone, (unsigned long)args.flags | args.exit_signal, 0, 0, 0, 0);
-    return (pid_t)pid;
-}
-
-/* The pid namespace that the init is to be born in, in *FD; -1: the caller's or a new one. */
-static int open_pid_namespace(const struct init *init, int *fd, struct err *e)
-{
-    const char *path = init->plan->pid_namespace;
-    bool entered = init->namespaces != NULL && init->namespaces[NAMESPACE_PID] >= 0;
-
-    *fd = -1;
-    if (!entered && path == NULL)
-        return 0;
-    *fd = entered ? fcntl(init->namespaces[NAMESPACE_PID], F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
-    return *fd < 0 ? err_sys(e, "cannot open the pid namespace '%s'", entered ? "of the container" : path) : 0;
-}
-
-static int clone_in_namespaces(struct init *init, int cgroup_fd, pid_t *pid, struct err *e)
-{
-    cleanup_fd int theirs = -1, own = -1;
-    int ret = open_pid_namespace(init, &theirs, e);
-
-    if (ret < 0)
-        return ret;
-    if (theirs >= 0) { /* joined for children only, so the caller's own setting is put back at once */
-        own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-        if (own < 0 || sys.setns(theirs, CLONE_NEWPID) < 0)
-            return err_sys(e, "cannot join the pid namespace");
-    }
-    *pid = clone_init(init, cgroup_fd);
-    if (*pid == 0)
-        init_run(init);
-    if (*pid < 0)
-        ret = err_sys(e, "cannot clone the container's init with its namespaces");
-    if (own >= 0 && sys.setns(own, CLONE_NEWPID) < 0 && ret == 0)
-        ret = err_sys(e, "cannot return to the own pid namespace");
-    return ret;
-}
 
 /* --- answers to the init ---------------------------------------------------------------------------------------------- */
 
@@ -156,8 +94,29 @@ static int answer_module(struct init *init, struct message *message, struct err 
     return engine < 0 ? engine : answer(init->channel, artifact, engine, e);
 }
 
+static int answer_source(struct init *init, uint32_t step, pid_t pid, struct err *e)
+{
+    cleanup_fd int tree = -1;
+    int ret;
+
+    if (step >= init->plan->step_count || init->plan->steps[step].kind != PLAN_MOUNT)
+        return err_set(e, EPROTO, "the container's init asked for a mount that is none");
+    ret = mount_source_open(init->plan->config, init->plan->steps[step].mount, pid, &tree, e);
+    return ret < 0 ? ret : answer(init->channel, tree, -1, e);
+}
+
+static int answer_limits(struct init *init, pid_t pid, struct err *e)
+{
+    const struct config_process *process = &init->plan->config->process;
+    int ret = 0;
+
+    for (uint32_t i = 0; ret == 0 && i < process->rlimit_count; i++)
+        ret = rlimit_set(pid, process->rlimits[i].resource, process->rlimits[i].soft, process->rlimits[i].hard, e);
+    return ret < 0 ? ret : answer(init->channel, -1, -1, e);
+}
+
 /* Serves the init until it is ready. */
-static int serve(struct init *init, struct state *state, struct err *e)
+static int serve(struct init *init, struct state *state, pid_t pid, struct err *e)
 {
     for (;;) {
         struct message message;
@@ -175,6 +134,8 @@ static int serve(struct init *init, struct state *state, struct err *e)
         case MESSAGE_STATE: ret = answer_state(init->channel, state, e); break;
         case MESSAGE_HOOKS: ret = answer_hooks(init->channel, init->plan, state, e); break;
         case MESSAGE_MODULE: ret = answer_module(init, &message, e); break;
+        case MESSAGE_SOURCE: ret = answer_source(init, (uint32_t)message.number, pid, e); break;
+        case MESSAGE_LIMITS: ret = answer_limits(init, pid, e); break;
         default: ret = err_set(e, EPROTO, "the container's init sent a message that makes no sense"); break;
         }
         if (ret < 0)
@@ -215,9 +176,39 @@ static int begin(struct init *init, int *channel, pid_t *pid, struct err *e)
     cleanup_fd int cgroup_fd = init->request->cgroups_disabled ? -1 : cgroup_clone_fd(init->cgroup);
     init->channel = other;
     init->parent_channel = *channel;
-    ret = clone_in_namespaces(init, cgroup_fd, pid, e);
+    ret = clone_run(init, cgroup_fd, pid, e);
     init->channel = *channel;
     return ret;
+}
+
+/* Pipes and sockets behind the standard streams become the container's user's, as without a user namespace; in one the init
+ * cannot do it itself (init.c, give_stdio). */
+static void give_stdio(const struct init *init, pid_t pid)
+{
+    const struct config_user *user = &init->plan->config->process.user;
+    struct err ignored;
+    uint32_t uid, gid;
+
+    if (userns_host_id(pid, "uid_map", user->uid, &uid, &ignored) < 0 ||
+        userns_host_id(pid, "gid_map", user->gid, &gid, &ignored) < 0)
+        return; /* the init says so itself when it is to become that user */
+    for (int i = 0; i < 3; i++) {
+        int fd = init->request->stdio[i] >= 0 ? init->request->stdio[i] : i;
+        struct stat st;
+        if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+            (void)!fchown(fd, uid, gid);
+    }
+}
+
+/* What can only be done once there is an init in its user namespace. */
+static int prepare_user_namespace(const struct init *init, pid_t pid, struct err *e)
+{
+    const struct config *config = init->plan->config;
+
+    if (!config->namespaces[NAMESPACE_USER].set)
+        return 0;
+    give_stdio(init, pid);
+    return init->namespaces == NULL ? userns_check_maps(pid, &config->uid_mappings, &config->gid_mappings, e) : 0;
 }
 
 int process_create(struct init *init, struct state *state, struct err *e)
@@ -234,9 +225,11 @@ int process_create(struct init *init, struct state *state, struct err *e)
     if (ret == 0 && !init->in_cgroup) /* the init mounts meanwhile */
         ret = cgroup_attach(init->cgroup, pid, e);
     if (ret == 0)
+        ret = prepare_user_namespace(init, pid, e);
+    if (ret == 0)
         ret = state_write(init->request->root, state, e);
     if (ret == 0)
-        ret = serve(init, state, e);
+        ret = serve(init, state, pid, e);
     if (ret < 0)
         explain(process_kill(init->request, pid), e);
     return ret;
@@ -253,7 +246,9 @@ int process_exec(struct init *init, pid_t *pid, struct err *e)
     if (ret == 0 && !init->in_cgroup)
         ret = cgroup_attach(init->cgroup, started, e);
     if (ret == 0)
-        ret = serve(init, NULL, e);
+        ret = prepare_user_namespace(init, started, e);
+    if (ret == 0)
+        ret = serve(init, NULL, started, e);
     if (ret < 0)
         process_kill(init->request, started);
     else

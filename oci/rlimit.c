@@ -32,11 +32,11 @@ int rlimit_resource(const char *name)
     return -1;
 }
 
-int rlimit_set(int resource, uint64_t soft, uint64_t hard, struct err *e)
+int rlimit_set(pid_t pid, int resource, uint64_t soft, uint64_t hard, struct err *e)
 {
     const struct rlimit64 limit = {.rlim_cur = soft, .rlim_max = hard};
 
-    if (sys.prlimit64(0, resource, &limit, NULL) == 0)
+    if (sys.prlimit64(pid, resource, &limit, NULL) == 0)
         return 0;
     return err_sys(e, "cannot set RLIMIT_%s to %llu/%llu%s", resources[resource], (unsigned long long)soft,
                    (unsigned long long)hard, errno == EPERM ? " (raising it takes CAP_SYS_RESOURCE)" : "");

@@ -1,5 +1,6 @@
 /* See sched.h. */
 #include "oci/sched.h"
+#include "base/fd.h"
 #include "oci/sys.h"
 #include <stdlib.h>
 #include <string.h>
@@ -77,4 +78,15 @@ int sched_set_affinity(const char *cpus, struct err *e)
     if (ret < 0)
         return ret;
     return sched_setaffinity(0, sizeof set, &set) < 0 ? err_sys(e, "cannot run on the CPUs %s", cpus) : 0;
+}
+
+int sched_set_oom_score(int score, struct err *e)
+{
+    char text[16];
+    int len = snprintf(text, sizeof text, "%d", score);
+    cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || fd_write_all(fd, text, (size_t)len) < 0)
+        return err_sys(e, "cannot set process.oomScoreAdj to %s", text);
+    return 0;
 }

@@ -1,4 +1,5 @@
-/* How the kernel schedules the container's process: process.scheduler, ioPriority, execCPUAffinity, linux.personality. */
+/* How the kernel schedules the container's process, and chooses it to be killed: process.scheduler, ioPriority,
+ * execCPUAffinity, oomScoreAdj, linux.personality. */
 #ifndef WHERRY_OCI_SCHED_H
 #define WHERRY_OCI_SCHED_H
 
@@ -11,6 +12,7 @@ int sched_set_policy(const struct config_scheduler *scheduler, struct err *e);
 int sched_set_io_priority(const struct config_io_priority *priority, struct err *e);
 int sched_set_personality(uint64_t personality, struct err *e);
 int sched_set_affinity(const char *cpus, struct err *e);
+int sched_set_oom_score(int score, struct err *e); /* needs the host's /proc */
 
 /* Reads a list of CPUs, "0-3,8", as the kernel writes them. Returns 0 or -EINVAL with *E. */
 int sched_read_cpus(const char *cpus, cpu_set_t *out, struct err *e);

@@ -18,6 +18,16 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
+#ifndef CLONE_NEWTIME /* 5.6 */
+#define CLONE_NEWTIME 0x80
+#endif
+#ifndef CLONE_INTO_CGROUP /* 5.7 */
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+#ifndef MOUNT_ATTR_IDMAP /* 5.12 */
+#define MOUNT_ATTR_IDMAP 0x00100000
+#endif
+
 struct sys_cap_header {
     uint32_t version;
     int pid;

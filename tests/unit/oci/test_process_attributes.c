@@ -117,10 +117,10 @@ static void limits(void **state)
     assert_int_equal(rlimit_resource("NOFILE"), -1);
     assert_int_equal(rlimit_resource("RLIMIT_NO"), -1);
     assert_int_equal(sys.prlimit64(0, RLIMIT_CORE, NULL, &now), 0);
-    assert_int_equal(rlimit_set(RLIMIT_CORE, 0, now.rlim_max, &e), 0);
-    assert_int_equal(rlimit_set(RLIMIT_CORE, 2, 1, &e), -EINVAL);
+    assert_int_equal(rlimit_set(0, RLIMIT_CORE, 0, now.rlim_max, &e), 0);
+    assert_int_equal(rlimit_set(0, RLIMIT_CORE, 2, 1, &e), -EINVAL);
     assert_non_null(strstr(e.text, "RLIMIT_CORE to 2/1"));
-    assert_int_equal(rlimit_set(RLIMIT_CORE, now.rlim_cur, now.rlim_max, &e), 0);
+    assert_int_equal(rlimit_set(0, RLIMIT_CORE, now.rlim_cur, now.rlim_max, &e), 0);
     (void)state;
 }
 
