@@ -15,13 +15,15 @@ static struct areas areas_of(const struct type_def *t)
                           abi_types_area_bytes(t->results, t->result_count)};
 }
 
-/* Arguments to their places; all other values to memory unless this function ends here. */
+/* Arguments to their places; all other values to memory unless this function ends here (which also leaves every try). */
 static struct areas call_begin(struct compiler *c, const struct type_def *t, bool leaves)
 {
     struct areas areas = areas_of(t);
     uint32_t first = c->height - t->param_count;
 
-    if (!leaves)
+    if (leaves)
+        c->m.try_number = 0;
+    else
         vstack_save_all(c, first);
     masm_adjust_stack(&c->m, -(int32_t)(areas.args + areas.results));
     merge_place(c, t->params, t->param_count, target_native.int_args, target_native.vector_args,
@@ -58,6 +60,13 @@ static void call_end(struct compiler *c, const struct type_def *t, struct areas 
     masm_adjust_stack(&c->m, (int32_t)areas.results);
 }
 
+/* Behind the call that stands for a tail call. */
+static void return_at_once(struct compiler *c)
+{
+    c->m.try_number = control_innermost(c)->try_number;
+    control_return(c);
+}
+
 void call_function(struct compiler *c, uint32_t func, bool tail)
 {
     const struct module *module = c->module;
@@ -82,7 +91,7 @@ void call_function(struct compiler *c, uint32_t func, bool tail)
         masm_call_function(&c->m, func, module->imported_func_count);
     call_end(c, t, areas);
     if (tail)
-        control_return(c);
+        return_at_once(c);
 }
 
 /* FUNC, the callee's address, is in target->callee. */
@@ -103,7 +112,7 @@ static void call_address(struct compiler *c, const struct type_def *t, enum trap
     masm_call_ref(&c->m, func, null_kind);
     call_end(c, t, areas);
     if (tail)
-        control_return(c);
+        return_at_once(c);
 }
 
 void call_indirect(struct compiler *c, uint32_t type, uint32_t table, bool tail)

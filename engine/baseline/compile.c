@@ -141,6 +141,15 @@ static bool compile_instruction(struct compiler *c, enum opcode op)
     case OP_CALL_REF:
     case OP_RETURN_CALL_REF: call_reference(c, read_u32(r), op == OP_RETURN_CALL_REF); return true;
 
+    case OP_TRY_TABLE: compile_try_table(c); return true;
+    case OP_THROW: compile_throw(c, read_u32(r)); return true;
+    case OP_THROW_REF: compile_throw_ref(c); return true;
+    case OP_TRY: compile_try(c); return true;
+    case OP_CATCH: compile_catch(c, read_u32(r)); return true;
+    case OP_CATCH_ALL: compile_catch(c, CODE_CATCH_ALL); return true;
+    case OP_DELEGATE: compile_delegate(c, read_u32(r)); return true;
+    case OP_RETHROW: compile_rethrow(c, read_u32(r)); return true;
+
     case OP_MEMORY_SIZE: compile_memory_size(c, read_u32(r)); return true;
     case OP_MEMORY_GROW: compile_memory_grow(c, read_u32(r)); return true;
     case OP_MEMORY_FILL: compile_memory_fill(c, read_u32(r)); return true;
@@ -210,11 +219,13 @@ static void reset_function(struct compiler *c, uint32_t func)
     c->homes.len = 1;
     c->homes.data[0].set = 0;
     c->next_loop = 0;
+    c->handlers.len = 0;
     c->unreachable = c->zeros = false;
 }
 
 static int compile_function(struct compiler *c, uint32_t func)
 {
+    size_t first_try = c->m.out->tries.len;
     int result;
 
     reset_function(c, func);
@@ -224,8 +235,11 @@ static int compile_function(struct compiler *c, uint32_t func)
     add_declared_locals(c);
     open_function(c);
     result = compile_body(c);
-    if (result == 0)
-        masm_end(&c->m, (c->fixed_bytes + c->max_slots * 8 + 15) & ~15u);
+    if (result == 0) {
+        uint32_t frame_bytes = (c->fixed_bytes + c->max_slots * 8 + 15) & ~15u;
+        masm_end(&c->m, frame_bytes);
+        try_end_function(c, first_try, frame_bytes);
+    }
     return result;
 }
 
@@ -243,6 +257,7 @@ static void compiler_done(struct compiler *c)
     free(c->stack);
     scan_done(c);
     vec_done(&c->controls);
+    vec_done(&c->handlers);
     vec_done(&c->homes);
     vec_done(&c->loops);
     vec_done(&c->scan_locals);

@@ -55,7 +55,15 @@ struct homes {
     uint32_t local_of[REG_COUNT];
 };
 
-enum control_kind { CONTROL_FUNCTION, CONTROL_BLOCK, CONTROL_LOOP, CONTROL_IF, CONTROL_ELSE };
+enum control_kind {
+    CONTROL_FUNCTION,
+    CONTROL_BLOCK, /* also try_table */
+    CONTROL_LOOP,
+    CONTROL_IF,
+    CONTROL_ELSE,
+    CONTROL_TRY, /* the legacy form, before its first catch */
+    CONTROL_CATCH,
+};
 
 struct control {
     uint8_t kind;
@@ -71,6 +79,18 @@ struct control {
     struct regfile entry; /* CONTROL_IF: where the condition is false */
     uint32_t table_stamp; /* br_table that made `stub` for this label */
     struct masm_label stub;
+    uint32_t try_number;          /* innermost try around what is directly inside: gen/code.h */
+    uint32_t handlers;            /* 1 + index of the first in c->handlers that is put before the end; 0: none */
+    uint32_t own_try, last_catch; /* CONTROL_TRY, CONTROL_CATCH: numbers in gen/code.h */
+};
+
+/* Of a try_table's clause: branches to a label with what was caught. Put where the label's block ends, so that no other
+ * code jumps around it. */
+struct handler {
+    uint32_t catch_number;
+    uint32_t depth; /* of the label, as seen from where it is put */
+    bool reference; /* the exnref comes after the values */
+    uint32_t next;  /* 1 + index; 0: none */
 };
 
 struct loop_local {
@@ -109,6 +129,7 @@ struct compiler {
     uint32_t height, stack_capacity;
     uint32_t fixed_bytes, max_slots; /* frame: locals, then operand slots */
     VEC(struct control) controls;
+    VEC(struct handler) handlers;
     VEC(struct homes) homes; /* the last one holds now */
     bool unreachable;
 
@@ -300,6 +321,25 @@ void control_return(struct compiler *c);
 void control_set_unreachable(struct compiler *c);
 void control_skip(struct compiler *c);
 void control_select(struct compiler *c);
+/* For blocks of other files: operands below a block's parameters go to memory, with PARAMS these too; then it is opened. */
+struct control *control_innermost(struct compiler *c);
+struct control *control_label(struct compiler *c, uint32_t depth);
+void control_flush_below(struct compiler *c, struct block_type type, bool params);
+struct control *control_open(struct compiler *c, enum control_kind kind, struct block_type type);
+
+/* --- try.c -------------------------------------------------------------------------------------------------------- */
+void compile_try_table(struct compiler *c);
+void compile_throw(struct compiler *c, uint32_t tag);
+void compile_throw_ref(struct compiler *c);
+/* The legacy form; catch_all is a catch of CODE_CATCH_ALL. */
+void compile_try(struct compiler *c);
+void compile_catch(struct compiler *c, uint32_t tag);
+void compile_delegate(struct compiler *c, uint32_t depth);
+void compile_rethrow(struct compiler *c, uint32_t depth);
+/* Puts the handlers that belong before the end of the innermost block; the last one may go on into it. */
+void try_put_handlers(struct compiler *c);
+/* The function has ended: the tries from index FIRST on are its. */
+void try_end_function(struct compiler *c, size_t first, uint32_t frame_bytes);
 
 void call_function(struct compiler *c, uint32_t func, bool tail);
 void call_indirect(struct compiler *c, uint32_t type, uint32_t table, bool tail);

@@ -2,14 +2,14 @@
 #include "engine/baseline/compiler.h"
 #include <assert.h>
 
-static struct control *innermost(struct compiler *c)
+struct control *control_innermost(struct compiler *c)
 {
     return vec_last(&c->controls);
 }
 
 void control_set_unreachable(struct compiler *c)
 {
-    vstack_truncate(c, innermost(c)->height);
+    vstack_truncate(c, control_innermost(c)->height);
     vstack_forget_registers(c);
     c->unreachable = true;
 }
@@ -20,7 +20,7 @@ static void set_reachable(struct compiler *c)
 }
 
 /* --- opening a block ---------------------------------------------------------------------------------------------- */
-static struct control *open_control(struct compiler *c, enum control_kind kind, struct block_type type)
+struct control *control_open(struct compiler *c, enum control_kind kind, struct block_type type)
 {
     struct control *k;
 
@@ -45,13 +45,19 @@ static struct control *open_control(struct compiler *c, enum control_kind kind, 
     k->homes = (uint32_t)c->homes.len - 1;
     k->label = k->otherwise = k->stub = (struct masm_label){0};
     k->table_stamp = 0;
+    k->try_number = c->m.try_number;
+    k->handlers = 0;
     return k;
 }
 
-/* Operands below the block's parameters go to memory; with PARAMS the parameters too. */
-static void flush_below(struct compiler *c, uint32_t param_count, bool params)
+static uint32_t param_count(const struct compiler *c, struct block_type type)
 {
-    uint32_t first = c->height - param_count, from = innermost(c)->height;
+    return type.type_index == MODULE_NONE ? 0 : c->module->types[type.type_index].param_count;
+}
+
+void control_flush_below(struct compiler *c, struct block_type type, bool params)
+{
+    uint32_t first = c->height - param_count(c, type), from = control_innermost(c)->height;
 
     if (c->zeros)
         vstack_settle_zeros(c);
@@ -60,17 +66,12 @@ static void flush_below(struct compiler *c, uint32_t param_count, bool params)
         vstack_flush(c, first, c->height, true);
 }
 
-static uint32_t param_count(const struct compiler *c, struct block_type type)
-{
-    return type.type_index == MODULE_NONE ? 0 : c->module->types[type.type_index].param_count;
-}
-
 void control_block(struct compiler *c)
 {
     struct block_type type = body_block_type(&c->body);
 
-    flush_below(c, param_count(c, type), false);
-    open_control(c, CONTROL_BLOCK, type);
+    control_flush_below(c, type, false);
+    control_open(c, CONTROL_BLOCK, type);
 }
 
 /* The head's state: every home holds its local; dirty if the loop writes it, so that the way round need not store
@@ -102,12 +103,12 @@ void control_loop(struct compiler *c)
     struct control *k;
     struct edge edge;
 
-    flush_below(c, param_count(c, type), true);
+    control_flush_below(c, type, true);
     if (c->homes.len == 1)
         scan_loop(c, c->body);
     loop = &c->loops.data[c->next_loop++];
     homes_enter_loop(c, loop);
-    k = open_control(c, CONTROL_LOOP, type);
+    k = control_open(c, CONTROL_LOOP, type);
     k->reached = true;
     loop_state(c, loop, &k->state);
     merge_plan(c, k, &edge);
@@ -149,9 +150,9 @@ void control_if(struct compiler *c)
     struct condition condition = pop_condition(c);
     struct control *k;
 
-    flush_below(c, param_count(c, type), true);
+    control_flush_below(c, type, true);
     test_condition(c, &condition);
-    k = open_control(c, CONTROL_IF, type);
+    k = control_open(c, CONTROL_IF, type);
     masm_branch(&c->m, condition.cond ^ 1, &k->otherwise);
     regfile_copy(&k->entry, &c->regs);
 }
@@ -185,7 +186,7 @@ static void enter_otherwise(struct compiler *c, struct control *k)
 
 void control_else(struct compiler *c)
 {
-    struct control *k = innermost(c);
+    struct control *k = control_innermost(c);
 
     assert(k->kind == CONTROL_IF);
     if (!c->unreachable) {
@@ -229,8 +230,10 @@ static void end_block(struct compiler *c, struct control *k)
 
 void control_end(struct compiler *c)
 {
-    struct control *k = innermost(c);
+    struct control *k = control_innermost(c);
 
+    if (k->handlers != 0)
+        try_put_handlers(c);
     switch ((enum control_kind)k->kind) {
     case CONTROL_FUNCTION:
         if (!c->unreachable)
@@ -238,7 +241,13 @@ void control_end(struct compiler *c)
         break;
     case CONTROL_IF: end_if(c, k); break;
     case CONTROL_BLOCK:
+    case CONTROL_TRY:
     case CONTROL_ELSE: end_block(c, k); break;
+    case CONTROL_CATCH: /* the caught exception lies below the results */
+        if (!c->unreachable)
+            control_br(c, 0);
+        end_block(c, k);
+        break;
     case CONTROL_LOOP:
         homes_leave_loop(c);
         if (c->homes.len == 1)
@@ -246,12 +255,15 @@ void control_end(struct compiler *c)
         break;
     }
     c->controls.len--;
-    if (c->unreachable && c->controls.len != 0)
-        vstack_truncate(c, innermost(c)->height);
+    if (c->controls.len == 0)
+        return;
+    c->m.try_number = control_innermost(c)->try_number;
+    if (c->unreachable)
+        vstack_truncate(c, control_innermost(c)->height);
 }
 
 /* --- branches ----------------------------------------------------------------------------------------------------- */
-static struct control *label_at(struct compiler *c, uint32_t depth)
+struct control *control_label(struct compiler *c, uint32_t depth)
 {
     assert(depth < c->controls.len);
     return &c->controls.data[c->controls.len - 1 - depth];
@@ -274,7 +286,7 @@ void control_return(struct compiler *c)
 
 void control_br(struct compiler *c, uint32_t depth)
 {
-    struct control *k = label_at(c, depth);
+    struct control *k = control_label(c, depth);
 
     if (k->kind == CONTROL_FUNCTION) {
         control_return(c);
@@ -312,7 +324,7 @@ void control_br_if(struct compiler *c, uint32_t depth)
     struct condition condition = pop_condition(c);
 
     test_condition(c, &condition);
-    branch_if(c, condition.cond, label_at(c, depth));
+    branch_if(c, condition.cond, control_label(c, depth));
 }
 
 /* The operand that V was before it was popped into O. */
@@ -330,7 +342,7 @@ void control_br_on_null(struct compiler *c, uint32_t depth)
     struct operand o = vstack_pop(c);
 
     masm_compare_const(&c->m, false, o.reg, 0);
-    branch_if(c, COND_EQ, label_at(c, depth));
+    branch_if(c, COND_EQ, control_label(c, depth));
     push_again(c, &v, o);
 }
 
@@ -341,14 +353,14 @@ void control_br_on_non_null(struct compiler *c, uint32_t depth)
 
     masm_compare_const(&c->m, false, o.reg, 0);
     push_again(c, &v, o);
-    branch_if(c, COND_NE, label_at(c, depth));
+    branch_if(c, COND_NE, control_label(c, depth));
     vstack_drop(c);
 }
 
 /* The label of a br_table's target, or of a stub in front of it when something must be moved on the way. */
 static struct masm_label *table_target(struct compiler *c, uint32_t depth)
 {
-    struct control *k = label_at(c, depth);
+    struct control *k = control_label(c, depth);
     struct edge edge;
 
     if (k->table_stamp == c->table_stamps)
@@ -428,7 +440,17 @@ void control_select(struct compiler *c)
 /* --- code that cannot be reached ---------------------------------------------------------------------------------- */
 static bool opens_block(enum opcode op)
 {
-    return op == OP_BLOCK || op == OP_LOOP || op == OP_IF || op == OP_TRY_TABLE;
+    return op == OP_BLOCK || op == OP_LOOP || op == OP_IF || op == OP_TRY_TABLE || op == OP_TRY;
+}
+
+static bool continues_block(enum opcode op)
+{
+    return op == OP_ELSE || op == OP_CATCH || op == OP_CATCH_ALL;
+}
+
+static bool closes_block(enum opcode op)
+{
+    return op == OP_END || op == OP_DELEGATE;
 }
 
 void control_skip(struct compiler *c)
@@ -438,14 +460,14 @@ void control_skip(struct compiler *c)
     for (;;) {
         const uint8_t *at = c->body.at;
         enum opcode op = body_opcode(&c->body);
-        if (depth == 0 && (op == OP_END || op == OP_ELSE)) {
+        if (depth == 0 && (closes_block(op) || continues_block(op))) {
             c->body.at = at;
             return;
         }
         if (op == OP_LOOP && c->homes.len > 1)
             c->next_loop++; /* the scan has seen it */
         depth += opens_block(op);
-        depth -= op == OP_END;
+        depth -= closes_block(op);
         body_skip_immediate(&c->body, op);
     }
 }

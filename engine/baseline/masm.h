@@ -27,7 +27,7 @@ struct masm_trap { /* a jump to a trap behind the function */
 };
 
 struct masm_foreign_call { /* of a function that turns out to be another instance's: behind the function */
-    uint32_t jump, back, wasm_offset;
+    uint32_t jump, back, wasm_offset, try_number;
     reg func;
 };
 
@@ -40,13 +40,14 @@ struct masm_call { /* to a function not compiled yet */
     uint32_t at, func;
 };
 
-/* Opaque to the compiler but for `wasm_offset`, which it keeps at the instruction being compiled. */
+/* Opaque to the compiler but for `wasm_offset` and `try_number`, which it keeps at the instruction being compiled. */
 struct masm {
     struct { /* the same as struct x64_enc: the bytes so far */
         uint8_t *start, *at, *end;
     } code;
     uint32_t wasm_offset;
-    uint32_t features; /* enum target_feature bits */
+    uint32_t try_number; /* gen/code.h: of the innermost try around it */
+    uint32_t features;   /* enum target_feature bits */
     struct code_object *out;
     VEC(struct masm_trap) traps;
     VEC(struct masm_constant) constants;

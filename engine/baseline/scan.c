@@ -170,10 +170,12 @@ static void scan_instruction(struct compiler *c, struct scan *s, struct rd *r)
         break;
     case OP_BLOCK:
     case OP_IF:
+    case OP_TRY:
     case OP_TRY_TABLE:
         body_skip_immediate(r, op);
         open_block(c, s, false);
         break;
+    case OP_DELEGATE: body_skip_immediate(r, op); /* fall through */
     case OP_END: {
         struct open_block block = vec_pop(&s->blocks);
         if (block.loop != NOT_A_LOOP)

@@ -87,7 +87,7 @@ enum vm_object_type {
 };
 
 /* An exception: what exnref points at. Values in slots of 8 bytes (v128: two), in the order of the tag's parameters:
- * so the tag's type says which of them are references. */
+ * so the tag's type says which of them are references. Nothing changes once it is thrown. */
 struct vm_exception {
     struct vm_object object;
     const void *tag; /* its identity: struct tag * of the runtime */
@@ -129,6 +129,9 @@ enum vm_builtin {
     BUILTIN_MEMORY_ATOMIC_NOTIFY, /* (..., u32 count) */
     BUILTIN_MEMORY_ATOMIC_WAIT32, /* (..., u32 expected, i64 timeout_ns) */
     BUILTIN_MEMORY_ATOMIC_WAIT64, /* (..., u64 expected, i64 timeout_ns) */
+    BUILTIN_THROW,     /* (u32 tag | u32 distance << 32): its values lie in 8-byte slots (v128: 16), the first one the
+                            highest, directly below rbp - distance; does not return */
+    BUILTIN_THROW_REF, /* (0, u32 reference): null traps; does not return */
     BUILTIN_COUNT
 };
 

@@ -34,6 +34,9 @@ enum {
     X(referenced, uint32_t) /* functions that a reference may be made of, ascending */                                 \
     X(entries, uint32_t)    /* code offsets of the defined functions, then the end */                                  \
     X(sites, struct code_site)                                                                                         \
+    X(calls_in_tries, struct code_call_in_try)                                                                         \
+    X(tries, struct code_try)                                                                                          \
+    X(catches, struct code_catch)                                                                                      \
     X(imports, struct artifact_import)                                                                                 \
     X(exports, struct artifact_export)                                                                                 \
     X(tables, struct artifact_table)                                                                                   \

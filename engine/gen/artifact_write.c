@@ -372,6 +372,10 @@ static void put_code(struct writer *w, const struct code_object *code)
         site.kind = code->sites.data[i].kind;
         buf_put(&w->sections[ARTIFACT_sites], &site, sizeof site);
     }
+    buf_put(&w->sections[ARTIFACT_calls_in_tries], code->calls_in_tries.data,
+            code->calls_in_tries.len * sizeof code->calls_in_tries.data[0]);
+    buf_put(&w->sections[ARTIFACT_tries], code->tries.data, code->tries.len * sizeof code->tries.data[0]);
+    buf_put(&w->sections[ARTIFACT_catches], code->catches.data, code->catches.len * sizeof code->catches.data[0]);
 }
 
 static void lay_out(struct writer *w, struct artifact_header *header, struct buf *out)

@@ -21,7 +21,8 @@ struct vm_thread {
     uint8_t *guard_low;
     const void *trap_pc; /* of a trap by fault; NULL: the trap came from a call into C */
     const void *trap_fp;
-    void *mapping; /* stack, guard and alternate signal stack together */
+    uint32_t exception; /* that left the newest entry, which returned TRAP_UNCAUGHT_EXCEPTION; else 0 */
+    void *mapping;      /* stack, guard and alternate signal stack together */
     uint64_t mapping_bytes;
 };
 
@@ -57,6 +58,10 @@ enum trap_kind entry_enter(struct vm_thread *thread, struct entry_call *call);
 
 /* Abandons everything above the newest entry on THREAD, which returns KIND. For builtins; only on the C stack. */
 _Noreturn void entry_trap(struct vm_thread *thread, enum trap_kind kind);
+
+/* Goes on in compiled code at PC with these stack and frame pointers, the pinned registers of that frame, and REFERENCE
+ * as the first integer result. For the runtime's handler search; only on the C stack. */
+_Noreturn void entry_resume(const void *pc, const void *sp, const void *fp, uint32_t reference);
 
 /* What vm_func.code and vm_import.code point at for a host function, and what vm->builtin_thunk is. */
 void entry_host_thunk(void);

@@ -16,18 +16,24 @@ static void take_frame(struct store *store, const void *pc)
         store->frames[store->frame_count++] = (struct frame){pc};
 }
 
-/* Frames from FP upwards, until the base frame of the entry, whose caller is not compiled code. */
+/* The base frame of the entry has a caller that is not compiled code. */
+bool frame_up(const struct vm_thread *thread, struct wasm_frame *frame)
+{
+    const void *const *at = frame->fp;
+
+    if (!on_stack(thread, at) || at[1] == NULL || code_at((const uint8_t *)at[1] - 1) == NULL ||
+        (const uint8_t *)at[0] <= (const uint8_t *)at)
+        return false;
+    *frame = (struct wasm_frame){at[1], at[0]};
+    return true;
+}
+
 static void take_chain(struct store *store, const struct vm_thread *thread, const void *fp)
 {
-    while (on_stack(thread, fp) && store->frame_count < BACKTRACE_MAX) {
-        const void *const *frame = fp;
-        if (frame[1] == NULL || code_at((const uint8_t *)frame[1] - 1) == NULL)
-            break;
-        take_frame(store, frame[1]);
-        if ((const uint8_t *)frame[0] <= (const uint8_t *)fp)
-            break;
-        fp = frame[0];
-    }
+    struct wasm_frame frame = {NULL, fp};
+
+    while (store->frame_count < BACKTRACE_MAX && frame_up(thread, &frame))
+        take_frame(store, frame.pc);
 }
 
 void backtrace_take(struct store *store, const struct vm_thread *thread)

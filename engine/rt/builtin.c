@@ -157,6 +157,23 @@ static uint64_t builtin_memory_atomic_wait64(struct vm *vm, uint64_t which, uint
     return wait(vm, which, address, true, expected, timeout_ns);
 }
 
+static uint64_t builtin_throw(struct vm *vm, uint64_t tag_and_distance, uint64_t b, uint64_t c, uint64_t d)
+{
+    const uint8_t *slots_end = (const uint8_t *)vm->thread->wasm_fp - (tag_and_distance >> 32);
+    uint32_t reference = exception_new(owner(vm)->store, owner(vm)->tags[(uint32_t)tag_and_distance], slots_end);
+
+    if (reference == 0)
+        entry_trap(vm->thread, TRAP_OUT_OF_MEMORY);
+    exception_throw(vm, reference);
+}
+
+static uint64_t builtin_throw_ref(struct vm *vm, uint64_t zero, uint64_t reference, uint64_t c, uint64_t d)
+{
+    if ((uint32_t)reference == 0)
+        entry_trap(vm->thread, TRAP_NULL_REFERENCE);
+    exception_throw(vm, (uint32_t)reference);
+}
+
 entry_builtin *const entry_builtins[BUILTIN_COUNT] = {
     [BUILTIN_MEMORY_GROW] = builtin_memory_grow,
     [BUILTIN_MEMORY_INIT] = builtin_memory_init,
@@ -171,4 +188,6 @@ entry_builtin *const entry_builtins[BUILTIN_COUNT] = {
     [BUILTIN_MEMORY_ATOMIC_NOTIFY] = builtin_memory_atomic_notify,
     [BUILTIN_MEMORY_ATOMIC_WAIT32] = builtin_memory_atomic_wait32,
     [BUILTIN_MEMORY_ATOMIC_WAIT64] = builtin_memory_atomic_wait64,
+    [BUILTIN_THROW] = builtin_throw,
+    [BUILTIN_THROW_REF] = builtin_throw_ref,
 };

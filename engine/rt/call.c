@@ -43,6 +43,7 @@ static enum trap_kind enter(struct store *store, struct entry_call *call)
     call->outer_fp = thread->wasm_fp;
     call->outer_c_sp = thread->c_sp;
     thread->newest = call;
+    thread->exception = 0;
     trap = entry_enter(thread, call);
     if (trap != TRAP_NONE && store->frame_count == 0)
         backtrace_take(store, thread);

@@ -41,6 +41,17 @@ uint32_t host_func_new(struct store *store, const struct host_function_def *def,
     return reference;
 }
 
+/* An exception that left an entry made by the host function, or by one that this one called, goes on through its
+ * caller. */
+static enum trap_kind run(struct vm_host_func *host, struct host_call *call, struct vm *caller)
+{
+    enum trap_kind trap = host->function(call);
+
+    if (trap == TRAP_UNCAUGHT_EXCEPTION && caller->thread->exception != 0)
+        exception_throw(caller, caller->thread->exception);
+    return trap;
+}
+
 /* Whole registers and slots are moved: what lies above a value of 32 bits is unspecified on either side. */
 static void get(union vm_value *to, const struct entry_host_frame *frame, const uint64_t *slots, struct abi_place place,
                 valtype type)
@@ -75,7 +86,7 @@ enum trap_kind entry_host_dispatch(struct vm_host_func *host, struct entry_host_
 
     for (uint32_t i = 0; i < host->param_count; i++)
         get(&values[i], frame, slots, abi_next(&in, host->types[i]), host->types[i]);
-    trap = host->function(&call);
+    trap = run(host, &call, caller);
     if (trap != TRAP_NONE)
         return trap;
     frame->pop_bytes = host->arg_bytes;
@@ -95,7 +106,7 @@ enum trap_kind entry_host_dispatch_ints(struct vm_host_func *host, struct entry_
 
     for (unsigned i = 0; i < ABI_INT_REGISTERS; i++)
         values[i].i64 = frame->ints[i];
-    trap = host->function(&call);
+    trap = run(host, &call, caller);
     frame->ints[0] = values[0].i64;
     return trap;
 }

@@ -193,7 +193,7 @@ static int make_tags(struct instance *i, uint64_t first, struct err *err)
     const struct artifact *a = i->artifact;
 
     for (uint64_t n = first; n < a->tags_count; n++) {
-        if (a->tags[n] >= a->types_count)
+        if (a->tags[n] >= a->types_count || a->types[a->tags[n]].kind != TYPE_FUNC)
             return damaged(err, "a tag");
         i->tags[n] = arena_new(&i->store->arena, struct tag);
         i->tags[n]->type = i->vm.type_ids[a->tags[n]];

@@ -225,6 +225,15 @@ uint32_t host_func_new(struct store *store, const struct host_function_def *def,
  * STORE. */
 enum trap_kind call_func(struct store *store, uint32_t func, union vm_value *values);
 
+/* --- exceptions (exception.c) --------------------------------------------------------------------------------- */
+
+/* A reference to a new exception whose values lie below SLOTS_END as in BUILTIN_THROW; 0 when the reference space is
+ * full. */
+uint32_t exception_new(struct store *store, const struct tag *tag, const uint8_t *slots_end);
+/* Throws from the Wasm frame of VM that made the newest call into C: goes on at the handler, or ends the newest entry
+ * with the exception pending in vm->thread. Only on the C stack. */
+_Noreturn void exception_throw(struct vm *vm, uint32_t reference);
+
 /* --- traps (trap.c, backtrace.c) ------------------------------------------------------------------------------ */
 
 int thread_new(struct vm_thread **out, uint64_t stack_bytes, struct err *err);
@@ -234,6 +243,14 @@ void trap_set_thread(struct vm_thread *thread);
 int trap_install_handlers(struct err *err);
 
 const char *trap_text(enum trap_kind kind); /* the specification's words; a static string */
+struct wasm_frame {
+    const void *pc; /* a return address in compiled code */
+    const void *fp; /* frame pointer of the frame that it returns to */
+};
+
+/* Goes on to the caller of FRAME; false where the entry from C is reached. */
+bool frame_up(const struct vm_thread *thread, struct wasm_frame *frame);
+
 /* Records the frames of THREAD's newest trap in STORE. */
 void backtrace_take(struct store *store, const struct vm_thread *thread);
 /* Appends one line per frame: number, function name or index, offset in the module. */

@@ -170,6 +170,14 @@ __asm__(".text\n"
         "mov %esi, %eax\n"
         "jmp entry_unwind\n"
 
+        FUNCTION("entry_resume") /* rdi: pc, rsi: sp, rdx: fp, ecx: reference */
+        "mov %rsi, %rsp\n"
+        "mov %rdx, %rbp\n"
+        "mov -8(%rbp), %r15\n"
+        "mov (%r15), %r14\n"
+        "mov %ecx, %eax\n"
+        "jmp *%rdi\n"
+
         FUNCTION("entry_host_thunk") /* r15: struct vm_host_func *, rbp: the caller's frame */
         "mov -8(%rbp), %r10\n"
         "mov " VM_THREAD "(%r10), %r12\n"

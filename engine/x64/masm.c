@@ -72,6 +72,14 @@ void x64_site(struct masm *m, enum trap_kind kind)
     vec_push(&m->out->sites, (struct code_site){x64_offset(enc(m)), m->wasm_offset, (uint8_t)kind});
 }
 
+/* At the return address of a call. */
+static void call_site(struct masm *m)
+{
+    x64_site(m, TRAP_NONE);
+    if (m->try_number != 0)
+        vec_push(&m->out->calls_in_tries, (struct code_call_in_try){x64_offset(enc(m)), m->try_number});
+}
+
 /* --- functions ---------------------------------------------------------------------------------------------------- */
 enum { PAGE_BYTES = 4096, CODE_ALIGN = 16 };
 
@@ -158,7 +166,7 @@ static void call_foreign(struct masm *m, reg base, int32_t disp)
     x64_rm(e, X64_MOV | X64_W, R15, x64_at(base, disp + 8));
     x64_rm(e, X64_MOV | X64_W, R14, x64_at(R15, 0));
     x64_rm(e, X64_GROUP5, X64_DIGIT_CALL, x64_at(base, disp));
-    x64_site(m, TRAP_NONE);
+    call_site(m);
     restore_pinned(m);
 }
 
@@ -168,10 +176,12 @@ static void emit_foreign_calls(struct masm *m)
         const struct masm_foreign_call *call = &m->foreign_calls.data[i];
         x64_patch32(enc(m), call->jump, x64_offset(enc(m)));
         m->wasm_offset = call->wasm_offset;
+        m->try_number = call->try_number;
         call_foreign(m, call->func, 0);
         x64_jmp_back(enc(m), call->back);
     }
     m->foreign_calls.len = 0;
+    m->try_number = 0;
 }
 
 void masm_end(struct masm *m, uint32_t frame_bytes)
@@ -876,7 +886,7 @@ static void refer_to_function(struct masm *m, uint32_t at, uint32_t func, uint32
 void masm_call_function(struct masm *m, uint32_t func, uint32_t imported)
 {
     refer_to_function(m, x64_call32(enc(m)), func, imported);
-    x64_site(m, TRAP_NONE);
+    call_site(m);
 }
 
 void masm_call_import(struct masm *m, uint32_t func)
@@ -895,15 +905,15 @@ void masm_call_ref(struct masm *m, reg func, enum trap_kind null_kind)
     masm_compare_func_vm(m, func, null_kind);
     jump = x64_jcc32(e, CC_NE);
     x64_rm(e, X64_GROUP5, X64_DIGIT_CALL, x64_at(func, offsetof(struct vm_func, code)));
-    x64_site(m, TRAP_NONE);
-    vec_push(&m->foreign_calls, (struct masm_foreign_call){jump, x64_offset(e), m->wasm_offset, func});
+    call_site(m);
+    vec_push(&m->foreign_calls, (struct masm_foreign_call){jump, x64_offset(e), m->wasm_offset, m->try_number, func});
 }
 
 void masm_call_builtin(struct masm *m, enum vm_builtin builtin)
 {
     x64_mov_imm(enc(m), RAX, builtin);
     x64_rm(enc(m), X64_GROUP5, X64_DIGIT_CALL, x64_at(R15, offsetof(struct vm, builtin_thunk)));
-    x64_site(m, TRAP_NONE);
+    call_site(m);
 }
 
 /* The new arguments end where the old ones ended, so the return address moves by the difference. Copied from the
