@@ -6,7 +6,7 @@
 #include "wherry/grant.h"
 #include "base/rd.h"
 
-enum { GRANT_MAGIC = 0x746e7267, /* "grnt" */ GRANT_VERSION = 1 };
+enum { GRANT_MAGIC = 0x746e7267, /* "grnt" */ GRANT_VERSION = 2 };
 
 /* Least encoded sizes of an array's element: what bounds a count. */
 enum { STRING_LEAST_BYTES = 4, PATH_LEAST_BYTES = 1 + 4 + 4 + 4 + 1, SOCKET_LEAST_BYTES = 4 + 4 };
@@ -55,6 +55,7 @@ void grant_encode(const struct grant *grant, struct buf *out)
     buf_put_u8(out, grant->network);
     buf_put_u64(out, grant->memory_max_bytes);
     buf_put_u64(out, grant->stack_bytes);
+    buf_put_u32(out, (uint32_t)grant->reason_fd);
 }
 
 static const char *get_string(struct rd *r)
@@ -175,6 +176,7 @@ static void get_all(struct rd *r, struct grant *out)
     out->network = get_bool(r);
     out->memory_max_bytes = rd_u64(r);
     out->stack_bytes = rd_u64(r);
+    out->reason_fd = get_fd(r);
     if (!rd_done(r))
         rd_fail(r, "bytes after its end");
 }

@@ -12,29 +12,32 @@ enum {
     STATUS_CANNOT_RUN = 126, /* as a shell says it */
 };
 
-static int run(struct err *err)
+/* The block stays: the grant points into it. */
+static int run(struct grant *grant, struct err *err)
 {
     struct buf block = {0};
-    struct grant grant;
     int status;
 
     if (fd_read_to_end(ENGINE_GRANT_FD, &block, GRANT_BYTES_MAX) != 0)
         return err_sys(err, "cannot read the grants");
     close(ENGINE_GRANT_FD);
-    if ((status = grant_decode(block.data, block.len, &grant, err)) != 0)
+    if ((status = grant_decode(block.data, block.len, grant, err)) != 0)
         return status;
-    return engine_run(ENGINE_ARTIFACT_FD, &grant, true, err);
+    return engine_run(ENGINE_ARTIFACT_FD, grant, true, err);
 }
 
 int main(void)
 {
+    struct grant grant = {0};
     struct err err = {0};
     int status;
 
     prctl(PR_SET_DUMPABLE, 0);
-    status = run(&err);
+    status = run(&grant, &err);
     if (status >= 0)
         return status;
     dprintf(2, "wherry: %s\n", err.text);
+    if (grant.reason_fd > 0)
+        dprintf(grant.reason_fd, "wherry: %s\n", err.text);
     return STATUS_CANNOT_RUN;
 }

@@ -118,13 +118,17 @@ static int prepare(int artifact_fd, const struct grant *grant, struct instance *
     return 0;
 }
 
-static int say_trap(const struct store *store, enum trap_kind trap)
+/* Where whoever looks after the container reads it: in its log, and in the file that was granted for that (Kubernetes'
+ * termination message). */
+static int say_trap(const struct store *store, const struct grant *grant, enum trap_kind trap)
 {
     struct buf text = {0};
 
     buf_printf(&text, "wherry: trap: %s\n", trap_text(trap));
     backtrace_print(store, &text);
     (void)fd_write_all(2, text.data, text.len);
+    if (grant->reason_fd > 0)
+        (void)fd_write_all(grant->reason_fd, text.data, text.len);
     return STATUS_TRAP;
 }
 
@@ -147,5 +151,5 @@ int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct
     trap = instance_initialize(instance);
     if (trap == TRAP_NONE)
         trap = call_func(instance->store, start.func, NULL);
-    return trap == TRAP_NONE ? 0 : say_trap(instance->store, trap);
+    return trap == TRAP_NONE ? 0 : say_trap(instance->store, grant, trap);
 }

@@ -117,7 +117,7 @@ static int run(struct cmd *cmd, struct container_exec *request, bool detach)
 int cmd_exec(struct cmd *cmd, int argc, char **argv)
 {
     struct exec_flags *f = arena_new(&cmd->arena, struct exec_flags);
-    struct container_exec request = {.root = cmd->root, .console = -1, .stdio = {-1, -1, -1}};
+    struct container_exec request = {.root = cmd->root, .console = -1, .module = -1, .stdio = {-1, -1, -1}};
     const struct option_spec specs[] = {
         {"process", 'p', OPTION_TEXT, &f->process, "file with a process object"},
         {"console-socket", 0, OPTION_TEXT, &request.console_socket, "socket that is sent the terminal's master"},

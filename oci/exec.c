@@ -109,7 +109,7 @@ static void as_create(const struct container_exec *request, const struct state *
         .id = request->id,
         .bundle = state->bundle,
         .console = -1,
-        .module = -1,
+        .module = request->module,
         .stdio = {request->stdio[0], request->stdio[1], request->stdio[2]},
         .preserve_fds = request->preserve_fds,
         .clone_parent = request->clone_parent,

@@ -134,6 +134,19 @@ static int read_memory_max(struct granter *g, struct grant *out)
     return 0;
 }
 
+/* The file that the kubelet mounts for a termination message. Without such a mount there is nobody to read it. */
+static const char *reason_path(const struct config *config)
+{
+    const char *path = config_annotation(config, "io.kubernetes.container.terminationMessagePath");
+
+    if (path == NULL || path[0] != '/')
+        path = "/dev/termination-log";
+    for (uint32_t i = 0; i < config->mount_count; i++)
+        if (strcmp(config->mounts[i].destination, path) == 0)
+            return path;
+    return NULL;
+}
+
 static bool has_network(const struct plan *plan)
 {
     const char *host = config_annotation(plan->config, "wherry.wasm.host-network");
@@ -185,6 +198,7 @@ int wasm_grant_make(const struct plan *plan, struct arena *arena, struct grant *
     grant_environment(&g, out);
     out->working_directory = process->cwd;
     out->network = has_network(plan);
+    out->reason_path = reason_path(plan->config);
     paths = arena_array(arena, struct grant_path, g.paths.len);
     memcpy(paths, g.paths.data, g.paths.len * sizeof *paths);
     out->paths = paths;
@@ -235,6 +249,8 @@ void wasm_grant_print(const struct grant *grant, struct buf *out)
         buf_printf(out, "grant argument %s\n", grant->args[i]);
     for (uint32_t i = 0; i < grant->environment_count; i++)
         buf_printf(out, "grant environment %s\n", grant->environment[i]);
+    if (grant->reason_path != NULL)
+        buf_printf(out, "grant reason-of-trap %s\n", grant->reason_path);
     if (grant->memory_max_bytes != 0)
         buf_printf(out, "grant memory-max %llu\n", (unsigned long long)grant->memory_max_bytes);
 }

@@ -14,6 +14,7 @@ struct workload {
     int module;               /* the entry point opened for reading; -1: not Wasm, or handed on */
     int artifact, engine;     /* of a Wasm workload: what the creating process sent */
     int block;                /* its settings in the flat form, with descriptor numbers in it */
+    int reason;               /* grant->reason_path, opened; 0: not there */
     struct grant_path *paths; /* opened; COUNT of them */
     uint32_t path_count;
     bool network; /* granted to the module */

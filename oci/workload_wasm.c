@@ -52,6 +52,21 @@ static int open_path(struct grant_path *path, struct err *e)
     return ret;
 }
 
+/* Whatever is not a plain file of this user's to write to gets no reason. */
+static int open_reason(const char *path, struct workload *workload, struct err *e)
+{
+    cleanup_fd int fd = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    struct stat st;
+    int ret;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    ret = workload_move_fd(&fd, e);
+    if (ret == 0)
+        workload->reason = fd_take(&fd);
+    return ret;
+}
+
 static int write_block(const struct grant *grant, struct workload *workload, struct err *e)
 {
     struct grant opened = *grant;
@@ -59,6 +74,7 @@ static int write_block(const struct grant *grant, struct workload *workload, str
     int ret = 0;
 
     opened.paths = workload->paths;
+    opened.reason_fd = workload->reason;
     grant_encode(&opened, &bytes);
     workload->block = memfd_create("grant", MFD_CLOEXEC);
     if (workload->block < 0 || fd_write_all(workload->block, bytes.data, bytes.len) < 0 ||
@@ -77,6 +93,8 @@ int workload_wasm_prepare(const struct grant *grant, struct workload *workload, 
     for (uint32_t i = 0; ret == 0 && i < grant->path_count; i++)
         if (workload->paths[i].kind == GRANT_DIRECTORY)
             ret = open_path(&workload->paths[i], e);
+    if (ret == 0 && grant->reason_path != NULL)
+        ret = open_reason(grant->reason_path, workload, e);
     if (ret == 0)
         ret = write_block(grant, workload, e);
     if (ret == 0)
@@ -95,6 +113,8 @@ int workload_wasm_exec(const struct config *config, const struct workload *workl
     for (uint32_t i = 0; i < workload->path_count; i++)
         if (workload->paths[i].fd >= 0 && fcntl(workload->paths[i].fd, F_SETFD, 0) < 0)
             return err_sys(e, "cannot pass a descriptor to the engine");
+    if (workload->reason > 0 && fcntl(workload->reason, F_SETFD, 0) < 0)
+        return err_sys(e, "cannot pass a descriptor to the engine");
     if (dup2(workload->block, ENGINE_GRANT_FD) < 0 || dup2(workload->artifact, ENGINE_ARTIFACT_FD) < 0)
         return err_sys(e, "cannot pass a descriptor to the engine");
     sys.execveat(workload->engine, "", config->process.args.data, nothing, AT_EMPTY_PATH);

@@ -234,14 +234,14 @@ static int choose_layer(const struct lookup *l, const struct layer **out, struct
     const char *wanted = base_name(l->request->entry);
     struct buf titles = {0};
 
-    *out = l->layer_count == 1 ? &l->layers[0] : NULL;
+    *out = l->layer_count == 1 && !l->request->by_title ? &l->layers[0] : NULL;
     for (unsigned i = 0; *out == NULL && i < l->layer_count; i++) {
         if (strcmp(base_name(l->layers[i].title), wanted) == 0)
             *out = &l->layers[i];
         buf_printf(&titles, " %s", l->layers[i].title[0] != 0 ? l->layers[i].title : "(no title)");
     }
     if (*out == NULL)
-        err_set(e, ENOENT, "exec: \"%s\": the image has several Wasm layers, and none has this title:%s",
+        err_set(e, ENOENT, "exec: \"%s\": no such program, and none of the image's Wasm layers has this title:%s",
                 l->request->entry, buf_cstr(&titles));
     buf_done(&titles);
     return *out != NULL ? 0 : -ENOENT;

@@ -12,6 +12,7 @@ struct image_request {
     const char *container;           /* its id, by which containerd knows the image ... */
     const char *image;               /* ... unless its name is known; NULL */
     const char *entry;               /* process.args[0]: chooses among several modules by their title */
+    bool by_title;                   /* an only module, too, is meant only by its title: there are other programs */
 };
 
 /* Opens the module of the image, whose bytes are checked against its digest. *FD is -1 if the image has no Wasm layer.

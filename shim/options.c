@@ -1,9 +1,12 @@
 /* See options.h. The TOML read here is what containerd writes: `Key = value` lines, flat, with strings, booleans and
  * integers. Anything else on a line whose key we know is an error; lines of other keys and tables are passed over. */
 #include "shim/options.h"
+#include "base/fd.h"
 #include "shim/options.pb-c.h"
 #include <ctype.h>
 #include <stddef.h>
+
+enum { CONFIG_MAX = 16384 };
 
 enum option_type { OPTION_BOOL, OPTION_STRING, OPTION_UNSIGNED };
 
@@ -120,6 +123,22 @@ static int toml_read(const char *text, size_t len, struct options *out, struct e
     return 0;
 }
 
+/* ConfigPath: a file with what would else stand in the options table. */
+static int file_read(const char *path, struct options *out, struct err *e)
+{
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char text[CONFIG_MAX + 1];
+    ssize_t len = fd >= 0 ? fd_read_full(fd, text, sizeof text) : -1;
+
+    if (len < 0)
+        return err_sys(e, "runtime options: cannot read the file of ConfigPath, %s", path);
+    if (len > CONFIG_MAX)
+        return err_set(e, EFBIG, "runtime options: %s, the file of ConfigPath, is larger than %d bytes", path, CONFIG_MAX);
+    if (toml_read(text, (size_t)len, out, e) != 0)
+        return err_prefix(e, "%s", path);
+    return 0;
+}
+
 static int generic_read(const Rpc__Any *any, struct options *out, struct err *e)
 {
     Options__Generic *generic = options__generic__unpack(NULL, any->value.len, any->value.data);
@@ -128,9 +147,7 @@ static int generic_read(const Rpc__Any *any, struct options *out, struct err *e)
     if (generic == NULL)
         return err_set(e, EINVAL, "runtime options: the message %s cannot be read", any->type_url);
     if (generic->config_path[0] != 0 && generic->config_body.len == 0)
-        error = err_set(e, ENOTSUP,
-                        "runtime options: ConfigPath (%s) is not supported yet; write the options where that stands",
-                        generic->config_path);
+        error = file_read(generic->config_path, out, e);
     else
         error = toml_read((const char *)generic->config_body.data, generic->config_body.len, out, e);
     options__generic__free_unpacked(generic, NULL);

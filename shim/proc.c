@@ -219,7 +219,6 @@ static void all_killed(struct worker *worker, const struct worker_report *report
  * announced. Returns true once that is done or needless. */
 static bool leftovers_ended(struct container *c)
 {
-    static const int none[STDIO_COUNT] = {-1, -1, -1};
     struct runtime_job job = {.root = c->root, .id = c->id, .bundle = c->bundle, .signal = SIGKILL};
 
     if (c->own_pid_namespace || c->busy != NULL)
@@ -228,7 +227,7 @@ static bool leftovers_ended(struct container *c)
         return true;
     c->all_killed = true;
     c->worker.done = all_killed;
-    if (worker_start(&c->shim->workers, &c->worker, none, -1, runtime_kill_all, &job) != 0)
+    if (worker_start(&c->shim->workers, &c->worker, WORKER_NO_FDS, runtime_kill_all, &job) != 0)
         return true;
     c->busy = "kill";
     return false;

@@ -4,10 +4,11 @@
 #include "oci/container.h"
 #include "oci/control.h"
 #include "oci/exec.h"
-#include "oci/mount_options.h"
 #include "oci/path.h"
 #include "oci/sys.h"
 #include "shim/image.h"
+#include "shim/logger.h"
+#include "shim/rootfs.h"
 #include <dirent.h>
 #include <limits.h>
 #include <sys/stat.h>
@@ -21,57 +22,6 @@ static void report_error(struct worker_report *report, int error, const struct e
 {
     report->code = -error;
     snprintf(report->text, sizeof report->text, "%s", e->text);
-}
-
-/* --- the root file system --------------------------------------------------------------------------------------------- */
-
-static int mount_one(const Task__Mount *m, const char *rootfs, struct arena *arena, struct err *e)
-{
-    const char *target = m->target[0] != 0 ? arena_printf(arena, "%s/%s", rootfs, m->target) : rootfs;
-    struct mount_options options;
-    bool bind = strcmp(m->type, "bind") == 0 || strcmp(m->type, "rbind") == 0;
-    int error = mount_options_read((const char *const *)m->options, m->n_options, arena, &options, e);
-
-    if (error != 0)
-        return error;
-    if (bind)
-        options.flags |= MS_BIND;
-    if (sys.mount(m->source, target, bind ? NULL : m->type, options.flags, options.data) != 0)
-        return err_sys(e, "cannot mount the root file system: %s of %s at %s", m->type, m->source, target);
-    /* a bind takes no other flag at first; a remount adds them (read-only, for views) */
-    if (bind && (options.flags & ~(unsigned long)(MS_BIND | MS_REC)) != 0 &&
-        sys.mount("", target, NULL, (options.flags & ~(unsigned long)MS_REC) | MS_REMOUNT, NULL) != 0)
-        return err_sys(e, "cannot set the flags of the root file system at %s", target);
-    for (unsigned i = 0; i < options.propagation_count; i++)
-        if (sys.mount("", target, NULL, options.propagation[i], NULL) != 0)
-            return err_sys(e, "cannot set the propagation of the root file system at %s", target);
-    return 0;
-}
-
-static int mount_rootfs(const Task__CreateRequest *create, struct arena *arena, struct err *e)
-{
-    const char *rootfs = arena_printf(arena, "%s/rootfs", create->bundle);
-    int error = 0;
-
-    if (create->n_rootfs != 0 && mkdir(rootfs, 0711) != 0 && errno != EEXIST)
-        return err_sys(e, "cannot make %s", rootfs);
-    for (size_t i = 0; i < create->n_rootfs && error == 0; i++)
-        error = mount_one(create->rootfs[i], rootfs, arena, e);
-    return error;
-}
-
-int runtime_unmount(const char *bundle, struct err *e)
-{
-    char rootfs[PATH_MAX];
-
-    if ((size_t)snprintf(rootfs, sizeof rootfs, "%s/rootfs", bundle) >= sizeof rootfs)
-        return err_set(e, ENAMETOOLONG, "bundle %.100s...: the path is too long", bundle);
-    /* several may lie on top of each other; EINVAL: none is left */
-    while (sys.umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-        ;
-    if (errno != EINVAL && errno != ENOENT)
-        return err_sys(e, "cannot unmount %s", rootfs);
-    return 0;
 }
 
 /* --- create ----------------------------------------------------------------------------------------------------------- */
@@ -105,11 +55,10 @@ static bool is_empty(const char *directory)
     return empty;
 }
 
-/* An ordinary image has its entry point in the root file system, or in a volume over it. Only where neither can be, the image
- * is asked for Wasm layers: two or three calls to containerd that no native container pays for. */
-static bool lacks_entry(const struct config *config, const char *rootfs)
+/* An ordinary image has its programs in the root file system, or in a volume over it. Only where ENTRY can be in neither, the
+ * image is asked for Wasm layers: two or three calls to containerd that no native container pays for. */
+static bool lacks_entry(const struct config *config, const char *entry, const char *rootfs)
 {
-    const char *entry = config->process.args.data[0];
     cleanup_fd int root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
 
     if (root < 0 || (strchr(entry, '/') == NULL && !is_empty(rootfs)))
@@ -123,28 +72,37 @@ static bool lacks_entry(const struct config *config, const char *rootfs)
     return fd < 0 || is_empty(rootfs); /* "/", which users write for artifacts that have no entry point */
 }
 
-static int find_module(const struct runtime_job *job, struct arena *arena, int *module, struct err *e)
+/* Opens the Wasm layer that is the program of PROCESS, or of the container itself (NULL). *MODULE is -1 if it is none. */
+static int find_module(const struct runtime_job *job, const struct config_process *process, struct arena *arena,
+                       int *module, struct err *e)
 {
     struct image_request request = {.address = job->address, .namespace = job->namespace, .container = job->id};
     struct config config;
     int error = config_read(arena_printf(arena, "%s/config.json", job->bundle), arena, &config, NULL, e);
 
+    *module = -1;
     if (error != 0 || job->address == NULL || job->address[0] == 0 || config.process.args.count == 0 ||
-        !lacks_entry(&config, arena_printf(arena, "%s/rootfs", job->bundle)))
+        (process != NULL && process->args.count == 0))
         return error;
-    request.image = config_annotation(&config, "io.kubernetes.cri.image-name");
     request.entry = config.process.args.data[0];
+    if (process != NULL && strcmp(process->args.data[0], request.entry) != 0) {
+        request.entry = process->args.data[0];
+        request.by_title = true;
+    }
+    if (!lacks_entry(&config, request.entry, arena_printf(arena, "%s/rootfs", job->bundle)))
+        return 0;
+    request.image = config_annotation(&config, "io.kubernetes.cri.image-name");
     return image_open_module(&request, module, e);
 }
 
-static int create_container(const struct runtime_job *job, int module, int console_fd, struct arena *arena,
+static int create_container(const struct runtime_job *job, int module, int console, struct arena *arena,
                             struct worker_report *report, struct err *e)
 {
     struct container_create request = {.root = job->root,
                                        .id = job->id,
                                        .bundle = job->bundle,
                                        .stdio = {-1, -1, -1},
-                                       .console = console_fd,
+                                       .console = console,
                                        .module = module,
                                        .no_pivot = job->options->no_pivot_root,
                                        .no_new_keyring = job->options->no_new_keyring,
@@ -167,7 +125,12 @@ static int create_container(const struct runtime_job *job, int module, int conso
     return err_set(e, ENAMETOOLONG, "container %s: the paths of its cgroups are too long", job->id);
 }
 
-void runtime_create(const void *argument, int console_fd, struct worker_report *report)
+static int wait_for_logger(const struct runtime_job *job, const struct worker_fds *fds, struct err *e)
+{
+    return fds->logger >= 0 ? logger_wait(job->stdout_uri, fds->logger, e) : 0;
+}
+
+void runtime_create(const void *argument, const struct worker_fds *fds, struct worker_report *report)
 {
     const struct runtime_job *job = argument;
     struct arena arena = {0};
@@ -181,44 +144,46 @@ void runtime_create(const void *argument, int console_fd, struct worker_report *
         report_error(report, -ENOTSUP, &e);
         return;
     }
-    error = mount_rootfs(job->create, &arena, &e);
+    error = wait_for_logger(job, fds, &e);
+    if (error == 0)
+        error = rootfs_mount(job->create, &arena, &e);
     if (error == 0)
         error = note_root(job, &e);
     if (error == 0)
-        error = find_module(job, &arena, &module, &e);
+        error = find_module(job, NULL, &arena, &module, &e);
     if (error == 0)
-        error = create_container(job, module, console_fd, &arena, report, &e);
+        error = create_container(job, module, fds->console, &arena, report, &e);
     if (error != 0) {
-        runtime_unmount(job->bundle, NULL);
+        rootfs_unmount(job->bundle, NULL);
         report_error(report, error, &e);
     }
 }
 
 /* --- start, kill, delete ------------------------------------------------------------------------------------------------ */
 
-void runtime_start(const void *argument, int console_fd, struct worker_report *report)
+void runtime_start(const void *argument, const struct worker_fds *fds, struct worker_report *report)
 {
     const struct runtime_job *job = argument;
     struct err e = {0};
     int error = container_start(job->root, job->id, &e);
 
-    (void)console_fd;
+    (void)fds;
     if (error != 0)
         report_error(report, error, &e);
 }
 
-void runtime_kill_all(const void *argument, int console_fd, struct worker_report *report)
+void runtime_kill_all(const void *argument, const struct worker_fds *fds, struct worker_report *report)
 {
     const struct runtime_job *job = argument;
     struct err e = {0};
     int error = container_kill(job->root, job->id, job->signal, true, &e);
 
-    (void)console_fd;
+    (void)fds;
     if (error != 0)
         report_error(report, error, &e);
 }
 
-void runtime_exec(const void *argument, int console_fd, struct worker_report *report)
+void runtime_exec(const void *argument, const struct worker_fds *fds, struct worker_report *report)
 {
     const struct runtime_job *job = argument;
     struct arena arena = {0};
@@ -226,7 +191,7 @@ void runtime_exec(const void *argument, int console_fd, struct worker_report *re
     struct container_exec request = {.root = job->root,
                                      .id = job->id,
                                      .process = &process,
-                                     .console = console_fd,
+                                     .console = fds->console,
                                      .stdio = {-1, -1, -1},
                                      .clone_parent = true,
                                      .libexec = job->libexec};
@@ -234,34 +199,38 @@ void runtime_exec(const void *argument, int console_fd, struct worker_report *re
     int error = config_parse_process((const char *)job->body->data, job->body->len, &arena, &process, &e);
 
     if (error == 0)
+        error = wait_for_logger(job, fds, &e);
+    if (error == 0)
+        error = find_module(job, &process, &arena, &request.module, &e);
+    if (error == 0)
         error = container_exec(&request, &report->pid, &e);
     if (error != 0)
         report_error(report, error, &e);
 }
 
-void runtime_pause(const void *argument, int console_fd, struct worker_report *report)
+void runtime_pause(const void *argument, const struct worker_fds *fds, struct worker_report *report)
 {
     const struct runtime_job *job = argument;
     struct err e = {0};
     int error = control_pause(job->root, job->id, &e);
 
-    (void)console_fd;
+    (void)fds;
     if (error != 0)
         report_error(report, error, &e);
 }
 
-void runtime_resume(const void *argument, int console_fd, struct worker_report *report)
+void runtime_resume(const void *argument, const struct worker_fds *fds, struct worker_report *report)
 {
     const struct runtime_job *job = argument;
     struct err e = {0};
     int error = control_resume(job->root, job->id, &e);
 
-    (void)console_fd;
+    (void)fds;
     if (error != 0)
         report_error(report, error, &e);
 }
 
-void runtime_update(const void *argument, int console_fd, struct worker_report *report)
+void runtime_update(const void *argument, const struct worker_fds *fds, struct worker_report *report)
 {
     const struct runtime_job *job = argument;
     struct arena arena = {0};
@@ -269,22 +238,22 @@ void runtime_update(const void *argument, int console_fd, struct worker_report *
     struct err e = {0};
     int error = config_parse_resources((const char *)job->body->data, job->body->len, &arena, &resources, &e);
 
-    (void)console_fd;
+    (void)fds;
     if (error == 0)
         error = control_update(job->root, job->id, &resources, &e);
     if (error != 0)
         report_error(report, error, &e);
 }
 
-void runtime_delete(const void *argument, int console_fd, struct worker_report *report)
+void runtime_delete(const void *argument, const struct worker_fds *fds, struct worker_report *report)
 {
     const struct runtime_job *job = argument;
     struct err e = {0};
     int error = container_delete(job->root, job->id, true, &e);
 
-    (void)console_fd;
+    (void)fds;
     if (error == 0)
-        error = runtime_unmount(job->bundle, &e);
+        error = rootfs_unmount(job->bundle, &e);
     if (error != 0)
         report_error(report, error, &e);
 }

@@ -23,25 +23,24 @@ struct runtime_job {
     const Task__CreateRequest *create;
     const ProtobufCBinaryData *body; /* exec: the process; update: the resources; JSON */
     int signal;
+    const char *stdout_uri; /* of the process; names its logger */
     const char *namespace, *address; /* address: containerd's, of gRPC */
 };
 
-/* The report of create carries the init's pid, flags and, as data, the cgroup in the form of cgroup_encode. */
-void runtime_create(const void *job, int console_fd, struct worker_report *report);
-void runtime_start(const void *job, int console_fd, struct worker_report *report);
+/* Workers, each with a struct runtime_job. The report of create carries the init's pid, flags and, as data, the cgroup in
+ * the form of cgroup_encode. */
+worker_run runtime_create;
+worker_run runtime_start;
 /* Kills every process of the container with job->signal. */
-void runtime_kill_all(const void *job, int console_fd, struct worker_report *report);
+worker_run runtime_kill_all;
 /* Starts a further process, job->body, in the container; the report carries its pid. */
-void runtime_exec(const void *job, int console_fd, struct worker_report *report);
-void runtime_pause(const void *job, int console_fd, struct worker_report *report);
-void runtime_resume(const void *job, int console_fd, struct worker_report *report);
+worker_run runtime_exec;
+worker_run runtime_pause;
+worker_run runtime_resume;
 /* Sets the limits in job->body. */
-void runtime_update(const void *job, int console_fd, struct worker_report *report);
+worker_run runtime_update;
 /* Removes what is left of a container, whatever its state, and unmounts its root file system. What is gone is no error. */
-void runtime_delete(const void *job, int console_fd, struct worker_report *report);
-
-/* Unmounts everything at BUNDLE/rootfs. Returns 0 or a negative errno with *E. */
-int runtime_unmount(const char *bundle, struct err *e);
+worker_run runtime_delete;
 
 /* The directory of the states of NAMESPACE: options->root or the default, into OUT. */
 void runtime_root(const struct options *options, const char *namespace, char *out, size_t size);

@@ -1,7 +1,8 @@
 /* See stdio.h. Schemes: none and fifo:// (fifos; a path that is no fifo is appended to), file:// (appended to, parents
- * made). */
+ * made), binary:// (logger.h). */
 #include "shim/stdio.h"
 #include "base/fd.h"
+#include "shim/logger.h"
 #include <sys/stat.h>
 
 static bool after_scheme(const char *uri, const char *scheme, const char **rest)
@@ -70,14 +71,12 @@ static int open_stream(const char *uri, bool input, bool terminal, int *fd, int 
 
     if (uri[0] == 0)
         return 0;
-    if (strncmp(uri, "binary", 6) == 0)
-        return err_set(e, ENOTSUP, "stdio %s: loggers (binary://) are not supported yet", uri);
     if (after_scheme(uri, "file://", &path))
         return open_file(path, input, fd, e);
     if (!after_scheme(uri, "fifo://", &path))
         path = uri;
     if (path[0] != '/')
-        return err_set(e, EINVAL, "stdio %s: known are a path of a fifo, fifo:// and file://", uri);
+        return err_set(e, EINVAL, "stdio %s: known are a path of a fifo, fifo://, file:// and, for output, binary://", uri);
     if (stat(path, &st) != 0)
         return err_sys(e, "cannot find the fifo %s", path);
     if (S_ISFIFO(st.st_mode))
@@ -85,23 +84,41 @@ static int open_stream(const char *uri, bool input, bool terminal, int *fd, int 
     return open_file(path, input, fd, e);
 }
 
-int stdio_open(struct stdio *s, int fds[STDIO_COUNT], struct err *e)
+void stdio_fds_close(struct stdio_fds *fds)
 {
     for (int i = 0; i < STDIO_COUNT; i++)
-        fds[i] = -1;
-    for (int i = 0; i < STDIO_COUNT; i++) {
-        int error;
-        if (i == STDERR && s->terminal) /* a terminal has one output */
-            continue;
-        error = open_stream(s->uri[i], i == STDIN, s->terminal, &fds[i], &s->held[i], e);
-        if (error != 0) {
-            for (int j = 0; j < STDIO_COUNT; j++)
-                fd_close(&fds[j]);
-            stdio_close(s);
-            return error;
-        }
+        fd_close(&fds->stream[i]);
+    fd_close(&fds->logger);
+}
+
+/* One program for both: whoever names it for stdout. */
+static int open_logger(struct stdio *s, const char *id, const char *namespace, struct stdio_fds *fds, struct err *e)
+{
+    int error = logger_start(s->uri[STDOUT], id, namespace, &fds->stream[STDOUT], &fds->logger, e);
+
+    if (error == 0 && s->terminal) {
+        fd_close(&fds->stream[STDERR]); /* a terminal has one output */
+        fcntl(fds->stream[STDOUT], F_SETFL, O_NONBLOCK);
     }
-    return 0;
+    return error;
+}
+
+int stdio_open(struct stdio *s, const char *id, const char *namespace, struct stdio_fds *fds, struct err *e)
+{
+    bool logger = logger_is_named(s->uri[STDOUT]);
+    int error = 0;
+
+    *fds = (struct stdio_fds){{-1, -1, -1}, -1};
+    for (int i = 0; i < STDIO_COUNT && error == 0; i++)
+        if (i == STDIN || (!logger && (i == STDOUT || !s->terminal)))
+            error = open_stream(s->uri[i], i == STDIN, s->terminal, &fds->stream[i], &s->held[i], e);
+    if (error == 0 && logger)
+        error = open_logger(s, id, namespace, fds, e);
+    if (error != 0) {
+        stdio_fds_close(fds);
+        stdio_close(s);
+    }
+    return error;
 }
 
 void stdio_close_input(struct stdio *s)

@@ -13,8 +13,6 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-static const int no_stdio[STDIO_COUNT] = {-1, -1, -1};
-
 static enum ttrpc_code code_of(int error)
 {
     switch (error) {
@@ -132,7 +130,7 @@ static void create_abandon(struct container *c, enum ttrpc_code code, const char
     process_close_stdio(&c->init);
     c->abandoned = true;
     c->init.worker.done = cleanup_done;
-    if (!clean && worker_start(&shim->workers, &c->init.worker, no_stdio, -1, runtime_delete, &job) == 0)
+    if (!clean && worker_start(&shim->workers, &c->init.worker, WORKER_NO_FDS, runtime_delete, &job) == 0)
         return;
     container_free(c);
 }
@@ -174,31 +172,34 @@ static void create_done(struct worker *worker, const struct worker_report *repor
 }
 
 /* Starts the worker of P with its streams open, and a socket for the terminal's master. */
-static int start_with_stdio(struct process *p, void (*run)(const void *, int, struct worker_report *),
-                            const struct runtime_job *job, struct err *e)
+static int start_with_stdio(struct process *p, worker_run *run, const struct runtime_job *job, struct err *e)
 {
-    int fds[STDIO_COUNT], console[2] = {-1, -1};
-    int error = stdio_open(&p->stdio, fds, e);
+    struct shim *shim = p->container->shim;
+    int console[2] = {-1, -1};
+    struct stdio_fds fds;
+    int error = stdio_open(&p->stdio, p->id[0] != 0 ? p->id : p->container->id, shim->namespace, &fds, e);
+    struct worker_fds kept = {{-1, -1, -1}, -1, fds.logger};
 
     if (error != 0)
         return error;
-    if (p->stdio.terminal && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) != 0) {
+    if (p->stdio.terminal && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) != 0)
         error = err_sys(e, "cannot make a socket for the terminal");
-    } else {
-        error = worker_start(&p->container->shim->workers, &p->worker, p->stdio.terminal ? no_stdio : fds, console[1],
-                             run, job);
+    if (error == 0) {
+        kept.console = console[1];
+        for (int i = 0; !p->stdio.terminal && i < STDIO_COUNT; i++)
+            kept.stdio[i] = fds.stream[i];
+        error = worker_start(&shim->workers, &p->worker, &kept, run, job);
         if (error != 0)
             err_set(e, -error, "cannot start a worker: %s", strerror(-error));
     }
     fd_close(&console[1]);
     if (p->stdio.terminal && error == 0) {
         p->console_fd = fd_take(&console[0]);
-        p->copy_in = fd_take(&fds[STDIN]);
-        p->copy_out = fd_take(&fds[STDOUT]);
+        p->copy_in = fd_take(&fds.stream[STDIN]);
+        p->copy_out = fd_take(&fds.stream[STDOUT]);
     }
     fd_close(&console[0]);
-    for (int i = 0; i < STDIO_COUNT; i++)
-        fd_close(&fds[i]);
+    stdio_fds_close(&fds);
     return error;
 }
 
@@ -239,6 +240,7 @@ static void handle_create(void *context, struct call *call, const ProtobufCMessa
     if (error == 0) {
         job = job_of(c);
         job.create = request;
+        job.stdout_uri = request->stdout;
         c->init.worker.done = create_done;
         error = start_with_stdio(&c->init, runtime_create, &job, &e);
     }
@@ -298,7 +300,7 @@ static void handle_start(void *context, struct call *call, const ProtobufCMessag
     }
     job = job_of(p->container);
     p->worker.done = start_done;
-    error = worker_start(&p->container->shim->workers, &p->worker, no_stdio, -1, runtime_start, &job);
+    error = worker_start(&p->container->shim->workers, &p->worker, WORKER_NO_FDS, runtime_start, &job);
     if (error != 0) {
         call_fail(call, code_of(-error), "cannot start a worker: %s", strerror(-error));
         return;
@@ -357,7 +359,7 @@ static void delete_stopped(struct container *c)
 
     c->deleting = NULL;
     c->init.worker.done = delete_done;
-    error = worker_start(&c->shim->workers, &c->init.worker, no_stdio, -1, runtime_delete, &job);
+    error = worker_start(&c->shim->workers, &c->init.worker, WORKER_NO_FDS, runtime_delete, &job);
     if (error != 0) {
         call_fail(call, code_of(-error), "cannot start a worker: %s", strerror(-error));
         return;
@@ -464,7 +466,7 @@ static void simple_done(struct worker *worker, const struct worker_report *repor
 
 /* Runs RUN for C with JOB; its report is the answer, given by DONE. */
 static void run_simple(struct container *c, struct call *call, const char *what, struct runtime_job *job,
-                       void (*run)(const void *, int, struct worker_report *),
+                       worker_run *run,
                        void (*done)(struct worker *, const struct worker_report *))
 {
     int error;
@@ -472,7 +474,7 @@ static void run_simple(struct container *c, struct call *call, const char *what,
     if (!need_idle(call, c->id, c->busy))
         return;
     c->worker.done = done;
-    error = worker_start(&c->shim->workers, &c->worker, no_stdio, -1, run, job);
+    error = worker_start(&c->shim->workers, &c->worker, WORKER_NO_FDS, run, job);
     if (error != 0) {
         call_fail(call, code_of(-error), "cannot start a worker: %s", strerror(-error));
         return;
@@ -618,6 +620,7 @@ static void start_exec(struct process *p, struct call *call)
         return;
     }
     job.body = &p->spec;
+    job.stdout_uri = p->stdio.uri[STDOUT];
     p->worker.done = exec_done;
     error = start_with_stdio(p, runtime_exec, &job, &e);
     if (error != 0) {

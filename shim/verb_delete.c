@@ -68,7 +68,7 @@ int verb_delete(const struct arguments *a)
         job.bundle = getcwd(here, sizeof here) != NULL ? here : ".";
     read_options(job.bundle, &options);
     runtime_root(&options, a->namespace, root, sizeof root);
-    runtime_delete(&job, -1, &report);
+    runtime_delete(&job, WORKER_NO_FDS, &report);
     if (report.code != 0) {
         fprintf(stderr, "delete %s: %s\n", a->id, report.text);
         return 1;

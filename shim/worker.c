@@ -11,7 +11,7 @@
 
 _Static_assert(sizeof(struct worker_report) <= PIPE_BUF, "a report is one atomic write");
 
-enum { REPORT_FD = 3, CONSOLE_FD = 4 };
+enum { REPORT_FD = 3, CONSOLE_FD = 4, LOGGER_FD = 5, KEPT_FDS };
 
 /* Puts FD at NUMBER; both may be the same, and FD is kept. */
 static int fd_place(int fd, int number)
@@ -21,45 +21,47 @@ static int fd_place(int fd, int number)
     return dup2(fd, number) < 0 ? -1 : 0;
 }
 
-/* Arranges 0..4 and closes all others: the listening socket, connections and fifos of the shim must not live on in a
+/* Arranges 0..5 and closes all others: the listening socket, connections and fifos of the shim must not live on in a
  * container's init that waits for its start. First everything is moved out of the way of the final numbers. */
-static int descriptors_arrange(const int stdio[3], int report_fd, int console_fd)
+static int descriptors_arrange(const struct worker_fds *fds, int report_fd)
 {
-    int from[5], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int from[KEPT_FDS], null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null < 0)
         return -1;
     for (int i = 0; i < 3; i++)
-        from[i] = stdio[i] >= 0 ? stdio[i] : null;
+        from[i] = fds->stdio[i] >= 0 ? fds->stdio[i] : null;
     from[REPORT_FD] = report_fd;
-    from[CONSOLE_FD] = console_fd >= 0 ? console_fd : null;
-    for (int i = 0; i < 5; i++) {
+    from[CONSOLE_FD] = fds->console >= 0 ? fds->console : null;
+    from[LOGGER_FD] = fds->logger >= 0 ? fds->logger : null;
+    for (int i = 0; i < KEPT_FDS; i++) {
         from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 10);
         if (from[i] < 0)
             return -1;
     }
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < KEPT_FDS; i++)
         if (fd_place(from[i], i) != 0)
             return -1;
-    fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC);
-    fcntl(CONSOLE_FD, F_SETFD, FD_CLOEXEC);
-    return (int)syscall(SYS_close_range, CONSOLE_FD + 1, ~0u, 0);
+    for (int i = REPORT_FD; i < KEPT_FDS; i++)
+        fcntl(i, F_SETFD, FD_CLOEXEC);
+    return (int)syscall(SYS_close_range, KEPT_FDS, ~0u, 0);
 }
 
-_Noreturn static void worker_main(const int stdio[3], int report_fd, int console_fd,
-                                  void (*run)(const void *, int, struct worker_report *), const void *argument)
+_Noreturn static void worker_main(const struct worker_fds *fds, int report_fd, worker_run *run, const void *argument)
 {
+    const struct worker_fds kept = {
+        {0, 1, 2}, fds->console >= 0 ? CONSOLE_FD : -1, fds->logger >= 0 ? LOGGER_FD : -1};
     struct worker_report report = {0};
     sigset_t none;
 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL); /* an ignored signal would stay ignored across the container's exec */
-    if (descriptors_arrange(stdio, report_fd, console_fd) != 0) {
+    if (descriptors_arrange(fds, report_fd) != 0) {
         report.code = errno;
         snprintf(report.text, sizeof report.text, "cannot arrange the worker's descriptors: %s", strerror(errno));
     } else {
-        run(argument, console_fd >= 0 ? CONSOLE_FD : -1, &report);
+        run(argument, &kept, &report);
     }
     _exit(fd_write_all(REPORT_FD, &report, sizeof report) != 0);
 }
@@ -114,8 +116,8 @@ static void worker_exited(struct child *child, unsigned exit_status)
     worker_finish(worker);
 }
 
-int worker_start(struct workers *workers, struct worker *worker, const int stdio[3], int console_fd,
-                 void (*run)(const void *, int, struct worker_report *), const void *argument)
+int worker_start(struct workers *workers, struct worker *worker, const struct worker_fds *fds, worker_run *run,
+                 const void *argument)
 {
     int pipe_fds[2], pidfd = -1, error;
     struct clone_args clone = {.flags = CLONE_PIDFD, .pidfd = (uintptr_t)&pidfd};
@@ -125,7 +127,7 @@ int worker_start(struct workers *workers, struct worker *worker, const int stdio
         return -errno;
     pid = (pid_t)syscall(SYS_clone3, &clone, sizeof clone);
     if (pid == 0)
-        worker_main(stdio, pipe_fds[1], console_fd, run, argument);
+        worker_main(fds, pipe_fds[1], run, argument);
     error = errno;
     close(pipe_fds[1]);
     if (pid < 0) {

@@ -34,11 +34,21 @@ struct worker {
     void (*done)(struct worker *worker, const struct worker_report *report);
 };
 
-/* Forks. The child keeps only 0, 1, 2 (from STDIO[0..2]; -1: /dev/null) and CONSOLE_FD (-1: none), which RUN gets under its
- * new number; RUN(ARGUMENT, ...) fills in the report. The worker calls done once, after the worker has ended; a worker that
+/* Descriptors that a worker keeps; -1: none. */
+struct worker_fds {
+    int stdio[3]; /* become 0, 1, 2; none: /dev/null */
+    int console;  /* a connected socket that is sent the terminal's master */
+    int logger;   /* by which a logger says that it is ready (logger.h) */
+};
+#define WORKER_NO_FDS (&(const struct worker_fds){{-1, -1, -1}, -1, -1})
+
+/* What a worker does: fills in *REPORT. *FDS has the numbers in the worker. */
+typedef void worker_run(const void *argument, const struct worker_fds *fds, struct worker_report *report);
+
+/* Forks. The child keeps only FDS and calls RUN with ARGUMENT. The worker calls done once, after the worker has ended; a worker that
  * ended without a report yields -ECHILD. WORKER must stay until then. Descriptors stay the caller's. Returns 0 or a negative
  * errno. */
-int worker_start(struct workers *workers, struct worker *worker, const int stdio[3], int console_fd,
-                 void (*run)(const void *argument, int console_fd, struct worker_report *report), const void *argument);
+int worker_start(struct workers *workers, struct worker *worker, const struct worker_fds *fds, worker_run *run,
+                 const void *argument);
 
 #endif

@@ -46,6 +46,8 @@ struct grant {
     bool network;                  /* the guest may use sockets beyond the listed ones */
     uint64_t memory_max_bytes;     /* growth above it fails; 0: no limit of the engine's own */
     uint64_t stack_bytes;          /* 0: the engine's default */
+    const char *reason_path;       /* in the container: a file that is also told why the module ended, if not by itself; */
+    int reason_fd;                 /* that file, open for appending; 0: none. Only this crosses the exec */
 };
 
 /* The flat form that crosses an exec: descriptors are sent as their numbers. grant_decode points into BYTES (which must

@@ -136,6 +136,40 @@ streams() {
     like "$version: a terminal" "$(script -qec "$ctr_program -a /run/test/containerd.sock -n wherry-shim run --rm -t --runtime $shim localhost/busybox:1 c4 sh -c 'tty; stty size'" /dev/null 2>&1 < /dev/null)" '/dev/'
 }
 
+# a logger: the shell, which writes what it gets and who it is for
+loggers() {
+    local log=$dir/logged
+    cat > "$dir/logger" <<'END'
+#!/bin/sh
+exec 5>&-
+{ cat <&3 & cat <&4; wait; echo "of $CONTAINER_NAMESPACE $CONTAINER_ID"; } > "$2"
+END
+    chmod +x "$dir/logger"
+    ctr run --log-uri "binary://$dir/logger?file=$log" --runtime "$shim" -d localhost/busybox:1 g2 sh -c 'echo out; echo err >&2' > "$dir/started.log" 2>&1
+    ok "$version: a container with a logger is started" $? "$(cat "$dir/started.log")"
+    for _ in $(seq 100); do [ "$(status_of g2)" = STOPPED ] && grep -q '^of' "$log" && break; sleep 0.02; done
+    is "$version: the logger got both streams and their end" "$(sort "$log" 2>&1 | tr '\n' ' ')" "err of wherry-shim g2 out "
+    gone g2
+    ctr run --log-uri "binary:///nowhere/logger" --runtime "$shim" -d localhost/busybox:1 g3 true > "$dir/started.log" 2>&1
+    like "$version: no such logger" "$(cat "$dir/started.log")" 'cannot run the logger /nowhere/logger'
+    ctr c rm g3
+    ctr run --log-uri "file://$dir/new/log" --runtime "$shim" -d localhost/busybox:1 g4 sh -c 'echo out; echo err >&2' > "$dir/started.log" 2>&1
+    for _ in $(seq 100); do [ "$(status_of g4)" = STOPPED ] && break; sleep 0.02; done
+    is "$version: a file as log" "$(sort "$dir/new/log" 2>&1 | tr '\n' ' ')" "err out "
+    gone g4
+}
+
+config_path() {
+    printf 'Root = "%s/other"\n' "$dir" > "$dir/options.toml"
+    ctr run --runtime-config-path "$dir/options.toml" --runtime "$shim" -d localhost/busybox:1 f1 sleep 1000 > "$dir/started.log" 2>&1
+    ok "$version: options in a file of their own" $? "$(cat "$dir/started.log")"
+    is "$version: and they hold" "$(ls "$dir/other/wherry-shim" 2>&1)" f1
+    gone f1
+    like "$version: no such file of options" "$(ctr run --runtime-config-path /nowhere.toml --runtime "$shim" -d localhost/busybox:1 f2 true 2>&1)" 'ConfigPath, /nowhere.toml'
+    ctr c rm f2 2> /dev/null
+    is "$version: nothing is left there" "$(ls "$dir/other/wherry-shim")" ""
+}
+
 wasm() {
     [ -e "$dir/hello" ] || { skip "$version: wasm" "build/guests/hello.wasm could not be built here"; return; }
     case $(basename "$shim") in *wherry*) ;; *) return ;; esac
@@ -225,7 +259,7 @@ nothing_left() {
     is "$version: nothing is left: cgroups" "$(find /sys/fs/cgroup -path '*/wherry-shim/*' -type d 2>/dev/null)" ""
 }
 
-for version in ${CONTAINERD:-debian 2.3.7}; do
+for version in ${CONTAINERD:-debian 1.7.34 2.3.7 2.4.2}; do
     why=
     dir=$BUILD/e2e/shim-$version
     rm -rf "$dir"
@@ -239,7 +273,7 @@ for version in ${CONTAINERD:-debian 2.3.7}; do
     execs
     streams
     wasm
-    case $(basename "$shim") in *wherry*) restart; shim_killed; bad_input ;; esac
+    case $(basename "$shim") in *wherry*) loggers; config_path; restart; shim_killed; bad_input ;; esac
     oom
     cycles
     nothing_left

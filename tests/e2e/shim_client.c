@@ -4,7 +4,7 @@
  *     shim_client ADDRESS cycles COUNT CLIENTS BUNDLE...  CLIENTS processes, each create/start/kill/wait/delete COUNT times,
  *                                                        the nth with the nth BUNDLE
  *     shim_client ADDRESS raw                            sends standard input, then waits for the end of the connection
- * Fields are strings, numbers or booleans of the request; resources, spec and options are JSON whose Any the client makes. */
+ * Fields are strings, numbers or booleans of the request; rootfs is "TYPE SOURCE OPTION..."; resources, spec and options are JSON whose Any the client makes. */
 #include "shim/address.h"
 #include "shim/task.pb-c.h"
 #include "shim/ttrpc.h"
@@ -104,6 +104,22 @@ static void set_any(ProtobufCMessage **member, const char *json)
     *member = &any->base;
 }
 
+/* "TYPE SOURCE OPTION..." becomes one more Mount of a repeated field. */
+static void add_mount(size_t *count, void *member, char *words)
+{
+    Task__Mount *m = calloc(1, sizeof *m), ***list = member;
+    char **options = calloc(strlen(words) + 1, sizeof *options);
+
+    task__mount__init(m);
+    m->type = strsep(&words, " ");
+    m->source = strsep(&words, " ");
+    for (char *option; (option = strsep(&words, " ")) != NULL;)
+        options[m->n_options++] = option;
+    m->options = options;
+    *list = realloc(*count != 0 ? *list : NULL, (*count + 1) * sizeof **list);
+    (*list)[(*count)++] = m;
+}
+
 static void set_field(ProtobufCMessage *message, char *assignment)
 {
     char *value = strchr(assignment, '=');
@@ -117,6 +133,10 @@ static void set_field(ProtobufCMessage *message, char *assignment)
     if (field == NULL)
         die("no such field");
     member = (char *)message + field->offset;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        add_mount((size_t *)((char *)message + field->quantifier_offset), member, value);
+        return;
+    }
     switch (field->type) {
     case PROTOBUF_C_TYPE_STRING: *(char **)member = value; break;
     case PROTOBUF_C_TYPE_UINT32: *(uint32_t *)member = (uint32_t)atoi(value); break;

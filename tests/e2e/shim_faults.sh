@@ -96,6 +96,27 @@ umount /run/containerd/wherry
 clean c1 "a full disk"
 witness "what is missing"
 
+# --- the root file system ----------------------------------------------------------------------------------------------
+bundle l1 pod cat /bottom /top
+change l1 '.process.env += ["MARK=l1"] | .root.path = "rootfs"'
+layers=$dir/layers-$(printf %050d 0)
+mkdir -p "$dir/l1/rootfs" "$layers"/{upper,work}
+for i in $(seq 80); do mkdir -p "$layers/$i/fs"; lower="${lower:-}${lower:+:}$layers/$i/fs"; done
+cp -al "$dir/rootfs/." "$layers/40/fs"
+echo bottom > "$layers/80/fs/bottom"
+echo top > "$layers/1/fs/top"
+[ ${#lower} -gt 4096 ]
+ok "eighty layers are longer than a page" $?
+like "and are mounted" "$(create l1 stdout="file://$dir/l1.out" rootfs="overlay overlay lowerdir=$lower upperdir=$layers/upper workdir=$layers/work")" 'pid='
+call Start id=l1 > /dev/null
+call Wait id=l1 > /dev/null
+is "with what is in the first and the last" "$(cat "$dir/l1.out")" "bottom
+top"
+call Delete id=l1 > /dev/null
+clean l1 "many layers"
+like "a root file system that cannot be mounted" "$(create l1 rootfs="nosuchfs none ro")" 'error .*nosuchfs'
+clean l1 "a root file system that cannot be mounted"
+
 # --- states and clients at once ----------------------------------------------------------------------------------------
 for i in 1 2; do create c1 > "$dir/create$i" & done
 wait

@@ -94,6 +94,18 @@ like "a CNCF artifact runs" "$(log artifact)" 'argument 2: an artifact'
 once=$(container layered localhost/layered:1 '["/hello.wasm", "from", "a layer"]')
 wait_for "$once" CONTAINER_EXITED
 like "an image with a Wasm layer runs" "$(log layered)" 'argument 2: a layer'
+once=$(container debugged localhost/layered:1 '["/hello.wasm", "--sleep"]')
+like "exec of the module that is a layer" "$(crictl exec -s "$once" /hello.wasm by exec 2>&1)" 'argument 2: exec'
+like "exec of what such an image does not have" "$(crictl exec -s "$once" /bin/sh 2>&1)" 'no such program, and none of the image.s Wasm layers'
+crictl stop -t 0 "$once" > /dev/null
+layer_image trap "$BUILD/guests/trap.wasm" application/wasm application/vnd.wasm.config.v0+json
+: > "$dir/termination-log"
+chmod 666 "$dir/termination-log"
+once=$(container trap localhost/trap:1 '["/", "unreachable"]' '{"mounts": [{"host_path": "'"$dir/termination-log"'", "container_path": "/dev/termination-log"}]}')
+wait_for "$once" CONTAINER_EXITED
+is "a trap: its exit code" "$(crictl inspect "$once" | jq .status.exitCode)" 134
+like "a trap: its reason in the log" "$(log trap)" 'wherry: trap: '
+like "a trap: its reason in the termination message" "$(cat "$dir/termination-log")" '^wherry: trap: '
 like "a component is refused by that word" "$(container component localhost/component:1 '["/"]')" 'component'
 blob=$dir/root/io.containerd.content.v1.content/blobs/sha256/$(sha256sum < "$BUILD/guests/hello.wasm" | cut -d' ' -f1)
 [ -e "$blob" ] && chmod u+w "$blob" && printf x | dd of="$blob" bs=1 seek=100 conv=notrunc 2> /dev/null

@@ -27,6 +27,7 @@ static const struct grant full = {
     .network = true,
     .memory_max_bytes = 1ull << 33,
     .stack_bytes = 1 << 20,
+    .reason_fd = 9,
 };
 
 static void same_string(const char *a, const char *b)
@@ -50,6 +51,7 @@ static void round_trip(void **state)
     for (int i = 0; i < 3; i++)
         same_string(got.args[i], args[i]);
     assert_int_equal(got.environment_count, 2);
+    assert_int_equal(got.reason_fd, 9);
     same_string(got.environment[1], "EMPTY=");
     assert_int_equal(got.path_count, 5);
     for (int i = 0; i < 5; i++) {

@@ -1,11 +1,14 @@
 /* Streams by URI, and the terminal's copying. */
+#include "shim/logger.h"
 #include "shim/stdio.h"
 #include "shim/terminal.h"
 #include "base/fd.h"
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <cmocka.h>
 
@@ -13,7 +16,7 @@ static char directory[64], in_path[128], out_path[128];
 
 static int start(void **state)
 {
-    snprintf(directory, sizeof directory, "/tmp/wherry-test-stdio-XXXXXX");
+    snprintf(directory, sizeof directory, "/tmp/stdio-test-XXXXXX");
     assert_non_null(mkdtemp(directory));
     snprintf(in_path, sizeof in_path, "%s/in", directory);
     snprintf(out_path, sizeof out_path, "%s/out", directory);
@@ -36,24 +39,24 @@ static void fifos_without_anybody_there(void **state)
     struct stdio s;
     struct err e;
     char text[16];
-    int fds[STDIO_COUNT];
+    struct stdio_fds fds;
 
     assert_int_equal(stdio_init(&s, in_path, out_path, "", false), 0);
-    assert_int_equal(stdio_open(&s, fds, &e), 0);
-    assert_int_equal(fds[STDERR], -1);
-    assert_int_equal(fcntl(fds[STDIN], F_GETFL) & O_NONBLOCK, 0);
+    assert_int_equal(stdio_open(&s, "c1", "test", &fds, &e), 0);
+    assert_int_equal(fds.stream[STDERR], -1);
+    assert_int_equal(fcntl(fds.stream[STDIN], F_GETFL) & O_NONBLOCK, 0);
     /* no reader but ours: no SIGPIPE; what is written stays for the one who comes */
-    assert_int_equal(write(fds[STDOUT], "hello", 5), 5);
+    assert_int_equal(write(fds.stream[STDOUT], "hello", 5), 5);
     cleanup_fd int reader = open(out_path, O_RDONLY | O_NONBLOCK);
     assert_int_equal(read(reader, text, sizeof text), 5);
     /* end of file on stdin comes with CloseIO and not with a client that goes */
     close(open(in_path, O_WRONLY));
-    fcntl(fds[STDIN], F_SETFL, O_NONBLOCK);
-    assert_int_equal(read(fds[STDIN], text, sizeof text), -1);
+    fcntl(fds.stream[STDIN], F_SETFL, O_NONBLOCK);
+    assert_int_equal(read(fds.stream[STDIN], text, sizeof text), -1);
     stdio_close_input(&s);
-    assert_int_equal(read(fds[STDIN], text, sizeof text), 0);
-    close(fds[STDIN]);
-    close(fds[STDOUT]);
+    assert_int_equal(read(fds.stream[STDIN], text, sizeof text), 0);
+    close(fds.stream[STDIN]);
+    close(fds.stream[STDOUT]);
     assert_int_equal(read(reader, text, sizeof text), 0); /* the reader's end of file: we hold no writer */
     stdio_done(&s);
     (void)state;
@@ -65,29 +68,77 @@ static void files_and_what_is_refused(void **state)
     struct stdio s;
     struct stat st;
     struct err e;
-    int fds[STDIO_COUNT];
+    struct stdio_fds fds;
 
     snprintf(uri, sizeof uri, "file://%s/a/b/log", directory);
     snprintf(path, sizeof path, "%s/a/b/log", directory);
     for (int round = 0; round < 2; round++) {
         assert_int_equal(stdio_init(&s, "", uri, "", false), 0);
-        assert_int_equal(stdio_open(&s, fds, &e), 0);
-        assert_int_equal(write(fds[STDOUT], "x", 1), 1);
-        close(fds[STDOUT]);
+        assert_int_equal(stdio_open(&s, "c1", "test", &fds, &e), 0);
+        assert_int_equal(write(fds.stream[STDOUT], "x", 1), 1);
+        close(fds.stream[STDOUT]);
         stdio_done(&s);
     }
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_size, 2);
     assert_int_equal(stdio_init(&s, "", "/nowhere/fifo", "", false), 0);
-    assert_int_equal(stdio_open(&s, fds, &e), -ENOENT);
+    assert_int_equal(stdio_open(&s, "c1", "test", &fds, &e), -ENOENT);
     assert_non_null(strstr(e.text, "/nowhere/fifo"));
     stdio_done(&s);
     assert_int_equal(stdio_init(&s, "", "http://x", "", false), 0);
-    assert_int_equal(stdio_open(&s, fds, &e), -EINVAL);
+    assert_int_equal(stdio_open(&s, "c1", "test", &fds, &e), -EINVAL);
     stdio_done(&s);
-    assert_int_equal(stdio_init(&s, "", "binary:///bin/logger", "", false), 0);
-    assert_int_equal(stdio_open(&s, fds, &e), -ENOTSUP);
+    assert_int_equal(stdio_init(&s, "", "binary://relative", "", false), 0);
+    assert_int_equal(stdio_open(&s, "c1", "test", &fds, &e), -EINVAL);
     stdio_done(&s);
+    assert_int_equal(stdio_init(&s, "", "binary:///nowhere/logger", "", false), 0);
+    assert_int_equal(stdio_open(&s, "c1", "test", &fds, &e), -ENOENT);
+    assert_non_null(strstr(e.text, "/nowhere/logger"));
+    stdio_done(&s);
+    (void)state;
+}
+
+/* The shell as a logger: CODE is its script. Returns what it printed into the file after both streams have ended. */
+static const char *log_by(const char *scheme, const char *code, int *waited)
+{
+    static char text[256];
+    char uri[512], path[128];
+    struct stdio s;
+    struct stdio_fds fds;
+    struct err e;
+    ssize_t len;
+
+    snprintf(path, sizeof path, "%s/logged", directory);
+    unlink(path);
+    snprintf(uri, sizeof uri, "%s:///bin/sh?-c=%s&%s&a%%26b=c+d", scheme, code, path);
+    assert_int_equal(stdio_init(&s, "", uri, uri, false), 0);
+    assert_int_equal(stdio_open(&s, "c1", "test", &fds, &e), 0);
+    *waited = logger_wait(uri, fds.logger, &e);
+    (void)!write(fds.stream[STDOUT], "out ", 4);
+    (void)!write(fds.stream[STDERR], "err ", 4);
+    stdio_fds_close(&fds);
+    stdio_done(&s);
+    assert_true(wait(NULL) > 0);
+    cleanup_fd int fd = open(path, O_RDONLY);
+    len = fd_read_full(fd, text, sizeof text - 1);
+    text[len > 0 ? len : 0] = 0;
+    return text;
+}
+
+static void loggers(void **state)
+{
+    int waited;
+
+    signal(SIGPIPE, SIG_IGN);
+    assert_string_equal(
+        log_by("binary", "exec+5%3E%26-;+{+cat+%3C%263;+cat+%3C%264;+echo+$CONTAINER_NAMESPACE+$CONTAINER_ID+$1+$2;+}+%3E$0",
+               &waited),
+        "out err test c1 a&b c d\n");
+    assert_int_equal(waited, 0);
+    log_by("binary-v2", "exit+1", &waited);
+    assert_int_equal(waited, -EPIPE);
+    assert_string_equal(log_by("binary-v2", "echo+%3E%265;+cat+%3C%263+%3E$0", &waited), "out ");
+    assert_int_equal(waited, 0);
     (void)state;
 }
 
@@ -115,7 +166,7 @@ static void terminal_copies_both_ways(void **state)
     struct terminal *t;
     struct err e;
     char text[65536];
-    int fds[STDIO_COUNT];
+    struct stdio_fds fds;
     ssize_t n, total = 0;
 
     assert_int_equal(grantpt(master), 0);
@@ -126,9 +177,9 @@ static void terminal_copies_both_ways(void **state)
     tcsetattr(slave, TCSANOW, &raw);
     assert_int_equal(loop_init(&loop), 0);
     assert_int_equal(stdio_init(&s, in_path, out_path, "", true), 0);
-    assert_int_equal(stdio_open(&s, fds, &e), 0);
+    assert_int_equal(stdio_open(&s, "c1", "test", &fds, &e), 0);
     cleanup_fd int client_out = open(out_path, O_RDONLY | O_NONBLOCK), client_in = open(in_path, O_WRONLY);
-    t = terminal_new(&loop, fd_take(&master), fds[STDIN], fds[STDOUT]);
+    t = terminal_new(&loop, fd_take(&master), fds.stream[STDIN], fds.stream[STDOUT]);
     assert_int_equal(write(slave, "from inside", 11), 11);
     assert_int_equal(write(client_in, "typed", 5), 5);
     run_ms(20);
@@ -163,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fifos_without_anybody_there),
         cmocka_unit_test(files_and_what_is_refused),
+        cmocka_unit_test(loggers),
         cmocka_unit_test(terminal_copies_both_ways),
     };
     return cmocka_run_group_tests(tests, start, stop);
