@@ -3,6 +3,7 @@
 #include "engine/filter.h"
 #include "engine/sandbox.h"
 #include "engine/wasi/p1_functions.h"
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -15,16 +16,31 @@ enum group { /* bits */
              GROUP_CLOCK = 1 << 5,
              GROUP_RANDOM = 1 << 6,
              GROUP_YIELD = 1 << 7,
+             GROUP_THREAD = 1 << 8,
 };
 
 /* What the runtime needs for any module: memory without PROT_EXEC, traps, messages, the end. */
 static const struct sandbox_rule base_rules[] = {
-    {SYS_write, 0, 0},          {SYS_writev, 0, 0},      {SYS_mprotect, 2, PROT_EXEC}, {SYS_mmap, 2, PROT_EXEC},
-    {SYS_munmap, 0, 0},         {SYS_mremap, 0, 0},      {SYS_madvise, 0, 0},          {SYS_brk, 0, 0},
-    {SYS_close, 0, 0},          {SYS_futex, 0, 0},       {SYS_rt_sigreturn, 0, 0},     {SYS_rt_sigaction, 0, 0},
-    {SYS_rt_sigprocmask, 0, 0}, {SYS_sigaltstack, 0, 0}, {SYS_clock_gettime, 0, 0},   /* where the vDSO hands it on */
-    {SYS_getpid, 0, 0},         {SYS_gettid, 0, 0},      {SYS_restart_syscall, 0, 0}, /* after SIGSTOP and SIGCONT */
-    {SYS_exit, 0, 0},           {SYS_exit_group, 0, 0},
+    {SYS_write, 0, 0, 0},
+    {SYS_writev, 0, 0, 0},
+    {SYS_mprotect, 2, PROT_EXEC, 0},
+    {SYS_mmap, 2, PROT_EXEC, 0},
+    {SYS_munmap, 0, 0, 0},
+    {SYS_mremap, 0, 0, 0},
+    {SYS_madvise, 0, 0, 0},
+    {SYS_brk, 0, 0, 0},
+    {SYS_close, 0, 0, 0},
+    {SYS_futex, 0, 0, 0},
+    {SYS_rt_sigreturn, 0, 0, 0},
+    {SYS_rt_sigaction, 0, 0, 0},
+    {SYS_rt_sigprocmask, 0, 0, 0},
+    {SYS_sigaltstack, 0, 0, 0},
+    {SYS_clock_gettime, 0, 0, 0}, /* where the vDSO hands it on */
+    {SYS_getpid, 0, 0, 0},
+    {SYS_gettid, 0, 0, 0},
+    {SYS_restart_syscall, 0, 0, 0}, /* after SIGSTOP and SIGCONT */
+    {SYS_exit, 0, 0, 0},
+    {SYS_exit_group, 0, 0, 0},
 };
 
 static const struct {
@@ -78,6 +94,16 @@ static const struct {
     {GROUP_SOCKET, SYS_getsockname},
     {GROUP_RANDOM, SYS_getrandom},
     {GROUP_YIELD, SYS_sched_yield},
+    {GROUP_THREAD, SYS_set_robust_list}, /* glibc's first words in a thread */
+    {GROUP_THREAD, SYS_rseq},
+};
+
+/* A thread of this process and nothing else: no namespace, no process, no signal at its end. */
+static const struct sandbox_rule clone_rule = {
+    .number = SYS_clone,
+    .required_bits = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD,
+    .forbidden_bits = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                      CLONE_NEWNET | CLONE_NEWTIME | CLONE_PTRACE | CLONE_VFORK | CSIGNAL,
 };
 
 static bool begins_with(const char *text, const char *prefix)
@@ -125,13 +151,15 @@ static uint32_t groups_of_imports(const struct artifact_header *header)
     for (unsigned i = 0; i < sizeof functions / sizeof functions[0]; i++)
         if ((header->host_functions[i / 64] >> (i % 64) & 1) != 0)
             groups |= groups_of(functions[i]);
+    if ((header->host_functions[WASI_NUMBER_THREAD_SPAWN / 64] >> (WASI_NUMBER_THREAD_SPAWN % 64) & 1) != 0)
+        groups |= GROUP_THREAD;
     return groups;
 }
 
 int filter_install(const struct artifact_header *header, struct err *err)
 {
     enum { BASE = sizeof base_rules / sizeof base_rules[0], CALLS = sizeof group_calls / sizeof group_calls[0] };
-    struct sandbox_rule rules[BASE + CALLS];
+    struct sandbox_rule rules[BASE + CALLS + 1];
     uint32_t groups = groups_of_imports(header);
     size_t count = BASE;
 
@@ -139,5 +167,7 @@ int filter_install(const struct artifact_header *header, struct err *err)
     for (unsigned i = 0; i < CALLS; i++)
         if ((group_calls[i].group & groups) != 0)
             rules[count++] = (struct sandbox_rule){.number = group_calls[i].number};
+    if ((groups & GROUP_THREAD) != 0)
+        rules[count++] = clone_rule;
     return sandbox_install(rules, count, SANDBOX_EPERM, err);
 }

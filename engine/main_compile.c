@@ -95,21 +95,21 @@ static int set_limits(struct err *err)
 static int leave_system_calls(struct err *err)
 {
     static const struct sandbox_rule rules[] = {
-        {SYS_mmap, 2, PROT_EXEC},
-        {SYS_munmap, 0, 0},
-        {SYS_mremap, 0, 0},
-        {SYS_madvise, 0, 0},
-        {SYS_mprotect, 2, PROT_EXEC},
-        {SYS_brk, 0, 0},
-        {SYS_write, 0, 0},
-        {SYS_exit_group, 0, 0},
-        {SYS_futex, 0, 0},
-        {SYS_rt_sigprocmask, 0, 0}, /* abort() */
-        {SYS_rt_sigaction, 0, 0},
-        {SYS_rt_sigreturn, 0, 0},
-        {SYS_gettid, 0, 0},
-        {SYS_getpid, 0, 0},
-        {SYS_tkill, 0, 0},
+        {SYS_mmap, 2, PROT_EXEC, 0},
+        {SYS_munmap, 0, 0, 0},
+        {SYS_mremap, 0, 0, 0},
+        {SYS_madvise, 0, 0, 0},
+        {SYS_mprotect, 2, PROT_EXEC, 0},
+        {SYS_brk, 0, 0, 0},
+        {SYS_write, 0, 0, 0},
+        {SYS_exit_group, 0, 0, 0},
+        {SYS_futex, 0, 0, 0},
+        {SYS_rt_sigprocmask, 0, 0, 0}, /* abort() */
+        {SYS_rt_sigaction, 0, 0, 0},
+        {SYS_rt_sigreturn, 0, 0, 0},
+        {SYS_gettid, 0, 0, 0},
+        {SYS_getpid, 0, 0, 0},
+        {SYS_tkill, 0, 0, 0},
     };
     return sandbox_install(rules, sizeof rules / sizeof rules[0], SANDBOX_KILL, err);
 }

@@ -3,17 +3,13 @@
  *
  * The order matters: everything that needs a descriptor of the artifact or an executable mapping comes first, then
  * the filter that forbids both for ever, then the module's first instruction. */
-#include "base/fd.h"
 #include "engine/filter.h"
+#include "engine/program.h"
 #include "engine/rt/code.h"
 #include "engine/rt/link.h"
-#include "engine/rt/store.h"
-#include "engine/wasi/p1.h"
 #include "wherry/engine.h"
 #include <signal.h>
 #include <sys/prctl.h>
-
-enum { STATUS_TRAP = 134 /* 128 + SIGABRT, what a crashing native program ends with */ };
 
 /* --- pid 1 ---------------------------------------------------------------------------------------------------- */
 
@@ -52,41 +48,7 @@ static void be_init(void)
     sigaction(SIGCHLD, &ignore, NULL);
 }
 
-/* --- the instance --------------------------------------------------------------------------------------------- */
-
-static int link_wasi(struct store *store, const struct grant *grant, const struct code *code, struct external *imports,
-                     struct err *err)
-{
-    struct linker linker = {.store = store};
-    struct wasi_context *wasi;
-    int status = wasi_context_new(grant, &wasi, err);
-
-    if (status != 0)
-        return status;
-    vec_push(&linker.sources,
-             ((struct link_source){
-                 .module = name_of(WASI_UNSTABLE_MODULE), .host = &wasi_unstable_module, .context = wasi}));
-    vec_push(&linker.sources,
-             ((struct link_source){.module = name_of(WASI_P1_MODULE), .host = &wasi_p1_module, .context = wasi}));
-    status = link_imports(&linker, code, imports, err);
-    vec_done(&linker.sources);
-    return status;
-}
-
-static int instantiate(struct store *store, const struct grant *grant, const struct code *code, int artifact_fd,
-                       struct instance **out, struct err *err)
-{
-    struct external *imports = calloc(code->artifact.imports_count + 1, sizeof *imports);
-    int status;
-
-    if (imports == NULL)
-        return err_set(err, ENOMEM, "out of memory");
-    status = link_wasi(store, grant, code, imports, err);
-    if (status == 0)
-        status = instance_new(store, code, artifact_fd, imports, out, err);
-    free(imports);
-    return status;
-}
+/* --- the module ----------------------------------------------------------------------------------------------- */
 
 static int find_start(struct instance *instance, struct external *start, struct err *err)
 {
@@ -100,8 +62,8 @@ static int find_start(struct instance *instance, struct external *start, struct 
     return err_set(err, ENOEXEC, "the module exports no function _start: it is a library, not a command");
 }
 
-static int prepare(int artifact_fd, const struct grant *grant, struct instance **out, struct external *start,
-                   struct err *err)
+static int prepare(struct program *program, int artifact_fd, const struct grant *grant, struct instance **out,
+                   struct external *start, struct err *err)
 {
     const struct artifact_identity any = {.cpu_features = engine_cpu_features()};
     struct store *store;
@@ -109,31 +71,16 @@ static int prepare(int artifact_fd, const struct grant *grant, struct instance *
     int status;
 
     if ((status = code_map(artifact_fd, &any, &code, err)) != 0 ||
-        (status = store_new(&store, grant->stack_bytes, err)) != 0)
+        (status = store_new(&store, grant->stack_bytes, err)) != 0 ||
+        (status = program_init(program, store, code, grant, err)) != 0 ||
+        (status = program_instantiate(program, store, artifact_fd, out, err)) != 0)
         return status;
-    store->memory_max_bytes = grant->memory_max_bytes;
-    if ((status = instantiate(store, grant, code, artifact_fd, out, err)) != 0 ||
-        (status = find_start(*out, start, err)) != 0)
-        return status;
-    return 0;
-}
-
-/* Where whoever looks after the container reads it: in its log, and in the file that was granted for that (Kubernetes'
- * termination message). */
-static int say_trap(const struct store *store, const struct grant *grant, enum trap_kind trap)
-{
-    struct buf text = {0};
-
-    buf_printf(&text, "wherry: trap: %s\n", trap_text(trap));
-    backtrace_print(store, &text);
-    (void)fd_write_all(2, text.data, text.len);
-    if (grant->reason_fd > 0)
-        (void)fd_write_all(grant->reason_fd, text.data, text.len);
-    return STATUS_TRAP;
+    return find_start(*out, start, err);
 }
 
 int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct err *err)
 {
+    static struct program program; /* threads may still run when this function returns */
     struct instance *instance;
     struct external start;
     enum trap_kind trap;
@@ -141,7 +88,7 @@ int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct
 
     if (grant->module_name != NULL)
         prctl(PR_SET_NAME, grant->module_name);
-    status = prepare(artifact_fd, grant, &instance, &start, err);
+    status = prepare(&program, artifact_fd, grant, &instance, &start, err);
     close(artifact_fd);
     be_init(); /* after the context of WASI, which ignores SIGPIPE */
     if (status == 0 && confined)
@@ -151,5 +98,9 @@ int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct
     trap = instance_initialize(instance);
     if (trap == TRAP_NONE)
         trap = call_func(instance->store, start.func, NULL);
-    return trap == TRAP_NONE ? 0 : say_trap(instance->store, grant, trap);
+    if (trap != TRAP_NONE)
+        program_end_by_trap(&program, instance->store, trap);
+    if (program_has_threads(&program)) /* they end with the first one, wherever they are */
+        _exit(0);
+    return 0;
 }

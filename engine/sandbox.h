@@ -8,8 +8,9 @@
 
 struct sandbox_rule {
     int number;              /* of the system call; allowed */
-    uint8_t argument;        /* unless one of these bits is set in this argument: EPERM then */
+    uint8_t argument;        /* unless one of these bits is set in this argument, or not all of those: EPERM then */
     uint32_t forbidden_bits; /* 0: no such condition */
+    uint32_t required_bits;  /* looked at only where some are forbidden */
 };
 
 enum sandbox_otherwise { SANDBOX_KILL, SANDBOX_EPERM };

@@ -59,7 +59,7 @@ include tests/bench/bench.mk
 # Cheap first. Each entry is an executable that prints TAP or a "N passed, N failed, N skipped" line, and that skips by
 # name, with the reason, what this machine cannot do (no root, a package or a suite missing).
 FAST   := tests/layers.sh $(UNIT_BIN) $(GOLDEN_BIN) $(wildcard tests/fast/*.sh)
-SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/oci/run.sh tests/real/run.sh tests/cri/run.sh)
+SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/threads/run.sh tests/oci/run.sh tests/real/run.sh tests/cri/run.sh)
 E2E    := $(wildcard tests/e2e/*.sh)
 
 RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
@@ -84,7 +84,7 @@ check-vm: all guests
 	@tests/packages/install build test vm
 	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/run.sh
 
-## suite-NAME   one outside suite: validate, spec, wasi, oci, cri (its folder by SUITE=DIR, else ../shared/suites)
+## suite-NAME   one outside suite: validate, spec, wasi, threads, oci, cri (its folder by SUITE=DIR, else ../shared/suites)
 suite-validate: $(SPEC_FRONT)
 	@$(RUN) tests/spec/validate.sh
 suite-%: all guests $(SUITE_BIN) $(CRI_PROGRAMS)

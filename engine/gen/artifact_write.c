@@ -299,6 +299,9 @@ static int host_function_number(const struct module *m, const struct import_decl
         WASI_P1_FUNCTIONS(X)
 #undef X
     };
+    if (d->kind == EXTERNAL_FUNC && name_is(d->module, WASI_THREADS_MODULE) && name_is(d->field, WASI_THREAD_SPAWN) &&
+        type_has_letters(&m->types[m->funcs[d->index].type], WASI_THREAD_SPAWN_SIGNATURE))
+        return WASI_NUMBER_THREAD_SPAWN;
     if (d->kind != EXTERNAL_FUNC || !(name_is(d->module, WASI_P1_MODULE) || name_is(d->module, WASI_UNSTABLE_MODULE)))
         return -1;
     for (unsigned i = 0; i < sizeof functions / sizeof functions[0]; i++)
@@ -332,30 +335,46 @@ static void describe_unknown_import(const struct module *m, const struct import_
 static void note_imports(const struct module *m, struct artifact_header *header)
 {
     for (uint32_t i = 0; i < m->import_count; i++) {
-        int number = host_function_number(m, &m->imports[i]);
+        const struct import_decl *d = &m->imports[i];
+        int number = host_function_number(m, d);
+        if (d->kind == EXTERNAL_MEMORY && m->memories[d->index].limits.shared)
+            continue; /* made by the engine, for all threads of the program */
         if (number >= 0)
             header->host_functions[number / 64] |= UINT64_C(1) << (number % 64);
         else if (header->unknown_import[0] == 0)
-            describe_unknown_import(m, &m->imports[i], header->unknown_import, sizeof header->unknown_import);
+            describe_unknown_import(m, d, header->unknown_import, sizeof header->unknown_import);
     }
+}
+
+static const struct type_def *exported_func(const struct module *m, const char *name)
+{
+    for (uint32_t i = 0; i < m->export_count; i++)
+        if (m->exports[i].kind == EXTERNAL_FUNC && name_is(m->exports[i].name, name))
+            return &m->types[m->funcs[m->exports[i].index].type];
+    return NULL;
+}
+
+static const char *why_no_command(const struct module *m, bool spawns_threads)
+{
+    const struct type_def *start = exported_func(m, "_start"), *thread_start = exported_func(m, WASI_THREAD_START);
+
+    if (start == NULL)
+        return "the module exports no function _start: it is a library, not a command";
+    if (!type_has_letters(start, ":"))
+        return "the module's _start has parameters or results; a command's has none";
+    if (spawns_threads && (thread_start == NULL || !type_has_letters(thread_start, WASI_THREAD_START_SIGNATURE)))
+        return "the module imports thread-spawn from wasi, but exports no function wasi_thread_start of the type "
+               "[i32 i32] -> []";
+    return "";
 }
 
 /* So that a library is refused when a container is created, not when it is started. */
 static void note_command(const struct module *m, struct artifact_header *header)
 {
-    const char *reason = "the module exports no function _start: it is a library, not a command";
+    enum { BIT = WASI_NUMBER_THREAD_SPAWN };
+    bool spawns_threads = (header->host_functions[BIT / 64] >> (BIT % 64) & 1) != 0;
 
-    for (uint32_t i = 0; i < m->export_count; i++) {
-        const struct export_decl *d = &m->exports[i];
-        const struct type_def *t;
-        if (d->kind != EXTERNAL_FUNC || !name_is(d->name, "_start"))
-            continue;
-        t = &m->types[m->funcs[d->index].type];
-        reason = t->param_count + t->result_count == 0
-                     ? ""
-                     : "the module's _start has parameters or results; a command's has none";
-    }
-    snprintf(header->not_a_command, sizeof header->not_a_command, "%s", reason);
+    snprintf(header->not_a_command, sizeof header->not_a_command, "%s", why_no_command(m, spawns_threads));
 }
 
 /* --- layout --------------------------------------------------------------------------------------------------- */

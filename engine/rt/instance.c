@@ -12,7 +12,7 @@ static int damaged(struct err *err, const char *what)
     return err_set(err, ESTALE, "the artifact is damaged: %s", what);
 }
 
-static struct limits limits_of(const struct artifact_limits *l)
+struct limits instance_limits(const struct artifact_limits *l)
 {
     return (struct limits){
         .min = l->min,
@@ -123,7 +123,7 @@ static int make_memories(struct instance *i, uint64_t first, int image_fd, struc
     int status;
 
     for (uint64_t n = first; n < a->memories_count; n++) {
-        struct limits limits = limits_of(&a->memories[n]);
+        struct limits limits = instance_limits(&a->memories[n]);
         struct memory *m;
         if (limits.page_size_log2 > 16)
             return damaged(err, "a memory");
@@ -133,11 +133,15 @@ static int make_memories(struct instance *i, uint64_t first, int image_fd, struc
     }
     for (uint64_t n = 0; n < a->images_count; n++) {
         const struct artifact_image *image = &a->images[n];
+        struct memory *m;
         if (image->memory < first || image->memory >= a->memories_count ||
             !artifact_range_fits(image->first, image->size_bytes, a->pages_count))
             return damaged(err, "an image");
-        status = memory_map_image((struct memory *)i->vm.memories[image->memory], image->memory_offset,
-                                  image->size_bytes, image_fd, pages + image->first, err);
+        m = (struct memory *)i->vm.memories[image->memory];
+        status =
+            image_fd < 0
+                ? memory_copy_image(m, image->memory_offset, image->size_bytes, a->pages + image->first, err)
+                : memory_map_image(m, image->memory_offset, image->size_bytes, image_fd, pages + image->first, err);
         if (status != 0)
             return status;
     }
@@ -174,7 +178,7 @@ static int make_tables(struct instance *i, uint64_t first, struct err *err)
     int status;
 
     for (uint64_t n = first; n < a->tables_count; n++) {
-        struct limits limits = limits_of(&a->tables[n].limits);
+        struct limits limits = instance_limits(&a->tables[n].limits);
         union vm_value init = {.ref = 0};
         struct table *t;
         if (!type_is_sound(a, a->tables[n].type) ||

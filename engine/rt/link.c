@@ -39,7 +39,7 @@ static bool source_find(struct linker *linker, const struct link_source *source,
             return true;
         }
     }
-    def = host_find(source->host, field);
+    def = source->host != NULL ? host_find(source->host, field) : NULL;
     if (def == NULL)
         return false;
     out->kind = EXTERNAL_FUNC;
@@ -50,8 +50,9 @@ static bool source_find(struct linker *linker, const struct link_source *source,
 static bool find(struct linker *linker, struct name module, struct name field, struct external *out)
 {
     for (size_t i = linker->sources.len; i-- != 0;)
-        if (name_equals(linker->sources.data[i].module, module))
-            return source_find(linker, &linker->sources.data[i], field, out);
+        if (name_equals(linker->sources.data[i].module, module) &&
+            source_find(linker, &linker->sources.data[i], field, out))
+            return true;
     return false;
 }
 
@@ -81,7 +82,8 @@ static bool table_matches(const struct type_table *types, const struct table *t,
 
 static bool memory_matches(const struct memory *m, const struct artifact_limits *want)
 {
-    return m->limits.page_size_log2 == want->page_size_log2 && limits_match(m->size_pages, &m->limits, want);
+    uint64_t size_pages = __atomic_load_n(&m->size_pages, __ATOMIC_ACQUIRE); /* a shared one may be growing */
+    return m->limits.page_size_log2 == want->page_size_log2 && limits_match(size_pages, &m->limits, want);
 }
 
 /* Whether EXTERNAL may stand for the artifact's definition INDEX of its kind. */

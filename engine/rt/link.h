@@ -6,19 +6,19 @@
 #include "engine/rt/host.h"
 #include "engine/rt/store.h"
 
-struct link_source { /* answers for one module name: either an instance's exports, or a host module */
+struct link_source { /* answers for one module name: an instance's exports, or a host module, and what lies beside it */
     struct name module;
     struct instance *instance;
     const struct host_module *host;
     void *context;              /* of the host module's functions */
-    struct external *externals; /* further things of a host module, by name */
+    struct external *externals; /* further things, by name */
     const char *const *external_names;
     uint32_t external_count;
 };
 
 struct linker {
     struct store *store;
-    VEC(struct link_source) sources; /* later ones win */
+    VEC(struct link_source) sources; /* the last that has what is wanted wins */
 };
 
 /* Resolves and checks every import of CODE into IMPORTS (code->artifact.imports_count entries). Returns 0, -ENOENT

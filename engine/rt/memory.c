@@ -110,10 +110,28 @@ uint64_t memory_grow(struct store *store, struct memory *m, uint64_t delta_pages
     return old;
 }
 
-int memory_map_image(struct memory *m, uint64_t at, uint64_t size_bytes, int fd, uint64_t offset, struct err *err)
+static int check_image(const struct memory *m, uint64_t at, uint64_t size_bytes, struct err *err)
 {
     if (!artifact_range_fits(at, size_bytes, page_round(m->vm.size_bytes)) || ((at | size_bytes) & 4095) != 0)
         return err_set(err, ESTALE, "the artifact is damaged: an image lies outside its memory");
+    return 0;
+}
+
+int memory_copy_image(struct memory *m, uint64_t at, uint64_t size_bytes, const void *bytes, struct err *err)
+{
+    int status = check_image(m, at, size_bytes, err);
+
+    if (status == 0)
+        memcpy(m->vm.base + at, bytes, size_bytes);
+    return status;
+}
+
+int memory_map_image(struct memory *m, uint64_t at, uint64_t size_bytes, int fd, uint64_t offset, struct err *err)
+{
+    int status = check_image(m, at, size_bytes, err);
+
+    if (status != 0)
+        return status;
     if (mmap(m->vm.base + at, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, (off_t)offset) ==
         MAP_FAILED)
         return err_sys(err, "cannot map a memory's image");

@@ -1,7 +1,7 @@
 #include "engine/rt/store.h"
 #include <stdlib.h>
 
-int store_new(struct store **out, uint64_t stack_bytes, struct err *err)
+int store_new_detached(struct store **out, uint64_t stack_bytes, struct err *err)
 {
     struct store *store = calloc(1, sizeof *store);
     int status;
@@ -13,9 +13,22 @@ int store_new(struct store **out, uint64_t stack_bytes, struct err *err)
         store_free(store);
         return status;
     }
-    trap_set_thread(store->thread);
     *out = store;
     return 0;
+}
+
+void store_attach(struct store *store)
+{
+    thread_attach(store->thread);
+}
+
+int store_new(struct store **out, uint64_t stack_bytes, struct err *err)
+{
+    int status = store_new_detached(out, stack_bytes, err);
+
+    if (status == 0)
+        store_attach(*out);
+    return status;
 }
 
 void store_free(struct store *store)

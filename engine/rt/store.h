@@ -2,7 +2,16 @@
  *
  * Invariants. Whatever compiled code can reach (struct vm_*) stays where it is until store_free. Types in a store
  * are numbered process-wide from VM_OBJECT_TYPED; a valtype that the store keeps has such numbers as its concrete heap types
- * ("resolved"). References are offsets into the reference space (gen/abi.h). One thread at a time uses a store. */
+ * ("resolved"). References are offsets into the reference space (gen/abi.h).
+ *
+ * Threads. A store belongs to one thread: the one that made it, or the one that took it over with store_attach before
+ * anything ran in it. So each thread of a program has a store of its own, with its own instance of the module: Wasm
+ * stack, signal stack, trap state, backtrace, reference space (and what a collector manages in it), types, tables and
+ * globals are never another thread's, and need no lock. What stores share, and how:
+ *  - a memory with limits.shared, by its struct memory, which outlives them all: growth takes a lock, its size is read
+ *    as a whole, its bytes are the guest's own affair;
+ *  - mapped code (rt/code.h), which does not change while threads run;
+ *  - the contexts of host functions, which see to themselves (wasi/ctx.h has a lock). */
 #ifndef WHERRY_ENGINE_RT_STORE_H
 #define WHERRY_ENGINE_RT_STORE_H
 
@@ -165,6 +174,9 @@ struct store {
 
 /* A store with one Wasm stack of STACK_BYTES (0: the default), its signal handlers installed. */
 int store_new(struct store **out, uint64_t stack_bytes, struct err *err);
+/* The same for another thread, which calls store_attach before it runs anything in it. */
+int store_new_detached(struct store **out, uint64_t stack_bytes, struct err *err);
+void store_attach(struct store *store);
 void store_free(struct store *store);
 
 /* --- memories and tables (memory.c, table.c) ------------------------------------------------------------------ */
@@ -177,6 +189,8 @@ int memory_new(struct store *store, const struct limits *limits, bool explicit_c
 uint64_t memory_grow(struct store *store, struct memory *memory, uint64_t delta_pages);
 /* Puts SIZE_BYTES of FD from OFFSET at AT, private and writable; all page-aligned, inside the memory. */
 int memory_map_image(struct memory *memory, uint64_t at, uint64_t size_bytes, int fd, uint64_t offset, struct err *err);
+/* The same by copying BYTES, once no file can be mapped any more. */
+int memory_copy_image(struct memory *memory, uint64_t at, uint64_t size_bytes, const void *bytes, struct err *err);
 void memory_free(struct memory *memory);
 
 int table_new(struct store *store, const struct limits *limits, valtype type, uint32_t init, struct table **out,
@@ -187,7 +201,8 @@ void table_free(struct table *table);
 /* --- instances (instance.c) ----------------------------------------------------------------------------------- */
 
 /* Allocates an instance of CODE over IMPORTS (one per import, already checked by link.c), its memories' images
- * mapped, its globals evaluated. IMAGE_FD: the artifact. Nothing of the module has run yet. */
+ * mapped, its globals evaluated. IMAGE_FD: the artifact, -1: not at hand any more. Nothing of the module has run
+ * yet. */
 int instance_new(struct store *store, const struct code *code, int image_fd, const struct external *imports,
                  struct instance **out, struct err *err);
 /* Active segments and the start function. */
@@ -195,6 +210,9 @@ enum trap_kind instance_initialize(struct instance *instance);
 bool instance_export(struct instance *instance, struct name name, struct external *out);
 /* Releases what the arena does not hold. */
 void instance_release(struct instance *instance);
+
+/* The limits of a memory or table, as an artifact has them. */
+struct limits instance_limits(const struct artifact_limits *limits);
 
 /* Evaluates a constant expression of INSTANCE's artifact. Returns 0 or -ESTALE. */
 int constant_evaluate(struct instance *instance, struct artifact_range expression, union vm_value *out);
@@ -238,8 +256,8 @@ _Noreturn void exception_throw(struct vm *vm, uint32_t reference);
 
 int thread_new(struct vm_thread **out, uint64_t stack_bytes, struct err *err);
 void thread_free(struct vm_thread *thread);
-/* The thread whose faults are looked at; NULL: none. */
-void trap_set_thread(struct vm_thread *thread);
+/* Faults of the calling thread are THREAD's from now on, handled on its signal stack. */
+void thread_attach(struct vm_thread *thread);
 int trap_install_handlers(struct err *err);
 
 const char *trap_text(enum trap_kind kind); /* the specification's words; a static string */

@@ -94,8 +94,12 @@ int trap_install_handlers(struct err *err)
     return 0;
 }
 
-void trap_set_thread(struct vm_thread *thread)
+void thread_attach(struct vm_thread *thread)
 {
+    stack_t alternate = {.ss_sp = thread->stack_high};
+
+    alternate.ss_size = (uintptr_t)thread->mapping + thread->mapping_bytes - (uintptr_t)thread->stack_high;
+    sigaltstack(&alternate, NULL);
     current_thread = thread;
 }
 
@@ -105,7 +109,6 @@ int thread_new(struct vm_thread **out, uint64_t stack_bytes, struct err *err)
     /* the frame that the kernel pushes grows with the CPU's vector state */
     uint64_t signal_bytes = (getauxval(AT_MINSIGSTKSZ) + 16384 + 4095) & ~UINT64_C(4095);
     struct vm_thread *thread;
-    stack_t alternate = {0};
     uint8_t *base;
 
     stack_bytes = ((stack_bytes == 0 ? STACK_BYTES_DEFAULT : stack_bytes) + 4095) & ~UINT64_C(4095);
@@ -127,9 +130,6 @@ int thread_new(struct vm_thread **out, uint64_t stack_bytes, struct err *err)
     thread->mapping = thread->guard_low = base;
     thread->stack_low = base + GUARD_BYTES;
     thread->wasm_sp = thread->stack_high = thread->stack_low + stack_bytes;
-    alternate.ss_sp = thread->stack_high;
-    alternate.ss_size = signal_bytes;
-    sigaltstack(&alternate, NULL);
     *out = thread;
     return 0;
 }
@@ -137,9 +137,10 @@ int thread_new(struct vm_thread **out, uint64_t stack_bytes, struct err *err)
 void thread_free(struct vm_thread *thread)
 {
     stack_t none = {.ss_flags = SS_DISABLE};
-    if (current_thread == thread)
+    if (current_thread == thread) {
         current_thread = NULL;
-    sigaltstack(&none, NULL);
+        sigaltstack(&none, NULL);
+    }
     munmap(thread->mapping, thread->mapping_bytes);
     free(thread);
 }

@@ -35,6 +35,57 @@ uint8_t wasi_filetype(const struct stat *st, int fd)
     }
 }
 
+/* --- threads --------------------------------------------------------------------------------------------------- */
+
+void wasi_context_share(struct wasi_context *context)
+{
+    context->is_shared = true;
+}
+
+void wasi_lock(struct wasi_context *context)
+{
+    if (context->is_shared)
+        pthread_mutex_lock(&context->lock);
+}
+
+void wasi_unlock(struct wasi_context *context)
+{
+    if (context->is_shared)
+        pthread_mutex_unlock(&context->lock);
+}
+
+/* The numbers of the standard streams never come to name another file (close_stdio), so they need no duplicate. */
+int wasi_duplicate(const struct wasi_context *context, int fd)
+{
+    return context->is_shared && fd >= STDIO_COUNT ? fcntl(fd, F_DUPFD_CLOEXEC, STDIO_COUNT) : fd;
+}
+
+void wasi_duplicate_close(int duplicate, int fd)
+{
+    if (duplicate != fd)
+        close(duplicate);
+}
+
+int wasi_wait_begin(struct wasi_context *context, int fd)
+{
+    int duplicate = wasi_duplicate(context, fd);
+
+    if (duplicate >= 0)
+        wasi_unlock(context);
+    return duplicate;
+}
+
+void wasi_wait_end(struct wasi_context *context, int fd, int waited_on)
+{
+    int saved = errno;
+
+    wasi_lock(context);
+    wasi_duplicate_close(waited_on, fd);
+    errno = saved;
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------- */
+
 struct wasi_fd *wasi_fd_get(struct wasi_context *context, uint32_t number)
 {
     if (number >= context->fd_count || context->fds[number].kind == WASI_FD_FREE)
@@ -188,6 +239,7 @@ int wasi_context_new(const struct grant *grant, struct wasi_context **out, struc
         out_of_memory();
     signal(SIGPIPE, SIG_IGN);
     context->grant = grant;
+    pthread_mutex_init(&context->lock, NULL);
     fsroot_init(&context->root, grant);
     /* preopens begin at 3 even where the process has no 0, 1 or 2 */
     for (int i = 0; ret >= 0 && i < STDIO_COUNT; i++)

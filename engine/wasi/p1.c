@@ -10,7 +10,9 @@ static enum trap_kind p1_run(struct host_call *call, p1_function *function, bool
     int ret;
 
     inner.memory = instance_memory(call->instance, &inner.memory_bytes);
+    wasi_lock(call->context);
     ret = function(&inner);
+    wasi_unlock(call->context);
     call->values[0].i32 = wasi_errno(-ret);
     return TRAP_NONE;
 }

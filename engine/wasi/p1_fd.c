@@ -25,16 +25,21 @@ int p1_wait_shared(const struct wasi_fd *entry, short events)
 
 /* readv or writev. A standard stream may have been made non-blocking by somebody else who shares it; a guest that did not
  * ask for that waits all the same. */
-static ssize_t transfer(const struct wasi_fd *entry, const struct p1_iovecs *iovecs, short events,
-                        ssize_t (*call)(int fd, const struct iovec *pieces, int count))
+static ssize_t transfer(struct wasi_context *context, const struct wasi_fd *entry, const struct p1_iovecs *iovecs,
+                        short events, ssize_t (*call)(int fd, const struct iovec *pieces, int count))
 {
-    struct pollfd poll_fd = {.fd = entry->fd, .events = events};
+    bool waits = entry->shared && !entry->nonblock, is_file = entry->filetype == WASI_FILETYPE_REGULAR_FILE;
+    int own = entry->fd, fd = is_file ? own : wasi_wait_begin(context, own);
+    struct pollfd poll_fd = {.fd = fd, .events = events};
     ssize_t count;
 
+    if (fd < 0)
+        return -1;
     do
-        count = call(entry->fd, iovecs->pieces, iovecs->count);
-    while (count < 0 && errno == EAGAIN && entry->shared && !entry->nonblock &&
-           (poll(&poll_fd, 1, -1) >= 0 || errno == EINTR));
+        count = call(fd, iovecs->pieces, iovecs->count);
+    while (count < 0 && errno == EAGAIN && waits && (poll(&poll_fd, 1, -1) >= 0 || errno == EINTR));
+    if (!is_file)
+        wasi_wait_end(context, own, fd);
     return count;
 }
 
@@ -53,7 +58,7 @@ int p1_fd_read(struct p1_call *call)
         ret = p1_wait_shared(entry, POLLIN);
     if (ret < 0)
         return ret;
-    return finish_transfer(call, transfer(entry, &iovecs, POLLIN, readv), 3);
+    return finish_transfer(call, transfer(call->context, entry, &iovecs, POLLIN, readv), 3);
 }
 
 int p1_fd_write(struct p1_call *call)
@@ -66,7 +71,7 @@ int p1_fd_write(struct p1_call *call)
         ret = p1_wait_shared(entry, POLLOUT);
     if (ret < 0)
         return ret;
-    return finish_transfer(call, transfer(entry, &iovecs, POLLOUT, writev), 3);
+    return finish_transfer(call, transfer(call->context, entry, &iovecs, POLLOUT, writev), 3);
 }
 
 int p1_fd_pread(struct p1_call *call)

@@ -56,4 +56,20 @@
     X(sock_send, "iiiii:i")                                                                                            \
     X(sock_shutdown, "ii:i")
 
+/* wasi-threads, which stands beside preview 1. */
+#define WASI_THREADS_MODULE         "wasi"
+#define WASI_THREAD_SPAWN           "thread-spawn"
+#define WASI_THREAD_SPAWN_SIGNATURE "i:i"
+/* What a module that imports it exports. */
+#define WASI_THREAD_START           "wasi_thread_start"
+#define WASI_THREAD_START_SIGNATURE "ii:"
+
+/* Numbers of host functions. */
+enum wasi_number {
+#define X(name, signature) WASI_NUMBER_##name,
+    WASI_P1_FUNCTIONS(X)
+#undef X
+        WASI_NUMBER_THREAD_SPAWN
+};
+
 #endif

@@ -25,11 +25,11 @@ static int get_path(struct p1_call *call, unsigned fd_arg, unsigned text_arg, st
         return -EFAULT;
     if (len >= sizeof out->text)
         return -ENAMETOOLONG;
-    if (memchr(text, 0, len) != NULL)
+    memcpy(out->text, text, len); /* first: a shared memory may change meanwhile */
+    out->text[len] = 0;
+    if (strlen(out->text) != len)
         return -EINVAL;
     out->base = (struct fs_directory){.place = entry->place, .fd = entry->fd, .path = entry->guest_path};
-    memcpy(out->text, text, len);
-    out->text[len] = 0;
     return 0;
 }
 

@@ -5,7 +5,6 @@
  * of day ends when the clock is set. */
 #include "engine/wasi/p1.h"
 #include "engine/wasi/errno.h"
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -24,7 +23,8 @@ struct subscription {
     clockid_t clock;
     uint64_t until_ns; /* on that clock */
     /* descriptors; its pollfd has the same index */
-    const struct wasi_fd *entry;
+    uint8_t filetype;
+    int own_fd; /* the guest's; what is polled may be a duplicate */
 };
 
 struct waiting {
@@ -59,12 +59,17 @@ static void read_clock(const uint8_t *body, unsigned shift, struct subscription 
 
 static void read_descriptor(struct p1_call *call, const uint8_t *body, struct subscription *out, struct pollfd *poll_fd)
 {
-    out->entry = wasi_fd_get(call->context, p1_field_u32(body, WASI_SUBSCRIPTION_FD));
-    if (out->entry == NULL || out->entry->kind != WASI_FD_STREAM) {
+    const struct wasi_fd *entry = wasi_fd_get(call->context, p1_field_u32(body, WASI_SUBSCRIPTION_FD));
+
+    if (entry == NULL || entry->kind != WASI_FD_STREAM) {
         out->error = EBADF;
         return;
     }
-    poll_fd->fd = out->entry->fd;
+    out->filetype = entry->filetype;
+    out->own_fd = entry->fd;
+    poll_fd->fd = wasi_duplicate(call->context, entry->fd);
+    if (poll_fd->fd < 0)
+        out->error = errno;
     poll_fd->events = out->type == WASI_EVENT_FD_READ ? POLLIN : POLLOUT;
 }
 
@@ -163,18 +168,18 @@ static int wait_for_first(struct waiting *waiting)
  */
 
 /* How much can be read at once; 0 where nobody knows. */
-static uint64_t readable_bytes(const struct wasi_fd *entry)
+static uint64_t readable_bytes(uint8_t filetype, int fd)
 {
     int pending = 0;
 
-    if (entry->filetype == WASI_FILETYPE_REGULAR_FILE) {
+    if (filetype == WASI_FILETYPE_REGULAR_FILE) {
         struct stat st;
-        off_t at = lseek(entry->fd, 0, SEEK_CUR);
-        if (at < 0 || fstat(entry->fd, &st) < 0 || at > st.st_size)
+        off_t at = lseek(fd, 0, SEEK_CUR);
+        if (at < 0 || fstat(fd, &st) < 0 || at > st.st_size)
             return 0;
         return (uint64_t)(st.st_size - at);
     }
-    return ioctl(entry->fd, FIONREAD, &pending) == 0 && pending > 0 ? (uint64_t)pending : 0;
+    return ioctl(fd, FIONREAD, &pending) == 0 && pending > 0 ? (uint64_t)pending : 0;
 }
 
 static void fill_event(const struct subscription *subscription, const struct pollfd *poll_fd,
@@ -190,9 +195,8 @@ static void fill_event(const struct subscription *subscription, const struct pol
     event[WASI_EVENT_TYPE] = subscription->type;
     if (error != 0 || subscription->type == WASI_EVENT_CLOCK)
         return;
-    assert(subscription->entry != NULL);
     if (subscription->type == WASI_EVENT_FD_READ)
-        p1_set_u64(event, WASI_EVENT_NBYTES, readable_bytes(subscription->entry));
+        p1_set_u64(event, WASI_EVENT_NBYTES, readable_bytes(subscription->filetype, poll_fd->fd));
     if ((poll_fd->revents & (POLLHUP | POLLRDHUP)) != 0)
         p1_set_u16(event, WASI_EVENT_FLAGS, WASI_EVENT_FD_READWRITE_HANGUP);
 }
@@ -218,7 +222,9 @@ static int poll_with(struct p1_call *call, struct waiting *waiting, const uint8_
         if (ret < 0)
             return ret;
     }
+    wasi_unlock(call->context);
     ret = wait_for_first(waiting);
+    wasi_lock(call->context);
     if (ret < 0)
         return ret;
     return p1_store_u32(call, p1_u32(call, 3), report(waiting, events));
@@ -243,6 +249,9 @@ int p1_poll_oneoff(struct p1_call *call)
         ret = -ENOMEM;
     else
         ret = poll_with(call, &waiting, from, events);
+    for (uint32_t i = 0; waiting.poll_fds != NULL && waiting.subscriptions != NULL && i < waiting.count; i++)
+        if (waiting.poll_fds[i].fd >= 0)
+            wasi_duplicate_close(waiting.poll_fds[i].fd, waiting.subscriptions[i].own_fd);
     free(waiting.subscriptions);
     free(waiting.poll_fds);
     return ret;

@@ -4,6 +4,30 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+static int accept_from(struct wasi_context *context, int listener, int flags)
+{
+    int fd = wasi_wait_begin(context, listener), accepted;
+
+    if (fd < 0)
+        return -1;
+    accepted = accept4(fd, NULL, NULL, flags);
+    wasi_wait_end(context, listener, fd);
+    return accepted;
+}
+
+/* recvmsg or sendmsg. */
+static ssize_t transfer(struct wasi_context *context, int socket, struct msghdr *message, int flags, bool receive)
+{
+    int fd = wasi_wait_begin(context, socket);
+    ssize_t count;
+
+    if (fd < 0)
+        return -1;
+    count = receive ? recvmsg(fd, message, flags) : sendmsg(fd, message, flags);
+    wasi_wait_end(context, socket, fd);
+    return count;
+}
+
 /* Arguments: fd, fdflags, result. */
 int p1_sock_accept(struct p1_call *call)
 {
@@ -22,7 +46,8 @@ int p1_sock_accept(struct p1_call *call)
     ret = p1_wait_shared(listener, POLLIN);
     if (ret < 0)
         return ret;
-    fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | ((flags & WASI_FDFLAG_NONBLOCK) != 0 ? SOCK_NONBLOCK : 0));
+    fd = accept_from(call->context, listener->fd,
+                     SOCK_CLOEXEC | ((flags & WASI_FDFLAG_NONBLOCK) != 0 ? SOCK_NONBLOCK : 0));
     if (fd < 0)
         return -errno;
     entry = (struct wasi_fd){.kind = WASI_FD_STREAM, .fd = fd, .real_fd = -1, .filetype = WASI_FILETYPE_SOCKET_STREAM};
@@ -65,9 +90,10 @@ int p1_sock_recv(struct p1_call *call)
     if (ret < 0)
         return ret;
     message.msg_iovlen = (size_t)iovecs.count;
-    got = recvmsg(fd, &message,
-                  ((riflags & WASI_RIFLAG_PEEK) != 0 ? MSG_PEEK : 0) |
-                      ((riflags & WASI_RIFLAG_WAITALL) != 0 ? MSG_WAITALL : 0));
+    got = transfer(call->context, fd, &message,
+                   ((riflags & WASI_RIFLAG_PEEK) != 0 ? MSG_PEEK : 0) |
+                       ((riflags & WASI_RIFLAG_WAITALL) != 0 ? MSG_WAITALL : 0),
+                   true);
     if (got < 0)
         return -errno;
     if ((message.msg_flags & MSG_TRUNC) != 0)
@@ -90,7 +116,7 @@ int p1_sock_send(struct p1_call *call)
     if (ret < 0)
         return ret;
     message.msg_iovlen = (size_t)iovecs.count;
-    sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    sent = transfer(call->context, fd, &message, MSG_NOSIGNAL, false);
     return sent < 0 ? -errno : p1_store_u32(call, p1_u32(call, 4), (uint32_t)sent);
 }
 

@@ -73,9 +73,8 @@ int engine_artifact_check_imports(int fd, const struct grant *grant, struct err 
 
 /* Maps the artifact in FD (closed by the callee once mapped), makes an instance with GRANT and runs `_start`.
  * CONFINED: before that the process gives up every system call that the module's imports do not need, executable
- * mappings among them. Does not return normally in `engine`: the guest's proc_exit ends the process. Returns the
- * exit status that the process should end with: the guest's, 134 after a trap (reason and backtrace already on
- * stderr), or a negative errno with ERR when it could not be started. */
+ * mappings among them. Returns 0 after a normal end, or a negative errno with ERR when it could not be started; the
+ * guest's proc_exit, and a trap in any of its threads (status 134, reason and backtrace on stderr), end the process. */
 int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct err *err);
 
 /* Where the program libexec/wherry/engine finds what it runs: the grants in their flat form, the artifact. */

@@ -14,8 +14,10 @@ GUEST_CXX   := $(patsubst tests/guests/%.cpp,$(BUILD)/guests/%.wasm,$(wildcard t
 GUEST_GO    := $(patsubst tests/guests/%.go,$(BUILD)/guests/%.wasm,$(wildcard tests/guests/*.go))
 GUEST_RUST  := $(patsubst tests/guests/%.rs,$(BUILD)/guests/%.wasm,$(wildcard tests/guests/*.rs))
 
+GUEST_THREADS := $(BUILD)/guests/threads.wasm
+
 .PHONY: guests
-guests: $(if $(WASI_LIBC),$(GUEST_C) $(GUEST_CXX)) $(if $(GO_WASI),$(GUEST_GO)) $(if $(RUST_TARGET),$(GUEST_RUST)) $(BUILD)/guests/hello-native
+guests: $(if $(WASI_LIBC),$(GUEST_C) $(GUEST_CXX) $(GUEST_THREADS)) $(if $(GO_WASI),$(GUEST_GO)) $(if $(RUST_TARGET),$(GUEST_RUST)) $(BUILD)/guests/hello-native
 
 $(GUEST_C): $(BUILD)/guests/%.wasm: tests/guests/%.c
 	@mkdir -p $(@D)
@@ -26,6 +28,10 @@ $(GUEST_CXX): $(BUILD)/guests/%.wasm: tests/guests/%.cpp
 $(GUEST_GO): $(BUILD)/guests/%.wasm: tests/guests/%.go
 	@mkdir -p $(@D)
 	$(call say,GO)GOCACHE=$(abspath $(BUILD))/go-cache GO111MODULE=off GOFLAGS= GOOS=wasip1 GOARCH=wasm go build -o $@ $<
+# no library: Debian's is built without atomics
+$(GUEST_THREADS): tests/guests/threads/threads.c tests/guests/threads/start.s
+	@mkdir -p $(@D)
+	$(call say,CC)clang --target=wasm32-wasi -O2 -Wall -matomics -mbulk-memory -nostdlib -Wl,--strip-debug,--import-memory,--shared-memory,--max-memory=16777216 -o $@ $^
 $(GUEST_RUST): $(BUILD)/guests/%.wasm: tests/guests/%.rs
 	@mkdir -p $(@D)
 	$(call say,CC)$(RUSTC) --target=$(RUST_TARGET) -O -C strip=debuginfo -o $@ $<

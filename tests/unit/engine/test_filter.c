@@ -4,6 +4,8 @@
 #include "engine/wasi/p1_functions.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -109,9 +111,37 @@ static void test_imports_widen(void **state)
     assert_int_equal(in_child(module_with_import, "sock_accept"), 0);
 }
 
+static void *nothing(void *argument)
+{
+    return argument;
+}
+
+static int starts_a_thread(void *may)
+{
+    struct artifact_header header = {0};
+    pthread_t thread;
+
+    if (may != NULL)
+        header.host_functions[WASI_NUMBER_THREAD_SPAWN / 64] |= UINT64_C(1) << (WASI_NUMBER_THREAD_SPAWN % 64);
+    EXPECT(filter_install(&header, NULL) == 0);
+    EXPECT(refused(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)));
+    EXPECT(refused(syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0)));
+    EXPECT(refused(syscall(SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_NEWUSER, 0, 0, 0, 0)));
+    EXPECT(syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS);
+    EXPECT((pthread_create(&thread, NULL, nothing, NULL) == 0) == (may != NULL));
+    return 0;
+}
+
+/* Threads, and nothing but threads, for who imports thread-spawn. */
+static void test_threads(void **state)
+{
+    assert_int_equal(in_child(starts_a_thread, NULL), 0);
+    assert_int_equal(in_child(starts_a_thread, ""), 0);
+}
+
 static int forbidden_call(void *unused)
 {
-    static const struct sandbox_rule rules[] = {{SYS_exit_group, 0, 0}};
+    static const struct sandbox_rule rules[] = {{.number = SYS_exit_group}};
 
     if (sandbox_install(rules, 1, SANDBOX_KILL, NULL) != 0)
         return 1;
@@ -130,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_module_without_imports),
         cmocka_unit_test(test_imports_widen),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
