@@ -88,8 +88,26 @@ both_kinds() {
     is "$kind: stdin and its end arrive" "$(printf hello | run -i "$@" --stdin 2>&1)" "stdin: 5 bytes, then end of file"
     expect "$kind: user 1000:1000 cannot write what root owns" 1 'Permission denied' run --user 1000:1000 "$@" --write /new x
     expect "$kind: --tmpfs is writable" 0 'wrote /scratch/x' run --tmpfs /scratch "$@" --write /scratch/x y
+    user_namespace "$kind" "$@"
     memory_limit "$kind" "$@"
     life "$kind" "$@"
+}
+
+# --userns=auto takes its ranges from those of the user "containers"
+echo containers:200000:1000000 > "$dir/subuid"
+for file in /etc/subuid /etc/subgid; do [ -e $file ] && mount --bind "$dir/subuid" $file; done
+user_namespace() {
+    local kind=$1 id
+    shift
+    expect "$kind: --userns=auto" 3 '' run --userns=auto "$@" --exit 3
+    chmod 700 "$dir/volume"
+    expect "$kind: --uidmap, an id-mapped volume of root's alone" 0 'from the host' run --uidmap 0:300000:70000 -v "$dir/volume:/data:ro,idmap" "$@" --read /data/file
+    chmod 755 "$dir/volume"
+    id=$(podman_in_test run -d --network none --uidmap 0:300000:70000 --user 5:5 "$@" --sleep 2>&1)
+    wait_for_log "$id" waiting
+    is "$kind: its user is a mapped one" "$(awk '/^Uid/ { print $2 }' "/proc/$(podman_in_test inspect --format '{{.State.Pid}}' "$id")/status" 2>&1)" 300005
+    expect "$kind: exec in it" 4 '' podman_in_test exec "$id" "${2:-/hello.wasm}" --exit 4
+    podman_in_test rm -f -t 0 "$id" > /dev/null 2>&1
 }
 
 memory_limit() {
@@ -150,5 +168,5 @@ else
 fi
 
 is "nothing is left: containers" "$(podman_in_test ps -aq 2>&1)" ""
-is "nothing is left: mounts" "$(grep -F "$dir" /proc/self/mountinfo | grep -v "$dir/root/vfs " | awk '{ print $5 }')" ""
+is "nothing is left: mounts" "$(grep -F "$dir" /proc/self/mountinfo | grep -vE "$dir/(root/vfs|subuid) |/etc/sub.id " | awk '{ print $5 }')" ""
 finish
