@@ -18,6 +18,7 @@ enum message_kind {
     MESSAGE_STATE,  /* from the init: send me the container's state (a memfd) for hooks that I run; answered by GO */
     MESSAGE_MODULE, /* from the init, with a descriptor: the program is this Wasm module; answered by GO with two: artifact, engine */
     MESSAGE_SOURCE, /* from the init: open the source of the mount in step NUMBER; answered by GO with its tree, or none */
+    MESSAGE_MOUNTED, /* from the init: I have mounted something that outlives me, note it */
     MESSAGE_LIMITS,  /* from the init: set my rlimits, I may not */
     MESSAGE_ID_MAPS, /* from the stage: write the maps of my new user namespace */
     MESSAGE_BORN,    /* from the stage: the init has been cloned; NUMBER is its pid */

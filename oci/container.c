@@ -4,6 +4,7 @@
 #include "oci/hook_stage.h"
 #include "oci/lsm.h"
 #include "oci/process.h"
+#include "oci/rootfs.h"
 #include "oci/seccomp.h"
 #include "oci/sys.h"
 #include "oci/sysctl.h"
@@ -163,9 +164,18 @@ static void fill_state(const struct container_create *request, const struct plan
     out->created = now(arena);
     out->owner = geteuid();
     out->own_pid_namespace = (plan->clone_flags & CLONE_NEWPID) != 0;
+    out->mount_namespace =
+        config->namespaces[NAMESPACE_MOUNT].path != NULL ? config->namespaces[NAMESPACE_MOUNT].path : "";
     out->annotations = config->annotations;
     out->poststart = config->hooks[HOOK_POSTSTART];
     out->poststop = config->hooks[HOOK_POSTSTOP];
+}
+
+/* What a container has mounted where others see it. */
+static int remove_mounts(const struct state *state, struct err *e)
+{
+    const char *namespace = state->mount_namespace[0] != 0 ? state->mount_namespace : NULL;
+    return state->shares_mounts ? rootfs_unmount_shared(state->rootfs, namespace, e) : 0;
 }
 
 static int create_process(struct init *init, struct state *out, struct err *e)
@@ -177,8 +187,10 @@ static int create_process(struct init *init, struct state *out, struct err *e)
         if (ret < 0)
             process_kill(init->request, out->pid);
     }
-    if (ret < 0)
+    if (ret < 0) {
+        remove_mounts(out, NULL);
         cgroup_remove(&out->cgroup, NULL);
+    }
     return ret;
 }
 
@@ -410,6 +422,8 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
         ret = err_set(e, EBUSY, "cannot delete container %s that is not stopped: %s", id, state_status_name(status));
     if (ret == 0)
         ret = end_processes(&state, e);
+    if (ret == 0)
+        ret = remove_mounts(&state, e);
     if (ret == 0)
         ret = cgroup_remove(&state.cgroup, e);
     if (ret == 0)

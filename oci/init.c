@@ -140,8 +140,13 @@ static int step_cgroup_namespace(struct init *in, const struct plan_step *step, 
 
 static int step_root(struct init *in, const struct plan_step *step, struct err *e)
 {
-    in->root = rootfs_prepare(in->plan->rootfs, step->propagation, e);
-    return in->root < 0 ? in->root : 0;
+    struct message answer;
+
+    in->root = in->plan->shares_mounts ? rootfs_prepare_shared(in->plan->rootfs, e)
+                                       : rootfs_prepare(in->plan->rootfs, step->propagation, e);
+    if (in->root < 0)
+        return in->root;
+    return in->plan->shares_mounts ? channel_ask(in->channel, MESSAGE_MOUNTED, 0, &answer, e) : 0;
 }
 
 /* Until here the init is the caller, unmapped, with all rights in its user namespace: so it could still open a root file
@@ -253,6 +258,13 @@ static int step_pivot(struct init *in, const struct plan_step *step, struct err 
 static int step_move_root(struct init *in, const struct plan_step *step, struct err *e)
 {
     int ret = rootfs_move(in->root, e);
+    fd_close(&in->root);
+    return ret;
+}
+
+static int step_change_root(struct init *in, const struct plan_step *step, struct err *e)
+{
+    int ret = rootfs_change(in->root, e);
     fd_close(&in->root);
     return ret;
 }
@@ -531,6 +543,7 @@ static int (*const steps[])(struct init *, const struct plan_step *, struct err 
     [PLAN_ROOT_READONLY] = step_root_readonly,
     [PLAN_PIVOT] = step_pivot,
     [PLAN_MOVE_ROOT] = step_move_root,
+    [PLAN_CHANGE_ROOT] = step_change_root,
     [PLAN_PROPAGATE] = step_propagate,
     [PLAN_HOSTNAME] = step_hostname,
     [PLAN_DOMAINNAME] = step_domainname,

@@ -50,8 +50,6 @@ static int refuse_unsupported(const struct config *c, struct err *e)
         bool used;
         const char *path;
     } features[] = {
-        {!c->namespaces[NAMESPACE_MOUNT].set, "linux.namespaces: a container without a mount namespace"},
-        {c->namespaces[NAMESPACE_MOUNT].path != NULL, "linux.namespaces: joining a mount namespace"},
         {c->net_device_count != 0, "linux.netDevices"},
         {c->intel_rdt.set, "linux.intelRdt"},
         {c->memory_policy.set, "linux.memoryPolicy"},
@@ -73,6 +71,16 @@ static void plan_network(struct planner *p)
     p->plan->network = !ns->set ? PLAN_NETWORK_HOST : ns->path == NULL ? PLAN_NETWORK_OWN : PLAN_NETWORK_JOINED;
 }
 
+/* That of mounts last: the paths of the others are the runtime's. */
+static void plan_mount_namespace(struct planner *p)
+{
+    const char *path = p->config->namespaces[NAMESPACE_MOUNT].path;
+
+    p->plan->shares_mounts = !config_is_new_namespace(p->config, NAMESPACE_MOUNT);
+    if (path != NULL && !p->plan->stage)
+        vec_push(&p->steps, (struct plan_step){.kind = PLAN_JOIN, .join = {NAMESPACE_MOUNT, path}});
+}
+
 static void plan_namespaces(struct planner *p)
 {
     struct plan *plan = p->plan;
@@ -87,9 +95,10 @@ static void plan_namespaces(struct planner *p)
             plan->pid_namespace = ns->path;
         else if (ns->path != NULL && plan->stage)
             plan->joins[plan->join_count++] = (struct plan_join){type, ns->path};
-        else if (ns->path != NULL)
+        else if (ns->path != NULL && type != NAMESPACE_MOUNT)
             vec_push(&p->steps, (struct plan_step){.kind = PLAN_JOIN, .join = {type, ns->path}});
     }
+    plan_mount_namespace(p);
     plan_network(p);
 }
 
@@ -287,8 +296,11 @@ static int plan_root(struct planner *p)
     add_if(p, p->config->masked_paths.count != 0, PLAN_MASK);
     add_if(p, p->config->readonly_paths.count != 0, PLAN_READONLY_PATHS);
     add_if(p, p->config->root_readonly, PLAN_ROOT_READONLY);
-    add(p, p->options->no_pivot ? PLAN_MOVE_ROOT : PLAN_PIVOT);
-    if (propagation != 0)
+    if (p->plan->shares_mounts) /* exchanging the root of others' mounts would pull it from under them */
+        add(p, PLAN_CHANGE_ROOT);
+    else
+        add(p, p->options->no_pivot ? PLAN_MOVE_ROOT : PLAN_PIVOT);
+    if (propagation != 0 && !p->plan->shares_mounts)
         vec_push(&p->steps, (struct plan_step){.kind = PLAN_PROPAGATE, .propagation = propagation});
     return 0;
 }

@@ -37,6 +37,7 @@
     X(ROOT_READONLY, "root-readonly")                                                                                  \
     X(PIVOT, "pivot")                                                                                                  \
     X(MOVE_ROOT, "move-root")                                                                                          \
+    X(CHANGE_ROOT, "change-root")                                                                                      \
     X(PROPAGATE, "propagate")                                                                                          \
     X(HOSTNAME, "hostname")                                                                                            \
     X(DOMAINNAME, "domainname")                                                                                        \
@@ -86,6 +87,7 @@ struct plan {
     const struct config *config;
     const char *bundle, *rootfs; /* absolute */
     int clone_flags;             /* new namespaces, all but the cgroup one (a step) and those that the stage makes */
+    bool shares_mounts;          /* no mount namespace of its own: what is mounted is seen by others */
     const char *pid_namespace;   /* to join: by the parent around clone, since it only holds for children */
     bool stage;                  /* one clone is not enough: see clone.h */
     struct plan_join joins[NAMESPACE_COUNT]; /* what the stage joins, the user namespace too */

@@ -105,6 +105,15 @@ static int answer_source(struct init *init, uint32_t step, pid_t pid, struct err
     return ret < 0 ? ret : answer(init->channel, tree, -1, e);
 }
 
+static int answer_mounted(struct init *init, struct state *state, struct err *e)
+{
+    int ret;
+
+    state->shares_mounts = true;
+    ret = state_write(init->request->root, state, e);
+    return ret < 0 ? ret : answer(init->channel, -1, -1, e);
+}
+
 static int answer_limits(struct init *init, pid_t pid, struct err *e)
 {
     const struct config_process *process = &init->plan->config->process;
@@ -135,6 +144,7 @@ static int serve(struct init *init, struct state *state, pid_t pid, struct err *
         case MESSAGE_HOOKS: ret = answer_hooks(init->channel, init->plan, state, e); break;
         case MESSAGE_MODULE: ret = answer_module(init, &message, e); break;
         case MESSAGE_SOURCE: ret = answer_source(init, (uint32_t)message.number, pid, e); break;
+        case MESSAGE_MOUNTED: ret = answer_mounted(init, state, e); break;
         case MESSAGE_LIMITS: ret = answer_limits(init, pid, e); break;
         default: ret = err_set(e, EPROTO, "the container's init sent a message that makes no sense"); break;
         }

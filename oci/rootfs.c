@@ -6,8 +6,10 @@
 #include "oci/path.h"
 #include "oci/sys.h"
 #include <linux/magic.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 /* pivot_root refuses a new root whose parent mount is shared; "/" may have been asked to be. The parent is the mount that
  * PATH lies on before it is bound: it is bound over itself, so its own mount point has to be private. */
@@ -32,6 +34,18 @@ static int make_parent_private(const char *path, unsigned long propagation, stru
     }
 }
 
+/* Binds PATH over itself and opens it. */
+static int bind_root(const char *path, struct err *e)
+{
+    cleanup_fd int host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (host < 0 || directory < 0)
+        return err_sys(e, "cannot open the root file system '%s'", path);
+    cleanup_fd int root = mount_bind(directory, true, host, path, directory, e);
+    return root < 0 ? err_prefix(e, "root file system '%s'", path) : fd_take(&root);
+}
+
 int rootfs_prepare(const char *path, unsigned long propagation, struct err *e)
 {
     unsigned long flags = propagation != 0 ? propagation : MS_SLAVE | MS_REC;
@@ -40,14 +54,16 @@ int rootfs_prepare(const char *path, unsigned long propagation, struct err *e)
     if (sys.mount(NULL, "/", NULL, flags, NULL) < 0)
         return err_sys(e, "cannot set the propagation of the mount namespace");
     ret = make_parent_private(path, flags, e);
-    if (ret < 0)
-        return ret;
-    cleanup_fd int host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    cleanup_fd int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (host < 0 || directory < 0)
-        return err_sys(e, "cannot open the root file system '%s'", path);
-    cleanup_fd int root = mount_bind(directory, true, host, path, directory, e);
-    return root < 0 ? err_prefix(e, "root file system '%s'", path) : fd_take(&root);
+    return ret < 0 ? ret : bind_root(path, e);
+}
+
+int rootfs_prepare_shared(const char *path, struct err *e)
+{
+    cleanup_fd int root = bind_root(path, e);
+
+    if (root >= 0 && sys.mount(NULL, path_of_fd(root).text, NULL, MS_PRIVATE | MS_REC, NULL) < 0)
+        return err_sys(e, "cannot make the root file system '%s' private", path);
+    return root < 0 ? root : fd_take(&root);
 }
 
 static bool is_null_device(int fd)
@@ -194,6 +210,42 @@ int rootfs_move(int root, struct err *e)
     if (fchdir(root) < 0 || sys.mount(".", "/", NULL, MS_MOVE, NULL) < 0 || sys.chroot(".") < 0 || chdir("/") < 0)
         return err_sys(e, "cannot move the root file system to the root");
     return 0;
+}
+
+int rootfs_change(int root, struct err *e)
+{
+    if (fchdir(root) < 0 || sys.chroot(".") < 0 || chdir("/") < 0)
+        return err_sys(e, "cannot make the root file system the root");
+    return 0;
+}
+
+static int unmount(const char *path, struct err *e)
+{
+    if (sys.umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+        return err_sys(e, "cannot unmount the root file system '%s'", path);
+    return 0;
+}
+
+/* A namespace that is gone has taken its mounts with it. */
+int rootfs_unmount_shared(const char *path, const char *namespace, struct err *e)
+{
+    cleanup_fd int fd = namespace != NULL ? open(namespace, O_RDONLY | O_CLOEXEC) : -1;
+    pid_t pid;
+    int status;
+
+    if (namespace == NULL)
+        return unmount(path, e);
+    if (fd < 0)
+        return 0;
+    pid = fork();
+    if (pid == 0)
+        _exit(sys.setns(fd, CLONE_NEWNS) < 0 || unmount(path, NULL) < 0);
+    if (pid < 0)
+        return err_sys(e, "cannot start a process that unmounts '%s'", path);
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return err_sys(e, "cannot wait for the process that unmounts '%s'", path);
+    return status == 0 ? 0 : err_set(e, EBUSY, "cannot unmount '%s' in the mount namespace '%s'", path, namespace);
 }
 
 int rootfs_propagate(unsigned long propagation, struct err *e)

@@ -85,6 +85,8 @@ static void encode(const struct state *s, struct buf *out)
     put_number(&w, "owner", s->owner);
     json_key(&w, "ownPidNamespace");
     json_put_bool(&w, s->own_pid_namespace);
+    if (s->shares_mounts)
+        put_text(&w, "sharedMountNamespace", s->mount_namespace);
     put_text(&w, "bundle", s->bundle);
     put_text(&w, "rootfs", s->rootfs);
     put_text(&w, "created", s->created);
@@ -185,6 +187,8 @@ static int decode(const struct json *root, struct arena *arena, struct state *ou
     out->start_time = get_number(root, "startTime");
     out->owner = (uid_t)get_number(root, "owner");
     out->own_pid_namespace = json_get(root, "ownPidNamespace") != NULL && json_get(root, "ownPidNamespace")->truth;
+    out->shares_mounts = json_get(root, "sharedMountNamespace") != NULL;
+    out->mount_namespace = get_text(root, "sharedMountNamespace");
     out->bundle = get_text(root, "bundle");
     out->rootfs = get_text(root, "rootfs");
     out->created = get_text(root, "created");

@@ -27,9 +27,11 @@ struct state {
     const char *id, *oci_version, *bundle, *rootfs; /* paths absolute */
     const char *created;                            /* RFC 3339, nanoseconds, UTC */
     uid_t owner;
-    pid_t pid;              /* of the init, in the caller's pid namespace */
-    uint64_t start_time;    /* of the init, clock ticks since boot: field 22 of /proc/PID/stat */
-    bool own_pid_namespace; /* then the death of the init ends everything else in it */
+    pid_t pid;                   /* of the init, in the caller's pid namespace */
+    uint64_t start_time;         /* of the init, clock ticks since boot: field 22 of /proc/PID/stat */
+    bool own_pid_namespace;      /* then the death of the init ends everything else in it */
+    bool shares_mounts;          /* no mount namespace of its own: its mounts do not end with it */
+    const char *mount_namespace; /* then the one that was joined; "": the runtime's */
     struct cgroup cgroup;
     struct config_pairs annotations;
     struct config_hooks poststart, poststop; /* kept, because the bundle may change until they run */
