@@ -99,6 +99,19 @@ int channel_receive(int end, struct message *message, struct err *e)
     return 1;
 }
 
+int channel_receive_go(int end, struct message *answer, struct err *e)
+{
+    int ret = channel_receive(end, answer, e);
+
+    if (ret == 0)
+        return err_set(e, EPIPE, "the process that was creating the container is gone");
+    if (ret > 0 && answer->kind == MESSAGE_ERROR) {
+        *e = answer->error;
+        return -e->code;
+    }
+    return ret < 0 ? ret : 0;
+}
+
 int channel_ask(int end, enum message_kind kind, int number, struct message *answer, struct err *e)
 {
     int ret;
@@ -109,14 +122,5 @@ int channel_ask(int end, enum message_kind kind, int number, struct message *ans
     answer->fds[0] = answer->fds[1] = -1;
     memset(&answer->error, 0, sizeof answer->error);
     ret = channel_send(end, answer, e);
-    if (ret < 0)
-        return ret;
-    ret = channel_receive(end, answer, e);
-    if (ret == 0)
-        return err_set(e, EPIPE, "the process that was creating the container is gone");
-    if (ret > 0 && answer->kind == MESSAGE_ERROR) {
-        *e = answer->error;
-        return -e->code;
-    }
-    return ret < 0 ? ret : 0;
+    return ret < 0 ? ret : channel_receive_go(end, answer, e);
 }

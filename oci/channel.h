@@ -19,6 +19,7 @@ enum message_kind {
     MESSAGE_MODULE, /* from the init, with a descriptor: the program is this Wasm module; answered by GO with two: artifact, engine */
     MESSAGE_SOURCE, /* from the init: open the source of the mount in step NUMBER; answered by GO with its tree, or none */
     MESSAGE_MOUNTED, /* from the init: I have mounted something that outlives me, note it */
+    MESSAGE_LISTENER, /* from the init, with a descriptor: the listener of my filter; answered by GO when the agent has it */
     MESSAGE_LIMITS,  /* from the init: set my rlimits, I may not */
     MESSAGE_ID_MAPS, /* from the stage: write the maps of my new user namespace */
     MESSAGE_BORN,    /* from the stage: the init has been cloned; NUMBER is its pid */
@@ -43,6 +44,9 @@ int channel_send(int end, const struct message *message, struct err *e);
 
 /* Waits for a message. Returns 1, 0 if the other side is gone, or a negative errno. */
 int channel_receive(int end, struct message *message, struct err *e);
+
+/* Waits for GO. An ERROR from the other side becomes *E, as does its end. Returns 0 or a negative errno. */
+int channel_receive_go(int end, struct message *answer, struct err *e);
 
 /* Sends KIND with NUMBER; then waits for the answer GO. An ERROR from the other side becomes *E. */
 int channel_ask(int end, enum message_kind kind, int number, struct message *answer, struct err *e);

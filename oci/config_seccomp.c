@@ -92,6 +92,16 @@ static void read_rules(struct config_reader *r, const struct json *seccomp, stru
     }
 }
 
+/* Nothing could run until the agent has answered, and what the agent is told by is among it. */
+static void check_notify(struct config_reader *r, const struct json *seccomp, const struct config_seccomp *c)
+{
+    if (c->default_action == SECCOMP_RET_USER_NOTIF)
+        config_fail_key(r, seccomp, "defaultAction", "SCMP_ACT_NOTIFY cannot be used as the default action");
+    for (uint32_t i = 0; i < c->rule_count; i++)
+        if (c->rules[i].action == SECCOMP_RET_USER_NOTIF && (c->listener_path == NULL || c->listener_path[0] == 0))
+            config_fail_key(r, seccomp, "listenerPath", "SCMP_ACT_NOTIFY needs it: the socket of a seccomp agent");
+}
+
 void config_read_seccomp(struct config_reader *r, const struct json *seccomp, struct config_seccomp *out)
 {
     static const struct config_word flags[] = {
@@ -116,4 +126,5 @@ void config_read_seccomp(struct config_reader *r, const struct json *seccomp, st
     if (out->listener_metadata != NULL && out->listener_path == NULL)
         config_fail_key(r, seccomp, "listenerMetadata", "it needs listenerPath");
     read_rules(r, seccomp, out);
+    check_notify(r, seccomp, out);
 }

@@ -6,9 +6,9 @@
 #include "oci/process.h"
 #include "oci/rootfs.h"
 #include "oci/seccomp.h"
+#include "oci/socket.h"
 #include "oci/sys.h"
 #include "oci/sysctl.h"
-#include "oci/tty.h"
 #include "wherry/worker.h"
 #include <poll.h>
 #include <signal.h>
@@ -147,8 +147,8 @@ static int check_console(const struct container_create *request, const struct co
 /* Connected here, where the path means what the caller meant; the init sends through it. */
 static int connect_console(const struct container_create *request, struct err *e)
 {
-    int fd =
-        request->console >= 0 ? fcntl(request->console, F_DUPFD_CLOEXEC, 3) : tty_connect(request->console_socket, e);
+    int fd = request->console >= 0 ? fcntl(request->console, F_DUPFD_CLOEXEC, 3)
+                                   : socket_connect(request->console_socket, "console socket", e);
     return fd < 0 && request->console >= 0 ? err_sys(e, "cannot use the console socket") : fd;
 }
 

@@ -5,7 +5,7 @@
 #include "oci/lsm.h"
 #include "oci/process.h"
 #include "oci/seccomp.h"
-#include "oci/tty.h"
+#include "oci/socket.h"
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -96,7 +96,7 @@ static int connect_console(const struct container_exec *request, int *console, s
     if (!given)
         return 0;
     if (request->console < 0)
-        *console = tty_connect(request->console_socket, e);
+        *console = socket_connect(request->console_socket, "console socket", e);
     else if ((*console = fcntl(request->console, F_DUPFD_CLOEXEC, 3)) < 0)
         return err_sys(e, "cannot use the console socket");
     return *console < 0 ? *console : 0;
@@ -119,7 +119,7 @@ static void as_create(const struct container_exec *request, const struct state *
     };
 }
 
-static int exec_in(const struct container_exec *request, const struct config *config, const struct state *state,
+static int exec_in(const struct container_exec *request, const struct config *config, struct state *state,
                    struct arena *arena, const struct target *target, pid_t *pid, struct err *e)
 {
     struct container_create create;
@@ -143,7 +143,7 @@ static int exec_in(const struct container_exec *request, const struct config *co
                         .console = console,
                         .namespaces = target->namespaces};
     if (ret == 0)
-        ret = process_exec(&init, pid, e);
+        ret = process_exec(&init, state, pid, e);
     fd_close(&console);
     arena_free(&init.arena);
     buf_done(&filter);

@@ -17,6 +17,7 @@
 #include "oci/rootfs.h"
 #include "oci/sched.h"
 #include "oci/seccomp.h"
+#include "oci/seccomp_notify.h"
 #include "oci/sys.h"
 #include "oci/sysctl.h"
 #include "oci/tty.h"
@@ -412,15 +413,9 @@ static int prepare_wasm(struct init *in, struct err *e)
     snprintf(message.path, sizeof message.path, "%s", in->workload.path);
     ret = channel_send(in->channel, &message, e);
     if (ret == 0)
-        ret = channel_receive(in->channel, &message, e);
-    if (ret == 0)
-        return err_set(e, EPIPE, "the process that was creating the container is gone");
+        ret = channel_receive_go(in->channel, &message, e);
     if (ret < 0)
         return ret;
-    if (message.kind == MESSAGE_ERROR) {
-        *e = message.error;
-        return -e->code;
-    }
     fd_close(&in->workload.module);
     in->workload.artifact = message.fds[0];
     in->workload.engine = message.fds[1];
@@ -459,12 +454,28 @@ static int raise_effective(struct err *e)
     return sys.capset(&header, data) < 0 ? err_sys(e, "cannot raise the permitted capabilities") : 0;
 }
 
+static int load_filter(struct init *in, struct err *e)
+{
+    const struct config_seccomp *profile = &in->plan->config->seccomp;
+    struct message message = {.kind = MESSAGE_LISTENER, .fds = {-1, -1}};
+    int listener = -1, ret = seccomp_load(in->filter, profile->flags, seccomp_notifies(profile) ? &listener : NULL, e);
+
+    if (ret < 0 || listener < 0)
+        return ret;
+    message.fds[0] = listener;
+    ret = channel_send(in->channel, &message, e);
+    if (ret == 0)
+        ret = channel_receive_go(in->channel, &message, e);
+    fd_close(&listener);
+    return ret;
+}
+
 static int step_seccomp(struct init *in, const struct plan_step *step, struct err *e)
 {
     const struct config_process *process = &in->plan->config->process;
     int ret = process->user.uid != 0 && !process->no_new_privileges ? raise_effective(e) : 0;
 
-    return ret < 0 ? ret : seccomp_load(in->filter, in->plan->config->seccomp.flags, e);
+    return ret < 0 ? ret : load_filter(in, e);
 }
 
 static int step_capabilities(struct init *in, const struct plan_step *step, struct err *e)

@@ -104,6 +104,12 @@ void json_put_bool(struct json_writer *w, bool value)
     buf_put_str(w->out, value ? "true" : "false");
 }
 
+void json_put_raw(struct json_writer *w, const char *json)
+{
+    put_separator(w);
+    buf_put_str(w->out, json);
+}
+
 void json_put_strings(struct json_writer *w, const char *const *strings, size_t count)
 {
     json_open(w, '[');

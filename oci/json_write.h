@@ -20,6 +20,7 @@ void json_key(struct json_writer *w, const char *key);
 void json_put_string(struct json_writer *w, const char *text); /* NULL: "" */
 void json_put_int(struct json_writer *w, int64_t value);
 void json_put_bool(struct json_writer *w, bool value);
+void json_put_raw(struct json_writer *w, const char *json); /* a value that is JSON already */
 void json_put_strings(struct json_writer *w, const char *const *strings, size_t count);
 
 #endif

@@ -2,6 +2,7 @@
 #include "oci/plan.h"
 #include "base/vec.h"
 #include "oci/sched.h"
+#include "oci/seccomp_notify.h"
 #include "oci/sys.h"
 
 struct planner {
@@ -54,7 +55,6 @@ static int refuse_unsupported(const struct config *c, struct err *e)
         {c->intel_rdt.set, "linux.intelRdt"},
         {c->memory_policy.set, "linux.memoryPolicy"},
         {c->mount_label != NULL && c->mount_label[0] != 0, "linux.mountLabel"},
-        {c->seccomp.listener_path != NULL, "linux.seccomp.listenerPath"},
     };
     for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
         if (features[i].used)
@@ -310,7 +310,7 @@ static int plan_root(struct planner *p)
 static void plan_process(struct planner *p)
 {
     const struct config_process *process = &p->config->process;
-    bool late = p->config->seccomp.set && process->no_new_privileges;
+    bool late = p->config->seccomp.set && process->no_new_privileges, notifies = seccomp_notifies(&p->config->seccomp);
 
     add_if(p, p->config->personality_set, PLAN_PERSONALITY);
     add_if(p, process->scheduler.set, PLAN_SCHEDULER);
@@ -325,9 +325,10 @@ static void plan_process(struct planner *p)
     add_if(p, p->config->seccomp.set && !late, PLAN_SECCOMP);
     add(p, PLAN_CAPABILITIES);
     add_if(p, process->no_new_privileges, PLAN_NO_NEW_PRIVILEGES);
+    add_if(p, late && notifies, PLAN_SECCOMP); /* the creating process hands its listener on */
     add_if(p, !p->is_exec, PLAN_WAIT);
     add_if(p, !p->is_exec && p->config->hooks[HOOK_START_CONTAINER].count != 0, PLAN_START_HOOKS);
-    add_if(p, late, PLAN_SECCOMP);
+    add_if(p, late && !notifies, PLAN_SECCOMP);
     add(p, PLAN_EXECUTE);
 }
 

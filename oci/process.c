@@ -6,6 +6,8 @@
 #include "oci/hook_stage.h"
 #include "oci/mount_source.h"
 #include "oci/rlimit.h"
+#include "oci/seccomp_check.h"
+#include "oci/seccomp_notify.h"
 #include "oci/sys.h"
 #include "oci/userns.h"
 #include "oci/wasm_grant.h"
@@ -85,6 +87,8 @@ static int answer_module(struct init *init, struct message *message, struct err 
     if (module < 0)
         return err_set(e, EPROTO, "the module is missing");
     if (ret == 0)
+        ret = seccomp_check_engine(init->filter, e);
+    if (ret == 0)
         ret = cache_open_artifact(module, &options, &settings, &artifact, NULL, e);
     if (ret == 0)
         ret = engine_artifact_check_imports(artifact, &grant, e);
@@ -111,6 +115,20 @@ static int answer_mounted(struct init *init, struct state *state, struct err *e)
 
     state->shares_mounts = true;
     ret = state_write(init->request->root, state, e);
+    return ret < 0 ? ret : answer(init->channel, -1, -1, e);
+}
+
+/* The filter is in force in the init when its listener comes here; the agent may have to answer for it from now on. */
+static int answer_listener(struct init *init, const struct state *state, struct message *message, pid_t pid,
+                           struct err *e)
+{
+    enum state_status status = init->namespaces != NULL ? STATE_RUNNING : STATE_CREATING;
+    cleanup_fd int listener = message->fds[0];
+    int ret;
+
+    if (listener < 0)
+        return err_set(e, EPROTO, "the seccomp listener is missing");
+    ret = seccomp_notify_agent(&init->plan->config->seccomp, state, status, pid, listener, e);
     return ret < 0 ? ret : answer(init->channel, -1, -1, e);
 }
 
@@ -145,6 +163,7 @@ static int serve(struct init *init, struct state *state, pid_t pid, struct err *
         case MESSAGE_MODULE: ret = answer_module(init, &message, e); break;
         case MESSAGE_SOURCE: ret = answer_source(init, (uint32_t)message.number, pid, e); break;
         case MESSAGE_MOUNTED: ret = answer_mounted(init, state, e); break;
+        case MESSAGE_LISTENER: ret = answer_listener(init, state, &message, pid, e); break;
         case MESSAGE_LIMITS: ret = answer_limits(init, pid, e); break;
         default: ret = err_set(e, EPROTO, "the container's init sent a message that makes no sense"); break;
         }
@@ -245,7 +264,7 @@ int process_create(struct init *init, struct state *state, struct err *e)
     return ret;
 }
 
-int process_exec(struct init *init, pid_t *pid, struct err *e)
+int process_exec(struct init *init, struct state *state, pid_t *pid, struct err *e)
 {
     cleanup_fd int channel = -1;
     pid_t started = -1;
@@ -258,7 +277,7 @@ int process_exec(struct init *init, pid_t *pid, struct err *e)
     if (ret == 0)
         ret = prepare_user_namespace(init, started, e);
     if (ret == 0)
-        ret = serve(init, NULL, started, e);
+        ret = serve(init, state, started, e);
     if (ret < 0)
         process_kill(init->request, started);
     else

@@ -12,8 +12,8 @@
 int process_create(struct init *init, struct state *state, struct err *e);
 
 /* The same for a further process of a container (a plan of plan_exec, init->namespaces filled in): returns when its program
- * has been executed. *PID is untouched on failure, and nothing is left. */
-int process_exec(struct init *init, pid_t *pid, struct err *e);
+ * has been executed. STATE is the container's. *PID is untouched on failure, and nothing is left. */
+int process_exec(struct init *init, struct state *state, pid_t *pid, struct err *e);
 
 /* Kills the init and, if it is our child, reaps it. Returns its wait status, 0 if it is not ours. */
 int process_kill(const struct container_create *request, pid_t pid);

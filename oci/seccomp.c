@@ -1,7 +1,9 @@
 /* See seccomp.h. */
 #include "oci/seccomp.h"
 #include "base/fd.h"
+#include "oci/seccomp_check.h"
 #include "oci/seccomp_file.h"
+#include "oci/seccomp_notify.h"
 #include "oci/sys.h"
 #include "wherry/worker.h"
 #include <dirent.h>
@@ -82,15 +84,6 @@ int seccomp_encode(const struct config_seccomp *p, struct buf *out, struct err *
                 encode_rule(&p->rules[i], name, out);
         }
     return 0;
-}
-
-static int check_supported(const struct config_seccomp *p, struct err *e)
-{
-    bool notify = p->default_action == SECCOMP_RET_USER_NOTIF || p->listener_path != NULL;
-
-    for (uint32_t i = 0; i < p->rule_count; i++)
-        notify |= p->rules[i].action == SECCOMP_RET_USER_NOTIF;
-    return notify ? err_set(e, ENOTSUP, "linux.seccomp: SCMP_ACT_NOTIFY and listenerPath are not supported yet") : 0;
 }
 
 /* --- the file of a filter ------------------------------------------------------------------------------------------- */
@@ -285,23 +278,36 @@ int seccomp_prepare(const struct config_seccomp *profile, const char *libexec, c
 {
     cleanup_fd int directory = open_cache(cache);
     struct buf text = {0};
-    int ret = check_supported(profile, e);
+    int ret = seccomp_encode(profile, &text, e);
 
     if (ret == 0)
-        ret = seccomp_encode(profile, &text, e);
-    if (ret == 0)
         ret = prepare(&text, libexec, directory, filter, e);
+    if (ret == 0 && seccomp_notifies(profile))
+        ret = seccomp_check_listener(filter, e);
     buf_done(&text);
     return ret;
 }
 
-int seccomp_load(const struct buf *filter, uint64_t flags, struct err *e)
+/* Two flags are bound to the listener: with it TSYNC must report otherwise (5.7), WAIT_KILLABLE_RECV means nothing without. */
+static uint64_t load_flags(uint64_t flags, bool listener)
+{
+    if (!listener)
+        return flags & ~(uint64_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    if ((flags & SECCOMP_FILTER_FLAG_TSYNC) != 0)
+        flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+    return flags | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+}
+
+int seccomp_load(const struct buf *filter, uint64_t flags, int *listener, struct err *e)
 {
     struct sock_fprog program = {.len = (unsigned short)(filter->len / sizeof(struct sock_filter)),
                                  .filter = (struct sock_filter *)filter->data};
+    long ret = sys.seccomp(SECCOMP_SET_MODE_FILTER, (unsigned)load_flags(flags, listener != NULL), &program);
 
-    if (sys.seccomp(SECCOMP_SET_MODE_FILTER, (unsigned)flags, &program) == 0)
-        return 0;
-    return err_sys(e, "cannot load the seccomp filter%s",
-                   errno == EINVAL ? " (a flag that this kernel does not know?)" : "");
+    if (ret < 0)
+        return err_sys(e, "cannot load the seccomp filter%s",
+                       errno == EINVAL ? " (a flag that this kernel does not know?)" : "");
+    if (listener != NULL)
+        *listener = (int)ret;
+    return 0;
 }

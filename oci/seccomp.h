@@ -13,13 +13,13 @@
 /* Appends the filter of PROFILE (struct sock_filter) to FILTER. LIBEXEC: where the `system` program is, as in worker.h.
  * CACHE: the directory whose folder "seccomp" is the cache, made if missing; NULL: /var/lib/wherry. A folder that is not
  * ours or that others may write to is not used. Nothing of the caller's but three descriptors reaches the compiler.
- * Refuses SCMP_ACT_NOTIFY and listenerPath, which are not built yet. Returns 0 or a negative errno with *E. */
+ * A filter that notifies must allow what its listener is handed over by. Returns 0 or a negative errno with *E. */
 int seccomp_prepare(const struct config_seccomp *profile, const char *libexec, const char *cache, struct buf *filter,
                     struct err *e);
 
-/* Loads FILTER into the calling thread with SECCOMP_FILTER_FLAG_* FLAGS. Safe after clone. Needs no_new_privs or
+/* Loads FILTER into the calling thread with SECCOMP_FILTER_FLAG_* FLAGS; *LISTENER, unless NULL, gets its listener. Safe after clone. Needs no_new_privs or
  * CAP_SYS_ADMIN. Returns 0 or a negative errno with *E. */
-int seccomp_load(const struct buf *filter, uint64_t flags, struct err *e);
+int seccomp_load(const struct buf *filter, uint64_t flags, int *listener, struct err *e);
 
 /* The profile as the compiler reads it, one line a word or rule:
  *     default ACTION | arch NAME | rule ACTION SYSCALL [INDEX OPERATOR VALUE VALUE2]...      (numbers in hexadecimal)

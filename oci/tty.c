@@ -3,32 +3,10 @@
 #include "base/fd.h"
 #include "oci/mount.h"
 #include "oci/path.h"
+#include "oci/socket.h"
 #include "oci/sys.h"
 #include <linux/magic.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
-int tty_connect(const char *path, struct err *e)
-{
-    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char parent[PATH_MAX];
-    int len;
-
-    snprintf(parent, sizeof parent, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 1, slash != NULL ? path : ".");
-    cleanup_fd int directory = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (directory < 0 || fd < 0)
-        return err_sys(e, "cannot reach the console socket '%s'", path);
-    /* by way of the directory's descriptor: an address holds only 107 bytes */
-    len = snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", path_of_fd(directory).text, name);
-    if (len < 0 || (size_t)len >= sizeof address.sun_path)
-        return err_set(e, ENAMETOOLONG, "the name of the console socket '%s' is too long", path);
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0)
-        return err_sys(e, "cannot connect to the console socket '%s'", path);
-    return fd_take(&fd);
-}
 
 /* Opens both ends. Returns the master. */
 static int open_pair(int root, int *slave, struct err *e)
@@ -81,20 +59,10 @@ int tty_open(int root, unsigned height, unsigned width, uid_t uid, int *slave, s
 int tty_send(int socket, int master, struct err *e)
 {
     static const char text[] = "/dev/ptmx";
-    union {
-        struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {.bytes = {0}};
-    struct iovec data = {(void *)text, sizeof text - 1};
-    struct msghdr message = {
-        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.bytes};
 
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.header), &master, sizeof master);
-    return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? err_sys(e, "cannot send the terminal over the console socket")
-                                                       : 0;
+    return socket_send_fd(socket, text, sizeof text - 1, master) < 0
+               ? err_sys(e, "cannot send the terminal over the console socket")
+               : 0;
 }
 
 int tty_become(int slave, struct err *e)

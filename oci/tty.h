@@ -8,9 +8,6 @@
 #include "base/err.h"
 #include <sys/types.h>
 
-/* Connects to the Unix socket PATH, of any length. Returns a descriptor or a negative errno with *E. */
-int tty_connect(const char *path, struct err *e);
-
 /* Opens a terminal in the devpts mounted at /dev/pts below ROOT, of HEIGHT x WIDTH characters unless they are 0, owned by
  * UID. Returns the master; *SLAVE gets the container's end. A negative errno with *E on failure. */
 int tty_open(int root, unsigned height, unsigned width, uid_t uid, int *slave, struct err *e);

@@ -26,6 +26,13 @@ $(SHIM_CLIENT): tests/e2e/shim_client.c $(BUILD)/libshim.a
 	$(TEST_LINK) -lprotobuf-c -lnettle
 -include $(SHIM_CLIENT:=.d)
 
+# what answers for a container's system calls in tests/e2e/seccomp.sh
+SECCOMP_AGENT := $(BUILD)/tests/e2e/seccomp_agent
+$(SECCOMP_AGENT): tests/e2e/seccomp_agent.c
+	@mkdir -p $(@D)
+	$(TEST_LINK)
+-include $(SECCOMP_AGENT:=.d)
+
 # what critest needs: its images' program, and the registry that they come from
 CRI_PROGRAMS := $(BUILD)/tests/cri/program $(BUILD)/tests/cri/registry
 $(CRI_PROGRAMS): $(BUILD)/tests/cri/%: tests/cri/%.c
@@ -72,11 +79,11 @@ check-fast: all $(UNIT_BIN) $(GOLDEN_BIN)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(SHIM_CLIENT) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests $(SHIM_CLIENT) $(SECCOMP_AGENT) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
-check-e2e: all guests $(SHIM_CLIENT)
+check-e2e: all guests $(SHIM_CLIENT) $(SECCOMP_AGENT)
 	@$(RUN) $(E2E)
 
 ## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)
@@ -91,7 +98,7 @@ suite-%: all guests $(SUITE_BIN) $(CRI_PROGRAMS)
 	@$(RUN) tests/$*/run.sh
 
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
-t: all guests $(UNIT_BIN)
+t: all guests $(SECCOMP_AGENT) $(UNIT_BIN)
 	@$(RUN) $(firstword $(wildcard $(T) tests/$(T) $(BUILD)/tests/$(T)) $(T))
 
 .PHONY: demo demo-installed

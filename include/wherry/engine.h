@@ -80,6 +80,15 @@ int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct
 /* Where the program libexec/wherry/engine finds what it runs: the grants in their flat form, the artifact. */
 enum { ENGINE_GRANT_FD = 3, ENGINE_ARTIFACT_FD = 4 };
 
+/* The system calls, with arguments as they occur, that the engine cannot do without whatever the module is; the last has no
+ * name. For whoever puts a filter of his own around it. */
+struct engine_call {
+    const char *name;
+    int number;
+    uint64_t arguments[6];
+};
+extern const struct engine_call engine_needed_calls[];
+
 /* Identity of this build of the engine: part of every cache key. */
 extern const char engine_build_id[];
 

@@ -1,4 +1,5 @@
 /* Terminals: from the container's own devpts, bound to its console, sent over a socket. */
+#include "oci/socket.h"
 #include "oci/tty.h"
 #include "base/fd.h"
 #include "oci/dev.h"
@@ -93,7 +94,7 @@ static void cve_2025_52565_terminals_come_from_devpts(void **state)
 
 static void connects_to_long_paths(void **state)
 {
-    char directory[] = "/tmp/wherry-tty-XXXXXX", path[400], *p = path;
+    char directory[] = "/tmp/test-tty-XXXXXX", path[400], *p = path;
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
     assert_non_null(mkdtemp(directory));
     p += snprintf(path, sizeof path, "%s", directory);
@@ -107,11 +108,11 @@ static void connects_to_long_paths(void **state)
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(fchdir(here), 0);
     snprintf(p, 10, "/socket");
-    int fd = tty_connect(path, &e);
+    int fd = socket_connect(path, "console socket", &e);
     assert_true(fd >= 0);
     close(fd);
     close(listener);
-    assert_int_equal(tty_connect(path, &e), -ECONNREFUSED);
+    assert_int_equal(socket_connect(path, "console socket", &e), -ECONNREFUSED);
     assert_int_equal(unlink(path), 0);
     for (*p = 0; strlen(path) > strlen(directory); *strrchr(path, '/') = 0)
         assert_int_equal(rmdir(path), 0);
