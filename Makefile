@@ -47,7 +47,7 @@ endif
 # --- sources, by folder ---------------------------------------------------------------------------------------------
 ENGINE_SRC := $(filter-out engine/main_%.c,$(wildcard engine/*.c engine/*/*.c engine/*/*/*.c))
 # the cache and the commands live in `wherry` alone, and need what only its libc and libraries have
-MUSL_ENGINE_SRC := $(filter-out engine/cache.c engine/digest.c engine/worker.c engine/tool.c,$(ENGINE_SRC))
+MUSL_ENGINE_SRC := $(filter-out engine/cache/%.c engine/digest.c engine/worker.c engine/worker_cgroup.c engine/tool.c,$(ENGINE_SRC))
 OCI_SRC    := $(filter-out oci/main.c oci/main_%.c oci/cmd_%.c,$(wildcard oci/*.c))
 CMD_SRC    := oci/main.c $(wildcard oci/cmd_*.c)
 SHIM_SRC   := $(filter-out shim/main.c,$(wildcard shim/*.c))

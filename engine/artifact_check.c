@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_header(int fd, struct artifact_header *header, uint64_t *file_bytes, struct err *err)
+static int read_header(int fd, union artifact_page *page, uint64_t *file_bytes, struct err *err)
 {
     struct stat st;
     ssize_t n;
@@ -13,10 +13,10 @@ static int read_header(int fd, struct artifact_header *header, uint64_t *file_by
     if (fstat(fd, &st) != 0)
         return err_sys(err, "cannot look at the artifact");
     *file_bytes = (uint64_t)st.st_size;
-    n = pread(fd, header, sizeof *header, 0);
+    n = pread(fd, page, sizeof *page, 0);
     if (n < 0)
         return err_sys(err, "cannot read the artifact");
-    return n == (ssize_t)sizeof *header ? 0 : err_set(err, ESTALE, "the artifact is truncated");
+    return n == (ssize_t)sizeof *page ? 0 : err_set(err, ESTALE, "the artifact is truncated");
 }
 
 int engine_artifact_check(int fd, const uint8_t key[32], const struct engine_options *options, struct err *err)
@@ -29,24 +29,24 @@ int engine_artifact_check(int fd, const uint8_t key[32], const struct engine_opt
         .cpu_features = engine_cpu_features(),
         .explicit_bounds_checks = o.explicit_bounds_checks,
     };
-    struct artifact_header header;
+    union artifact_page page;
     uint64_t file_bytes;
-    int status = read_header(fd, &header, &file_bytes, err);
+    int status = read_header(fd, &page, &file_bytes, err);
 
-    return status != 0 ? status : artifact_check_header(&header, file_bytes, &identity, err);
+    return status != 0 ? status : artifact_check_header(&page.header, file_bytes, &identity, err);
 }
 
 int engine_artifact_check_imports(int fd, const struct grant *grant, struct err *err)
 {
-    struct artifact_header header;
+    union artifact_page page;
     uint64_t file_bytes;
-    int status = read_header(fd, &header, &file_bytes, err);
+    int status = read_header(fd, &page, &file_bytes, err);
 
     /* Every function of preview 1 is there whatever is granted: without a grant it fails in the guest, with an
      * errno. */
-    if (status == 0 && header.unknown_import[0] != 0)
-        status = err_set(err, ENOENT, "%.*s", (int)sizeof header.unknown_import, header.unknown_import);
-    if (status == 0 && header.not_a_command[0] != 0)
-        status = err_set(err, ENOEXEC, "%.*s", (int)sizeof header.not_a_command, header.not_a_command);
+    if (status == 0 && page.header.unknown_import[0] != 0)
+        status = err_set(err, ENOENT, "%.*s", (int)sizeof page.header.unknown_import, page.header.unknown_import);
+    if (status == 0 && page.header.not_a_command[0] != 0)
+        status = err_set(err, ENOEXEC, "%.*s", (int)sizeof page.header.not_a_command, page.header.not_a_command);
     return status;
 }

@@ -32,3 +32,14 @@ void digest_bytes(const void *bytes, size_t len, uint8_t out[DIGEST_BYTES])
     sha256_update(&context, len, bytes);
     sha256_digest(&context, DIGEST_BYTES, out);
 }
+
+void digest_text(const uint8_t digest[DIGEST_BYTES], char text[2 * DIGEST_BYTES + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (int i = 0; i < DIGEST_BYTES; i++) {
+        text[2 * i] = digits[digest[i] >> 4];
+        text[2 * i + 1] = digits[digest[i] & 15];
+    }
+    text[2 * DIGEST_BYTES] = 0;
+}

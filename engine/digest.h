@@ -15,4 +15,7 @@ int digest_file(int fd, int copy_fd, uint8_t out[DIGEST_BYTES], uint64_t *size_b
 
 void digest_bytes(const void *bytes, size_t len, uint8_t out[DIGEST_BYTES]);
 
+/* DIGEST in lower-case hex. */
+void digest_text(const uint8_t digest[DIGEST_BYTES], char text[2 * DIGEST_BYTES + 1]);
+
 #endif

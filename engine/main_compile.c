@@ -5,6 +5,7 @@
  * all limits down, and finally all system calls but those for memory and for writing the result. What cannot be
  * given up for want of rights (user namespaces switched off for an ordinary user) is left: docs/SECURITY.md. */
 #include "base/fd.h"
+#include "engine/options.h"
 #include "engine/sandbox.h"
 #include "engine/worker_protocol.h"
 #include "wherry/engine.h"
@@ -20,16 +21,20 @@
 #include <sys/syscall.h>
 
 enum {
-    CPU_SECONDS = 300,
     OUR_UID_FIRST = 0x60000000, /* plus the pid: a worker cannot signal or trace another one */
     OVERFLOW_UID = 65534,
 };
-#define ADDRESS_SPACE_BYTES (UINT64_C(8) << 30)
-#define OUT_BYTES_MAX       (UINT64_C(2) << 30)
+#define OUT_BYTES_MAX (UINT64_C(2) << 30)
+
+struct limits {
+    unsigned long long memory_bytes;
+    unsigned cpu_seconds;
+};
 
 static _Noreturn void fail(const struct err *err)
 {
-    (void)fd_write_all(WORKER_REPORT_FD, err, sizeof *err);
+    const struct worker_message message = {.err = *err};
+    (void)fd_write_all(WORKER_REPORT_FD, &message, sizeof message);
     _exit(1);
 }
 
@@ -80,12 +85,14 @@ static int limit(int resource, uint64_t value, struct err *err)
     return setrlimit(resource, &wanted) == 0 ? 0 : err_sys(err, "cannot set a limit for the compile worker");
 }
 
-static int set_limits(struct err *err)
+static int set_limits(const struct limits *limits, struct err *err)
 {
+    struct rlimit cpu = {limits->cpu_seconds, limits->cpu_seconds + 1}; /* SIGXCPU before SIGKILL: it says why */
     int status;
 
-    if ((status = limit(RLIMIT_AS, ADDRESS_SPACE_BYTES, err)) != 0 ||
-        (status = limit(RLIMIT_CPU, CPU_SECONDS, err)) != 0 ||
+    if (setrlimit(RLIMIT_CPU, &cpu) != 0 && (status = limit(RLIMIT_CPU, limits->cpu_seconds, err)) != 0)
+        return status;
+    if ((status = limit(RLIMIT_AS, limits->memory_bytes, err)) != 0 ||
         (status = limit(RLIMIT_FSIZE, OUT_BYTES_MAX, err)) != 0 || (status = limit(RLIMIT_CORE, 0, err)) != 0 ||
         (status = limit(RLIMIT_NPROC, 0, err)) != 0)
         return status;
@@ -114,21 +121,20 @@ static int leave_system_calls(struct err *err)
     return sandbox_install(rules, sizeof rules / sizeof rules[0], SANDBOX_KILL, err);
 }
 
-static bool parse_arguments(char **argv, uint8_t key[32], struct engine_options *options)
+static bool parse_arguments(int argc, char **argv, uint8_t key[32], struct engine_options *options,
+                            struct limits *limits)
 {
-    unsigned byte, compiler, features, explicit_checks;
+    unsigned byte;
 
-    if (argv[0] == NULL || argv[1] == NULL || argv[2] == NULL || strlen(argv[1]) != 64)
+    if (argc != 4 || strlen(argv[1]) != 64)
         return false;
     for (int i = 0; i < 32; i++) {
         if (sscanf(argv[1] + 2 * i, "%2x", &byte) != 1)
             return false;
         key[i] = (uint8_t)byte;
     }
-    if (sscanf(argv[2], "%u,%u,%u", &compiler, &features, &explicit_checks) != 3)
-        return false;
-    *options = (struct engine_options){(enum engine_compiler)compiler, features, explicit_checks != 0};
-    return true;
+    return engine_options_parse(argv[2], options) &&
+           sscanf(argv[3], "%llu,%u", &limits->memory_bytes, &limits->cpu_seconds) == 2;
 }
 
 static const void *map_module(size_t *len, struct err *err)
@@ -152,19 +158,20 @@ static const void *map_module(size_t *len, struct err *err)
 int main(int argc, char **argv)
 {
     struct engine_options options;
+    struct limits limits;
     struct buf artifact = {0};
     struct err err = {0};
     uint8_t key[32];
     const void *bytes;
     size_t len = 0;
 
-    if (!parse_arguments(argv, key, &options)) {
+    if (!parse_arguments(argc, argv, key, &options, &limits)) {
         static const char text[] = "compile: started by wherry itself, not by people\n";
         (void)!write(2, text, sizeof text - 1);
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if ((bytes = map_module(&len, &err)) == NULL || leave_identity(&err) != 0 || set_limits(&err) != 0)
+    if ((bytes = map_module(&len, &err)) == NULL || leave_identity(&err) != 0 || set_limits(&limits, &err) != 0)
         fail(&err);
     prctl(PR_SET_DUMPABLE, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of identity clears it */

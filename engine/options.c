@@ -1,5 +1,6 @@
 /* The engine's options with their defaults: what the compiler, the cache key and an artifact's header must agree on. */
-#include "wherry/engine.h"
+#include "engine/options.h"
+#include <stdio.h>
 
 uint32_t engine_default_features(void)
 {
@@ -28,4 +29,19 @@ bool engine_needs_explicit_checks(uint64_t address_space_bytes)
 uint32_t engine_cpu_features(void)
 {
     return 0; /* the compilers use x86-64-v2 and nothing beyond it */
+}
+
+void engine_options_print(const struct engine_options *o, char text[ENGINE_OPTIONS_TEXT_BYTES])
+{
+    snprintf(text, ENGINE_OPTIONS_TEXT_BYTES, "%d,%u,%d", (int)o->compiler, o->features, o->explicit_bounds_checks);
+}
+
+bool engine_options_parse(const char *text, struct engine_options *options)
+{
+    unsigned compiler, features, explicit_checks;
+
+    if (sscanf(text, "%u,%u,%u", &compiler, &features, &explicit_checks) != 3)
+        return false;
+    *options = (struct engine_options){(enum engine_compiler)compiler, features, explicit_checks != 0};
+    return true;
 }

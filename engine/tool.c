@@ -244,8 +244,9 @@ static int run(int argc, char **argv)
 
 static int compile_file(const struct tool_options *o, int module_fd, const char *out, struct err *err)
 {
-    cleanup_fd int out_fd = -1;
     uint8_t key[DIGEST_BYTES];
+    const struct compile_request request = {.key = key, .options = &o->engine, .libexec = o->cache.libexec};
+    cleanup_fd int out_fd = -1;
     uint64_t size_bytes;
     char *temporary;
     int status = digest_file(module_fd, -1, key, &size_bytes);
@@ -257,7 +258,7 @@ static int compile_file(const struct tool_options *o, int module_fd, const char 
     out_fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (out_fd < 0)
         return err_sys(err, "%s", temporary);
-    status = compile_artifact(module_fd, key, &o->engine, out_fd, o->cache.libexec, err);
+    status = compile_artifact(&request, module_fd, out_fd, err);
     if (status == 0 && rename(temporary, out) != 0)
         status = err_sys(err, "%s", out);
     if (status != 0)

@@ -1,12 +1,23 @@
 /* Starting the compile worker (main_compile.c) and hearing what it has to say. */
 #include "wherry/worker.h"
 #include "base/fd.h"
+#include "engine/digest.h"
+#include "engine/options.h"
+#include "engine/worker_cgroup.h"
 #include "engine/worker_protocol.h"
 #include <limits.h>
+#include <linux/sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+
+enum { CPU_SECONDS = 300 };
+#define MEMORY_BYTES (UINT64_C(8) << 30)
 
 static int try_program(char *path, size_t path_bytes, const char *directory, const char *below, const char *program)
 {
@@ -41,85 +52,156 @@ int libexec_find(const char *directory, const char *program, char *path, size_t 
                    self);
 }
 
-/* The worker's descriptors in their places, its standard ones on /dev/null, everything else closed, no signal
- * blocked. */
-static int spawn(const char *path, char **argv, const int fds[3], pid_t *pid)
+/* --- starting it ---------------------------------------------------------------------------------------------- */
+
+struct worker {
+    pid_t pid;
+    int report_fd;
+    struct worker_cgroup cgroup;
+    uint64_t kills_before;
+    uint64_t memory_bytes;
+    unsigned cpu_seconds;
+};
+
+/* The worker's descriptors in their places, its standard ones on /dev/null, everything else closed, no signal blocked. */
+static _Noreturn void become_worker(const char *path, char **argv, const int fds[3])
 {
     static char *const no_environment[] = {NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     sigset_t none;
-    int status;
+    int null = open("/dev/null", O_RDWR);
 
     sigemptyset(&none);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
-    posix_spawn_file_actions_adddup2(&actions, 0, 1);
-    posix_spawn_file_actions_adddup2(&actions, 0, 2);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     for (int i = 0; i < 3; i++)
-        posix_spawn_file_actions_adddup2(&actions, fds[i], WORKER_MODULE_FD + i);
-    posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_REPORT_FD + 1);
-    status = posix_spawn(pid, path, &actions, &attributes, argv, no_environment);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return status;
+        if (dup2(fds[i], WORKER_MODULE_FD + i) < 0 || (null >= 0 && dup2(null, i) < 0))
+            _exit(127);
+    closefrom(WORKER_REPORT_FD + 1);
+    execve(path, argv, no_environment);
+    _exit(127);
 }
 
-static int worker_result(pid_t pid, int report_fd, struct err *err)
+/* A child in the cgroup, if that is one to be cloned into. *ATTACHED: it is. */
+static pid_t clone_worker(const struct worker_cgroup *cgroup, bool *attached)
 {
+    struct clone_args args = {.exit_signal = SIGCHLD};
+    long pid = -1;
+
+    if (cgroup->directory >= 0) {
+        args.flags = CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)cgroup->directory;
+        pid = syscall(SYS_clone3, &args, sizeof args);
+    }
+    *attached = pid >= 0;
+    return pid >= 0 ? (pid_t)pid : fork();
+}
+
+static int start(struct worker *worker, const char *path, char **argv, const int fds[3], struct err *err)
+{
+    bool attached;
+
+    worker->pid = clone_worker(&worker->cgroup, &attached);
+    if (worker->pid == 0)
+        become_worker(path, argv, fds);
+    if (worker->pid < 0)
+        return err_sys(err, "cannot start the compile worker %s", path);
+    if (!attached) /* the worker begins meanwhile; its own limits hold from its start */
+        worker_cgroup_attach(&worker->cgroup, worker->pid);
+    return 0;
+}
+
+/* --- how it went ---------------------------------------------------------------------------------------------- */
+
+static int killed(const struct worker *worker, int signal, struct err *err)
+{
+    if (signal == SIGXCPU)
+        return err_set(err, ETIME, "compiling the module takes more than the %u s of CPU time that it may",
+                       worker->cpu_seconds);
+    if (signal == SIGKILL && worker_cgroup_kills(&worker->cgroup) != worker->kills_before)
+        return err_set(err, ENOMEM, "compiling the module takes more memory than the limit of %s allows",
+                       worker->cgroup.path);
+    if (signal == SIGKILL)
+        return err_set(err, ECANCELED, "the compile worker was killed before it was done");
+    return err_set(err, EIO, "the compile worker died of signal %d; this is a bug in the compiler", signal);
+}
+
+static int exited(const struct worker *worker, int status, struct err *err)
+{
+    switch (status) {
+    case 0: return 0;
+    case 1: /* out_of_memory, which has nobody to tell */
+        return err_set(err, ENOMEM, "compiling the module takes more than the %llu MiB of memory that it may",
+                       (unsigned long long)worker->memory_bytes >> 20);
+    case 127: return err_set(err, ENOEXEC, "the compile worker could not be executed");
+    default: return err_set(err, EIO, "the compile worker ended with status %d", status);
+    }
+}
+
+static int wait_for(struct worker *worker, const struct compile_request *request, struct err *err)
+{
+    struct worker_message message;
     struct err said = {0};
-    ssize_t n = fd_read_full(report_fd, &said, sizeof said);
     int status;
 
-    while (waitpid(pid, &status, 0) < 0)
+    while (fd_read_full(worker->report_fd, &message, sizeof message) == (ssize_t)sizeof message) {
+        if (message.err.code > 0)
+            said = message.err;
+        else if (request->progress != NULL)
+            request->progress(request->progress_context, message.done, message.total);
+    }
+    while (waitpid(worker->pid, &status, 0) < 0)
         if (errno != EINTR)
             return err_sys(err, "cannot wait for the compile worker");
-    if (n == (ssize_t)sizeof said && said.code > 0) {
+    if (said.code > 0) {
         said.text[sizeof said.text - 1] = 0;
         return err_set(err, said.code, "%s", said.text);
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return 0;
-    if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGXCPU))
-        return err_set(
-            err, EIO, "the compile worker was killed: the module needs more memory or time to compile than is allowed");
-    if (WIFSIGNALED(status))
-        return err_set(err, EIO, "the compile worker died of signal %d; this is a bug in the compiler",
-                       WTERMSIG(status));
-    return err_set(err, EIO, "the compile worker ended with status %d", WEXITSTATUS(status));
+    return WIFSIGNALED(status) ? killed(worker, WTERMSIG(status), err) : exited(worker, WEXITSTATUS(status), err);
 }
 
-int compile_artifact(int module_fd, const uint8_t key[32], const struct engine_options *options, int out_fd,
-                     const char *libexec, struct err *err)
+/* Descriptors above the places they are moved to, so that no move overwrites what a later one needs. */
+static int place_descriptors(int module_fd, int out_fd, int fds[3], int *report_fd)
 {
-    struct engine_options o = engine_options_resolved(options);
-    char path[PATH_MAX], key_text[2 * 32 + 1], options_text[64];
-    char *argv[] = {"compile", key_text, options_text, NULL};
-    int pipes[2], fds[3], status;
-    pid_t pid;
+    int pipes[2];
 
-    if ((status = libexec_find(libexec, "compile", path, sizeof path, err)) != 0)
-        return status;
-    for (int i = 0; i < 32; i++)
-        snprintf(key_text + 2 * i, 3, "%02x", key[i]);
-    snprintf(options_text, sizeof options_text, "%d,%u,%d", (int)o.compiler, o.features, o.explicit_bounds_checks);
     if (pipe2(pipes, O_CLOEXEC) != 0)
-        return err_sys(err, "cannot make a pipe");
-    /* above the places they are moved to, so that no move overwrites what a later one needs */
+        return -errno;
+    *report_fd = pipes[0];
     fds[0] = fcntl(module_fd, F_DUPFD_CLOEXEC, WORKER_REPORT_FD + 1);
     fds[1] = fcntl(out_fd, F_DUPFD_CLOEXEC, WORKER_REPORT_FD + 1);
     fds[2] = fcntl(pipes[1], F_DUPFD_CLOEXEC, WORKER_REPORT_FD + 1);
     close(pipes[1]);
-    status = fds[0] < 0 || fds[1] < 0 || fds[2] < 0 ? EMFILE : spawn(path, argv, fds, &pid);
+    return fds[0] < 0 || fds[1] < 0 || fds[2] < 0 ? -EMFILE : 0;
+}
+
+int compile_artifact(const struct compile_request *request, int module_fd, int out_fd, struct err *err)
+{
+    struct engine_options options = engine_options_resolved(request->options);
+    struct worker worker = {
+        .report_fd = -1,
+        .memory_bytes = request->memory_bytes != 0 ? request->memory_bytes : MEMORY_BYTES,
+        .cpu_seconds = request->cpu_seconds != 0 ? request->cpu_seconds : CPU_SECONDS,
+    };
+    char path[PATH_MAX], key[2 * DIGEST_BYTES + 1], options_text[ENGINE_OPTIONS_TEXT_BYTES], limits[64];
+    char *argv[] = {"compile", key, options_text, limits, NULL};
+    int fds[3] = {-1, -1, -1}, status;
+
+    if ((status = libexec_find(request->libexec, "compile", path, sizeof path, err)) != 0)
+        return status;
+    digest_text(request->key, key);
+    engine_options_print(&options, options_text);
+    snprintf(limits, sizeof limits, "%llu,%u", (unsigned long long)worker.memory_bytes, worker.cpu_seconds);
+    worker_cgroup_open(request->slot, &worker.cgroup);
+    worker.kills_before = worker_cgroup_kills(&worker.cgroup);
+    status = place_descriptors(module_fd, out_fd, fds, &worker.report_fd);
+    if (status != 0)
+        err_set(err, -status, "cannot give the compile worker its descriptors: %s", strerror(-status));
+    else
+        status = start(&worker, path, argv, fds, err);
     for (int i = 0; i < 3; i++)
         fd_close(&fds[i]);
-    if (status != 0)
-        status = err_set(err, status, "cannot start the compile worker %s: %s", path, strerror(status));
-    else
-        status = worker_result(pid, pipes[0], err);
-    close(pipes[0]);
+    if (status == 0)
+        status = wait_for(&worker, request, err);
+    fd_close(&worker.report_fd);
+    worker_cgroup_close(&worker.cgroup);
     return status;
 }

@@ -74,11 +74,13 @@ static bool needs_explicit_checks(const struct config_process *process)
     return limit.rlim_cur != RLIM_INFINITY && engine_needs_explicit_checks(limit.rlim_cur);
 }
 
-static int answer_module(struct init *init, struct message *message, struct err *e)
+static int answer_module(struct init *init, pid_t pid, struct message *message, struct err *e)
 {
     const struct engine_options options = {.explicit_bounds_checks =
                                                needs_explicit_checks(&init->plan->config->process)};
-    const struct cache_settings settings = {.directory = init->request->cache, .libexec = init->request->libexec};
+    const struct cache_settings settings = {.directory = init->request->cache,
+                                            .libexec = init->request->libexec,
+                                            .mounts_of = init->request->module >= 0 ? 0 : pid};
     cleanup_fd int module = message->fds[0];
     cleanup_fd int artifact = -1, engine = -1;
     struct grant grant;
@@ -160,7 +162,7 @@ static int serve(struct init *init, struct state *state, pid_t pid, struct err *
         case MESSAGE_CGROUP: ret = answer(init->channel, -1, -1, e); break; /* attached before we began to serve */
         case MESSAGE_STATE: ret = answer_state(init->channel, state, e); break;
         case MESSAGE_HOOKS: ret = answer_hooks(init->channel, init->plan, state, e); break;
-        case MESSAGE_MODULE: ret = answer_module(init, &message, e); break;
+        case MESSAGE_MODULE: ret = answer_module(init, pid, &message, e); break;
         case MESSAGE_SOURCE: ret = answer_source(init, (uint32_t)message.number, pid, e); break;
         case MESSAGE_MOUNTED: ret = answer_mounted(init, state, e); break;
         case MESSAGE_LISTENER: ret = answer_listener(init, state, &message, pid, e); break;

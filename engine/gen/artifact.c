@@ -34,7 +34,9 @@ uint64_t artifact_body_digest(const void *bytes, uint64_t len)
 
 uint64_t artifact_header_checksum(const struct artifact_header *header)
 {
-    return digest(ARTIFACT_FORMAT, (const uint8_t *)header, offsetof(struct artifact_header, checksum));
+    const uint8_t *page = (const uint8_t *)header;
+    uint64_t hash = digest(ARTIFACT_FORMAT, page, offsetof(struct artifact_header, checksum));
+    return digest(hash, page + sizeof *header, ARTIFACT_PAGE_BYTES - sizeof *header);
 }
 
 static const char *foreign(const struct artifact_header *h, uint64_t file_bytes,

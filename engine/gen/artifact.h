@@ -82,9 +82,15 @@ struct artifact_header {
     uint32_t features_used;
     uint64_t module_bytes;
     struct artifact_section sections[ARTIFACT_SECTION_COUNT];
-    uint64_t checksum; /* of the header with this field zero */
+    uint64_t checksum; /* of the header's page without this field */
 };
-_Static_assert(sizeof(struct artifact_header) <= ARTIFACT_PAGE_BYTES, "the header is one page");
+
+/* The page that begins an artifact: the header, and zeros behind it. */
+union artifact_page {
+    struct artifact_header header;
+    uint8_t bytes[ARTIFACT_PAGE_BYTES];
+};
+_Static_assert(sizeof(union artifact_page) == ARTIFACT_PAGE_BYTES, "the header is one page");
 
 enum artifact_architecture { ARTIFACT_X86_64 = 1, ARTIFACT_AARCH64 = 2 };
 
@@ -169,7 +175,7 @@ struct artifact_identity {
 int artifact_write(const struct module *m, const struct code_object *code, const struct artifact_identity *identity,
                    struct buf *out, struct err *err);
 
-/* Checks that the LEN bytes at HEADER are a header of this format, build and machine for a file of FILE_BYTES.
+/* Checks that the page at HEADER is a header of this format, build and machine for a file of FILE_BYTES.
  * IDENTITY: what it must have been made for (key NULL: any; the rest is then not compared either). Returns 0 or
  * -ESTALE. */
 int artifact_check_header(const struct artifact_header *header, uint64_t file_bytes,
@@ -188,6 +194,7 @@ struct artifact {
 /* Fills A from BYTES, whose header has been checked. Returns 0 or -ESTALE. */
 int artifact_open(struct artifact *a, const void *bytes, uint64_t len, struct err *err);
 
+/* HEADER: the whole page. */
 uint64_t artifact_header_checksum(const struct artifact_header *header);
 
 /* Digest of everything behind the header, to be compared with header->body_digest at the first use after boot. */

@@ -410,8 +410,9 @@ static void lay_out(struct writer *w, struct artifact_header *header, struct buf
     buf_align(out, ARTIFACT_PAGE_BYTES);
     header->file_bytes = out->len - begin;
     header->body_digest = artifact_body_digest(out->data + begin, header->file_bytes);
-    header->checksum = artifact_header_checksum(header);
     memcpy(out->data + begin, header, sizeof *header);
+    header = (struct artifact_header *)(out->data + begin);
+    header->checksum = artifact_header_checksum(header);
 }
 
 static int check_sizes(const struct writer *w, struct err *err)

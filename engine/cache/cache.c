@@ -1,0 +1,62 @@
+/* The way of a start: which module (memo.h), is its artifact there and sound (entry.h), else make it (job.h). Where the
+ * directory cannot be used, or not be written, or code not be mapped from it, the artifact is made in memory: the start
+ * works, and costs what compiling costs. */
+#include "base/fd.h"
+#include "engine/cache/directory.h"
+#include "engine/cache/entry.h"
+#include "engine/cache/job.h"
+#include "engine/cache/memo.h"
+
+#define MODULE_BYTES_MAX (UINT64_C(1) << 30)
+
+static bool cannot_be_kept(int status)
+{
+    return status == -EROFS || status == -EACCES || status == -EPERM || status == -ENOSPC || status == -EDQUOT ||
+           status == -ENODEV || status == -ENOLCK;
+}
+
+static int open_or_make(const struct cache_entry *e, int module_fd, const struct cache_settings *settings,
+                        int *artifact_fd, bool *was_cached, struct err *err)
+{
+    int status = -ENODEV;
+
+    *was_cached = false;
+    if (e->directory != NULL && !settings->disabled) {
+        status = entry_open(e, artifact_fd, err);
+        *was_cached = status == 0;
+        if (status == -ENOENT || status == -ESTALE)
+            status = job_run(e, module_fd, settings, artifact_fd, was_cached, err);
+    }
+    if (cannot_be_kept(status))
+        status = job_run_in_memory(e, module_fd, settings, artifact_fd, err);
+    return status;
+}
+
+int cache_open_artifact(int module_fd, const struct engine_options *options, const struct cache_settings *settings,
+                        int *artifact_fd, bool *was_cached, struct err *err)
+{
+    struct cache_directory directory;
+    struct cache_entry e = {.options = engine_options_resolved(options), .kept_private = settings->kept_private};
+    uint64_t size_bytes;
+    bool ignored;
+    int status = -EAGAIN;
+
+    if (was_cached == NULL)
+        was_cached = &ignored;
+    if (cache_directory_open(settings, true, &directory, NULL) == 0)
+        e.directory = &directory;
+    /* the second time without the memo: it may be wrong about a file that changes in ways no clock shows */
+    for (int attempt = 0; attempt < 2 && status == -EAGAIN; attempt++) {
+        status =
+            memo_digest(attempt == 0 ? e.directory : NULL, module_fd, settings->mounts_of, e.key, &size_bytes, err);
+        if (status == 0 && size_bytes > MODULE_BYTES_MAX)
+            status = err_set(err, EFBIG, "the module is larger than %llu bytes", (unsigned long long)MODULE_BYTES_MAX);
+        if (status != 0)
+            break;
+        entry_name(&e);
+        status = open_or_make(&e, module_fd, settings, artifact_fd, was_cached, err);
+    }
+    if (e.directory != NULL)
+        cache_directory_close(&directory);
+    return status;
+}

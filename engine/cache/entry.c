@@ -1,0 +1,156 @@
+#include "engine/cache/entry.h"
+#include "base/fd.h"
+#include "engine/cache/fact.h"
+#include "engine/gen/artifact.h"
+#include "engine/options.h"
+#include <linux/mount.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+enum { TOUCH_SECONDS = 3600 };
+
+#ifndef SYS_open_tree
+#define SYS_open_tree 428
+#endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+
+void entry_name(struct cache_entry *e)
+{
+    char options[ENGINE_OPTIONS_TEXT_BYTES];
+    uint8_t name[DIGEST_BYTES];
+    struct buf all = {0};
+
+    engine_options_print(&e->options, options);
+    buf_put(&all, e->key, sizeof e->key);
+    buf_printf(&all, "%s,%u,%s", engine_build_id, engine_cpu_features(), options);
+    digest_bytes(all.data, all.len, name);
+    buf_done(&all);
+    digest_text(name, e->name);
+}
+
+/* --- the file ------------------------------------------------------------------------------------------------- */
+
+/* A descriptor of the file on a detached clone of the directory's mount, which is read-only for ever: /proc/self/fd
+ * of whoever gets it leads to EROFS. Needs Linux 5.12 and CAP_SYS_ADMIN; a caller without them gets -1 and opens
+ * plainly, which keeps writers away by the file's mode and owner only. */
+static int open_on_clone(const struct cache_entry *e)
+{
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                                    .attr_clr = MOUNT_ATTR_NOEXEC};
+    cleanup_fd int tree =
+        (int)syscall(SYS_open_tree, e->directory->fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+    if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
+        return -1;
+    return openat(tree, e->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
+/* O_NOATIME: a start writes nothing. Refused to whoever does not own the file, which then is not ours anyway. */
+static int open_file(const struct cache_entry *e)
+{
+    int fd = -1;
+
+    if (!e->kept_private || e->directory->no_exec)
+        fd = open_on_clone(e);
+    if (fd < 0 && errno != ENOENT && e->directory->no_exec)
+        return -ENODEV;
+    if (fd < 0)
+        fd = openat(e->directory->fd, e->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOATIME);
+    return fd < 0 ? -errno : fd;
+}
+
+const char *entry_odd_file(const struct cache_directory *d, const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode))
+        return "is no regular file";
+    if (st->st_uid != d->owner)
+        return "belongs to another user";
+    if ((st->st_mode & 07777) != 0400)
+        return "has another mode than 0400";
+    if (st->st_nlink > 1) /* 0: evicted since it was opened */
+        return "has a second link";
+    return NULL;
+}
+
+/* --- what is in it -------------------------------------------------------------------------------------------- */
+
+static int check_header(const struct cache_entry *e, int fd, const struct stat *st, struct err *err)
+{
+    const struct artifact_identity identity = {.key = e->key,
+                                               .compiler = e->options.compiler,
+                                               .features = e->options.features,
+                                               .cpu_features = engine_cpu_features(),
+                                               .explicit_bounds_checks = e->options.explicit_bounds_checks};
+    union artifact_page page;
+
+    if (pread(fd, &page, sizeof page, 0) != (ssize_t)sizeof page)
+        return err_set(err, ESTALE, "the artifact is truncated");
+    return artifact_check_header(&page.header, (uint64_t)st->st_size, &identity, err);
+}
+
+/* Reads it all. Where it cannot be mapped as code (a noexec mount, a file system without mmap) no artifact can. */
+static int check_body(int fd, const struct stat *st, struct err *err)
+{
+    size_t len = (size_t)st->st_size;
+    const struct artifact_header *header = mmap(NULL, len, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    bool intact;
+
+    if (header == MAP_FAILED)
+        return errno == ENOMEM ? err_sys(err, "cannot map the artifact")
+                               : err_set(err, ENODEV, "code cannot be mapped from the cache: %s", strerror(errno));
+    intact = artifact_body_digest(header, len) == header->body_digest;
+    munmap((void *)header, len);
+    return intact ? 0 : err_set(err, ESTALE, "the artifact is damaged");
+}
+
+static int check_body_once(const struct cache_entry *e, int fd, const struct stat *st, struct err *err)
+{
+    char value[FACT_VALUE_BYTES];
+    struct stat subject = *st;
+    int status;
+
+    subject.st_ctim = (struct timespec){0}; /* marking it as used changes that */
+    if (fact_read(e->directory, FACT_INTACT, &subject, value))
+        return 0;
+    status = check_body(fd, st, err);
+    if (status == 0)
+        fact_write(e->directory, FACT_INTACT, &subject, "intact");
+    return status;
+}
+
+/* The access time says when it was last used, to the hour: so most starts write nothing. A time in the future is that of
+ * a clock that was wrong, then or now. */
+static void mark_used(const struct cache_entry *e, const struct stat *st)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+    time_t age = time(NULL) - st->st_atim.tv_sec;
+
+    if (age > TOUCH_SECONDS || age < -TOUCH_SECONDS)
+        utimensat(e->directory->fd, e->name, times, AT_SYMLINK_NOFOLLOW);
+}
+
+int entry_open(const struct cache_entry *e, int *out, struct err *err)
+{
+    cleanup_fd int fd = open_file(e);
+    const char *odd;
+    struct stat st;
+    int status;
+
+    if (fd == -ENOENT)
+        return err_set(err, ENOENT, "it is not in the cache");
+    if (fd == -ENODEV)
+        return err_set(err, ENODEV, "code cannot be mapped from the cache: its mount is noexec");
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_set(err, ESTALE, "it cannot be opened: %s", strerror(fd < 0 ? -fd : errno));
+    if ((odd = entry_odd_file(e->directory, &st)) != NULL)
+        return err_set(err, ESTALE, "it %s", odd);
+    if ((status = check_header(e, fd, &st, err)) != 0 || (status = check_body_once(e, fd, &st, err)) != 0)
+        return status;
+    mark_used(e, &st);
+    *out = fd_take(&fd);
+    return 0;
+}

@@ -1,0 +1,29 @@
+/* One artifact of the cache: its name, and opening it only if it may be run. */
+#ifndef WHERRY_ENGINE_CACHE_ENTRY_H
+#define WHERRY_ENGINE_CACHE_ENTRY_H
+
+#include "engine/cache/directory.h"
+#include "engine/digest.h"
+
+enum { ENTRY_NAME_BYTES = 2 * DIGEST_BYTES + 1 };
+
+struct cache_entry {
+    const struct cache_directory *directory;
+    uint8_t key[DIGEST_BYTES]; /* of the module's bytes */
+    struct engine_options options;
+    bool kept_private;
+    char name[ENTRY_NAME_BYTES];
+};
+
+/* Fills in the name: the digest over everything that an artifact depends on. */
+void entry_name(struct cache_entry *entry);
+
+/* Opens the artifact, and marks it as used where the last mark is older than an hour. *FD is to be run: its owner, mode
+ * and links are as they were made, its header fits, and its body has been found intact since boot.
+ * Returns 0; -ENOENT or -ESTALE when it must be made; -ENODEV when no artifact can be run from this directory. */
+int entry_open(const struct cache_entry *entry, int *fd, struct err *err);
+
+/* Why the file FD, with the state ST, cannot be an artifact as we make them; NULL: it can. */
+const char *entry_odd_file(const struct cache_directory *directory, const struct stat *st);
+
+#endif
