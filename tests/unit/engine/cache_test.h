@@ -111,7 +111,7 @@ static int set_up(void **state)
     const char *build = getenv("BUILD");
 
     snprintf(libexec, sizeof libexec, "%s/libexec/wherry", build != NULL ? build : "build");
-    snprintf(directory, sizeof directory, "/tmp/wherry-cache-XXXXXX");
+    snprintf(directory, sizeof directory, "/tmp/cache-test-XXXXXX");
     settings = (struct cache_settings){.directory = directory, .libexec = libexec};
     return mkdtemp(directory) == NULL;
 }
