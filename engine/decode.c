@@ -5,6 +5,7 @@
  * the module's size. Bodies are only located here: their instructions are first read by the validator. */
 #include "engine/body.h"
 #include "engine/feature.h"
+#include "engine/gen/layout.h"
 #include "engine/limits.h"
 #include "engine/name.h"
 #include "base/vec.h"
@@ -277,7 +278,7 @@ static valtype *decode_valtypes(struct decoder *d, uint32_t *count, uint32_t lim
 
 static struct field_type decode_field(struct decoder *d)
 {
-    struct field_type f;
+    struct field_type f = {0};
     uint8_t code = rd_left(&d->r) != 0 ? *d->r.at : 0;
 
     if (code == VT_I8 || code == VT_I16)
@@ -291,7 +292,7 @@ static struct field_type decode_field(struct decoder *d)
 /* func, struct or array, behind its code byte. */
 static void decode_composite(struct decoder *d, struct type_def *t, uint8_t code)
 {
-    uint32_t i;
+    uint32_t i, end = OBJECT_HEADER_BYTES;
 
     t->kind = (enum type_kind)code;
     switch (code) {
@@ -310,8 +311,10 @@ static void decode_composite(struct decoder *d, struct type_def *t, uint8_t code
     default: rd_fail_at(&d->r, rd_offset(&d->r) - 1, "malformed definition type"); return;
     }
     t->fields = arena_array(&d->m->arena, struct field_type, t->field_count);
-    for (i = 0; i < t->field_count && d->r.fault == NULL; i++)
+    for (i = 0; i < t->field_count && d->r.fault == NULL; i++) {
         t->fields[i] = decode_field(d);
+        t->fields[i].offset = object_place(&end, t->fields[i].type);
+    }
 }
 
 enum { TYPE_REC = 0x4e, TYPE_SUB_FINAL = 0x4f, TYPE_SUB = 0x50 };

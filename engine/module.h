@@ -25,6 +25,7 @@ enum type_kind { TYPE_FUNC = 0x60, TYPE_STRUCT = 0x5f, TYPE_ARRAY = 0x5e };
 struct field_type {
     valtype type; /* may be packed */
     bool mutable;
+    uint32_t offset; /* in an object: gen/layout.h */
 };
 
 struct type_def {

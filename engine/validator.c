@@ -1,5 +1,6 @@
 /* The pieces that all code is validated with: failure, operands, and what immediates name. See validator.h. */
 #include "engine/validator.h"
+#include "engine/gen/layout.h"
 #include "engine/feature.h"
 #include "engine/limits.h"
 
@@ -194,7 +195,9 @@ heaptype read_heaptype(struct validator *v)
 
 /* What a failing read_type gives, so that nobody has to look. */
 static const struct type_def empty_types[] = {
-    {.kind = TYPE_FUNC}, {.kind = TYPE_STRUCT}, {.kind = TYPE_ARRAY, .fields = &(struct field_type){VT_I32, true}}};
+    {.kind = TYPE_FUNC},
+    {.kind = TYPE_STRUCT},
+    {.kind = TYPE_ARRAY, .fields = &(struct field_type){VT_I32, true, OBJECT_HEADER_BYTES}}};
 
 static const struct type_def *empty_type(enum type_kind kind)
 {

@@ -135,7 +135,10 @@ void call_indirect(struct compiler *c, uint32_t type, uint32_t table, bool tail)
     masm_load_pointer(&c->m, func, masm_at(func, offsetof(struct vm_table, elements)));
     masm_load(&c->m, VT_REF_NULL, func, (struct masm_address){func, index.reg, 2, 0});
     masm_ref_address(&c->m, func, func);
-    masm_check_func_type(&c->m, func, type, TRAP_UNINITIALIZED_ELEMENT);
+    if (c->module->types[type].final)
+        masm_check_func_type(&c->m, func, type, TRAP_UNINITIALIZED_ELEMENT);
+    else
+        cast_check_func(c, func, type, TRAP_UNINITIALIZED_ELEMENT);
     call_address(c, &c->module->types[type], TRAP_NONE, tail);
 }
 

@@ -185,7 +185,7 @@ static bool compile_instruction(struct compiler *c, enum opcode op)
     case OP_REF_IS_NULL: compile_ref_is_null(c); return true;
     case OP_REF_FUNC: compile_ref_func(c, read_u32(r)); return true;
     case OP_REF_AS_NON_NULL: compile_ref_as_non_null(c); return true;
-    default: return memory_op(c, op) || numeric_op(c, op) || vector_op(c, op) || atomic_op(c, op);
+    default: return memory_op(c, op) || numeric_op(c, op) || vector_op(c, op) || gc_op(c, op) || atomic_op(c, op);
     }
 }
 

@@ -317,6 +317,10 @@ void control_br_table(struct compiler *c);
 void control_br_on_null(struct compiler *c, uint32_t depth);
 void control_br_on_non_null(struct compiler *c, uint32_t depth);
 void control_return(struct compiler *c);
+/* The way of a branch that is taken, up to its jump; the compiler's own state stays as it was. */
+void control_go_to(struct compiler *c, uint32_t depth);
+/* Pushes the operand that V was before it was popped into O. */
+void control_push_again(struct compiler *c, const struct value *v, struct operand o);
 /* What follows cannot be reached: it is skipped up to the end or else that makes it reachable again. */
 void control_set_unreachable(struct compiler *c);
 void control_skip(struct compiler *c);
@@ -352,6 +356,11 @@ void call_builtin(struct compiler *c, enum vm_builtin builtin, uint64_t first, u
 struct masm_address memory_address(struct compiler *c, const struct memarg *arg, unsigned bytes);
 /* The same for an atomic access, which traps first of all where it is not aligned. */
 struct masm_address memory_aligned_address(struct compiler *c, const struct memarg *arg, unsigned bytes);
+/* Compiles OP if it works on structures, arrays or i31 references, or is a cast (gc.c, cast.c); false: it is none. */
+bool gc_op(struct compiler *c, enum opcode op);
+bool cast_op(struct compiler *c, enum opcode op);
+/* Traps unless the vm_func at FUNC has TYPE or a subtype of it; the first use of FUNC. */
+void cast_check_func(struct compiler *c, reg func, uint32_t type, enum trap_kind null_kind);
 /* Compiles OP if it is an atomic instruction; false: it is none. */
 bool atomic_op(struct compiler *c, enum opcode op);
 /* Compiles OP if it is a load or a store; false: it is none. */

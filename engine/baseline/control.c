@@ -284,16 +284,24 @@ void control_return(struct compiler *c)
     control_set_unreachable(c);
 }
 
+static void go_to(struct compiler *c, struct control *k)
+{
+    if (k->kind == CONTROL_FUNCTION) {
+        emit_return(c);
+    } else {
+        merge_into(c, k);
+        masm_jump(&c->m, &k->label);
+    }
+}
+
+void control_go_to(struct compiler *c, uint32_t depth)
+{
+    go_to(c, control_label(c, depth));
+}
+
 void control_br(struct compiler *c, uint32_t depth)
 {
-    struct control *k = control_label(c, depth);
-
-    if (k->kind == CONTROL_FUNCTION) {
-        control_return(c);
-        return;
-    }
-    merge_into(c, k);
-    masm_jump(&c->m, &k->label);
+    control_go_to(c, depth);
     control_set_unreachable(c);
 }
 
@@ -327,8 +335,7 @@ void control_br_if(struct compiler *c, uint32_t depth)
     branch_if(c, condition.cond, control_label(c, depth));
 }
 
-/* The operand that V was before it was popped into O. */
-static void push_again(struct compiler *c, const struct value *v, struct operand o)
+void control_push_again(struct compiler *c, const struct value *v, struct operand o)
 {
     if (v->kind == VALUE_LOCAL)
         vstack_push_local(c, v->local);
@@ -343,7 +350,7 @@ void control_br_on_null(struct compiler *c, uint32_t depth)
 
     masm_compare_const(&c->m, false, o.reg, 0);
     branch_if(c, COND_EQ, control_label(c, depth));
-    push_again(c, &v, o);
+    control_push_again(c, &v, o);
 }
 
 void control_br_on_non_null(struct compiler *c, uint32_t depth)
@@ -352,7 +359,7 @@ void control_br_on_non_null(struct compiler *c, uint32_t depth)
     struct operand o = vstack_pop(c);
 
     masm_compare_const(&c->m, false, o.reg, 0);
-    push_again(c, &v, o);
+    control_push_again(c, &v, o);
     branch_if(c, COND_NE, control_label(c, depth));
     vstack_drop(c);
 }
@@ -382,12 +389,7 @@ static void emit_table_stubs(struct compiler *c)
         if (k->table_stamp != c->table_stamps)
             continue;
         masm_bind(&c->m, &k->stub);
-        if (k->kind == CONTROL_FUNCTION) {
-            emit_return(c);
-        } else {
-            merge_into(c, k);
-            masm_jump(&c->m, &k->label);
-        }
+        go_to(c, k);
     }
 }
 

@@ -218,6 +218,10 @@ enum masm_access {
 void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from);
 void masm_memory_store(struct masm *m, enum masm_access access, struct masm_address to, reg src);
 void masm_memory_store_const(struct masm *m, enum masm_access access, struct masm_address to, int32_t value);
+/* The same for a field of an object; a fault means KIND, TRAP_NONE: there is none. */
+void masm_field_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from,
+                     enum trap_kind kind);
+void masm_field_store(struct masm *m, enum masm_access access, struct masm_address to, reg src, enum trap_kind kind);
 /* sum = a + value; traps as KIND when that needs more than 64 bits. A is not SUM. */
 void masm_add_or_trap(struct masm *m, reg sum, reg a, uint64_t value, enum trap_kind kind);
 /* Compares 64 bits with a 64-bit field in memory, a table's element count for instance. */

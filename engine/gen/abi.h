@@ -94,6 +94,15 @@ struct vm_exception {
     uint64_t values[];
 };
 
+/* What a cast needs to know of a type, by its number. */
+enum { VM_TYPE_DISPLAY = 6 };
+
+struct vm_type_row {
+    uint32_t kind;                     /* enum type_kind; 0: an object of no Wasm type */
+    uint32_t display[VM_TYPE_DISPLAY]; /* its supertype of that depth, itself included; 0: none */
+    uint32_t supertype;                /* the direct one, or 0: the way to those further down */
+};
+
 /* How an imported function is called: load r15 from `vm`, r14 from [r15], call `code`, restore both. */
 struct vm_import {
     const void *code;
@@ -132,6 +141,17 @@ enum vm_builtin {
     BUILTIN_THROW,     /* (u32 tag | u32 distance << 32): its values lie in 8-byte slots (v128: 16), the first one the
                             highest, directly below rbp - distance; does not return */
     BUILTIN_THROW_REF, /* (0, u32 reference): null traps; does not return */
+    /* Objects. "Slots" are the operands in 8-byte slots (v128: 16), the first one the highest, directly below
+     * rbp - (argument 1 >> 32); the lower half of argument 1 is the type index. */
+    BUILTIN_STRUCT_NEW,        /* (u32 type) -> u32 reference */
+    BUILTIN_ARRAY_NEW_DEFAULT, /* (u32 type, u32 length) -> u32 reference */
+    BUILTIN_ARRAY_NEW,         /* (slots: value, u32 length) -> u32 reference */
+    BUILTIN_ARRAY_NEW_DATA,    /* (u32 type | u32 segment << 32, u32 source, u32 length) -> u32 reference */
+    BUILTIN_ARRAY_NEW_ELEM,    /* the same */
+    BUILTIN_ARRAY_FILL,        /* (slots: reference, u32 at, value, u32 count) */
+    BUILTIN_ARRAY_COPY,        /* (slots: reference, u32 at, reference, u32 at, u32 count) */
+    BUILTIN_ARRAY_INIT_DATA,   /* (slots: reference, u32 at, u32 source, u32 count, u32 segment) */
+    BUILTIN_ARRAY_INIT_ELEM,   /* the same */
     BUILTIN_COUNT
 };
 
@@ -153,6 +173,7 @@ struct vm {
     struct vm_memory *memory0; /* == memories[0], one load less for memory.size and explicit bounds checks */
     void *owner;               /* struct instance *, the runtime's own view */
     struct vm_thread *thread;  /* stacks and trap state of the thread that runs this instance */
+    const struct vm_type_row *type_rows;
 };
 
 #endif

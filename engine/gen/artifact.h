@@ -104,7 +104,8 @@ struct artifact_type {
     uint16_t zero;
     uint32_t supertype, rec_first, rec_count;
     uint32_t param_count, result_count, field_count;
-    uint32_t first; /* in valtypes */
+    uint32_t first;     /* in valtypes */
+    uint32_t canonical; /* smallest type index of the module that is the same type */
 };
 
 struct artifact_func {

@@ -48,6 +48,7 @@ static void put_types(struct writer *w)
             .supertype = t->supertype,
             .rec_first = t->rec_first,
             .rec_count = t->rec_count,
+            .canonical = t->canonical,
             .param_count = t->param_count,
             .result_count = t->result_count,
             .field_count = t->field_count,

@@ -1,4 +1,5 @@
-/* Where arguments and results travel: gen/abi.h's rule as code, one walk for both compilers and the runtime.
+/* Where arguments and results travel, and where fields lie in an object: gen/abi.h's rules as code, for both compilers
+ * and the runtime.
  *
  * A struct abi_walk, zeroed, is asked once per value in order; arguments and results each need a walk of their own.
  * Slots are 8 bytes, numbered from the lowest address of their area: the argument area begins directly above the
@@ -8,6 +9,18 @@
 
 #include "engine/types.h"
 #include <stdint.h>
+
+enum { OBJECT_HEADER_BYTES = 8 }; /* struct vm_object */
+
+/* Where a field of TYPE lies in an object that is filled up to *END, which moves behind it. */
+static inline uint32_t object_place(uint32_t *end, valtype type)
+{
+    uint32_t size_bytes = valtype_size_bytes(type), align = size_bytes < 8 ? size_bytes : 8;
+    uint32_t at = (*end + align - 1) & ~(align - 1);
+
+    *end = at + size_bytes;
+    return at;
+}
 
 enum { ABI_INT_REGISTERS = 6, ABI_VECTOR_REGISTERS = 8 };
 

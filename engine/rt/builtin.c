@@ -1,5 +1,6 @@
 /* What compiled code leaves to C (enum vm_builtin). All run on the C stack; one that traps abandons the Wasm frames. */
 #include "engine/rt/copy.h"
+#include "engine/rt/object.h"
 #include "engine/rt/store.h"
 #include "engine/rt/wait.h"
 #include <string.h>
@@ -190,4 +191,13 @@ entry_builtin *const entry_builtins[BUILTIN_COUNT] = {
     [BUILTIN_MEMORY_ATOMIC_WAIT64] = builtin_memory_atomic_wait64,
     [BUILTIN_THROW] = builtin_throw,
     [BUILTIN_THROW_REF] = builtin_throw_ref,
+    [BUILTIN_STRUCT_NEW] = builtin_struct_new,
+    [BUILTIN_ARRAY_NEW_DEFAULT] = builtin_array_new_default,
+    [BUILTIN_ARRAY_NEW] = builtin_array_new,
+    [BUILTIN_ARRAY_NEW_DATA] = builtin_array_new_data,
+    [BUILTIN_ARRAY_NEW_ELEM] = builtin_array_new_elem,
+    [BUILTIN_ARRAY_FILL] = builtin_array_fill,
+    [BUILTIN_ARRAY_COPY] = builtin_array_copy,
+    [BUILTIN_ARRAY_INIT_DATA] = builtin_array_init_data,
+    [BUILTIN_ARRAY_INIT_ELEM] = builtin_array_init_elem,
 };

@@ -12,6 +12,11 @@ static int damaged(struct err *err, const char *what)
     return err_set(err, ESTALE, "the artifact is damaged: %s", what);
 }
 
+static int not_evaluated(struct err *err, int status, const char *what)
+{
+    return status == -ENOMEM ? err_set(err, ENOMEM, "out of memory for %s", what) : damaged(err, what);
+}
+
 struct limits instance_limits(const struct artifact_limits *l)
 {
     return (struct limits){
@@ -163,8 +168,10 @@ static int make_globals(struct instance *i, uint64_t first, struct err *err)
 
     for (uint64_t n = first; n < a->globals_count; n++) {
         struct global *g = &i->globals[n];
-        if (!type_is_sound(a, a->globals[n].type) || constant_evaluate(i, a->globals[n].init, &g->value) != 0)
-            return damaged(err, "a global");
+        int status =
+            type_is_sound(a, a->globals[n].type) ? constant_evaluate(i, a->globals[n].init, &g->value) : -ESTALE;
+        if (status != 0)
+            return not_evaluated(err, status, "a global");
         g->type = types_resolve(a->globals[n].type, i->vm.type_ids);
         g->mutable = a->globals[n].mutable;
         i->vm.globals[n] = &g->value;
@@ -181,9 +188,11 @@ static int make_tables(struct instance *i, uint64_t first, struct err *err)
         struct limits limits = instance_limits(&a->tables[n].limits);
         union vm_value init = {.ref = 0};
         struct table *t;
-        if (!type_is_sound(a, a->tables[n].type) ||
-            (a->tables[n].init.len != 0 && constant_evaluate(i, a->tables[n].init, &init) != 0))
-            return damaged(err, "a table");
+        status = type_is_sound(a, a->tables[n].type) ? 0 : -ESTALE;
+        if (status == 0 && a->tables[n].init.len != 0)
+            status = constant_evaluate(i, a->tables[n].init, &init);
+        if (status != 0)
+            return not_evaluated(err, status, "a table");
         status = table_new(i->store, &limits, types_resolve(a->tables[n].type, i->vm.type_ids), init.ref, &t, err);
         if (status != 0)
             return status;
@@ -222,8 +231,9 @@ static int make_element(struct instance *i, uint64_t n)
     for (uint32_t k = 0; k < e->count; k++) {
         union vm_value value;
         if (e->by_items) {
-            if (constant_evaluate(i, a->items[e->first + k], &value) != 0)
-                return -ESTALE;
+            int status = constant_evaluate(i, a->items[e->first + k], &value);
+            if (status != 0)
+                return status;
         } else {
             uint32_t index = a->indexes[e->first + k];
             if (index >= a->funcs_count)
@@ -240,7 +250,7 @@ static int make_elements(struct instance *i, struct err *err)
     for (uint64_t n = 0; n < i->artifact->elements_count; n++) {
         int status = make_element(i, n);
         if (status != 0)
-            return status == -ENOMEM ? err_set(err, ENOMEM, "out of memory") : damaged(err, "an element segment");
+            return not_evaluated(err, status, "an element segment");
     }
     return 0;
 }
@@ -252,6 +262,8 @@ int instance_new(struct store *store, const struct code *code, int image_fd, con
     uint64_t counts[5] = {0};
     int status = types_intern(&store->types, i->artifact, i->vm.type_ids, err);
 
+    for (struct instance *each = store->instances; each != NULL; each = each->next) /* the rows may have moved */
+        each->vm.type_rows = store->types.rows.data;
     if (status == 0 && take_imports(i, imports, counts) != 0)
         status = damaged(err, "an import");
     if (status != 0 || (status = make_funcs(i, err)) != 0 ||

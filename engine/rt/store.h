@@ -47,6 +47,12 @@ uint32_t heap_alloc(struct store *store, uint32_t type, uint32_t length, uint64_
 /* An exception of TAG whose values are zero; 0: as above. */
 uint32_t heap_alloc_exception(struct store *store, const struct tag *tag);
 
+/* A structure or array of the type NUMBER, all zero; 0: as above. */
+uint32_t object_new_struct(struct store *store, uint32_t number);
+uint32_t object_new_array(struct store *store, uint32_t number, uint32_t length);
+/* COUNT elements of SIZE_BYTES at TO get the VALUE that the bytes there hold. */
+void object_fill(uint8_t *to, const void *value, uint32_t size_bytes, uint64_t count);
+
 /* --- types (type.c) ------------------------------------------------------------------------------------------- */
 
 struct store_type {
@@ -56,6 +62,9 @@ struct store_type {
     uint32_t param_count, result_count, field_count;
     const valtype *types;             /* resolved, laid out as in the artifact's valtypes */
     uint32_t arg_bytes, result_bytes; /* padded areas of a function type (gen/layout.h) */
+    uint32_t size_bytes;              /* of a structure, its header included; of an array's element */
+    uint32_t *references;             /* offsets of a structure's fields that are references */
+    uint32_t reference_count;         /* an array: 1 if its elements are references */
     bool only_ints;                   /* no vector register and no slot takes part in a call, at most one result */
 };
 
@@ -69,6 +78,7 @@ struct type_group { /* an interned recursion group */
 struct type_table {
     struct arena arena;
     VEC(struct store_type) types; /* number n at n - VM_OBJECT_TYPED */
+    VEC(struct vm_type_row) rows; /* by number */
     VEC(struct type_group) groups;
     uint32_t *slots; /* open addressing, index into groups + 1 */
     uint32_t slot_count;

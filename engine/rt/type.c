@@ -97,6 +97,38 @@ static void note_call(struct store_type *t)
     t->only_ints = params.vectors + results.vectors + params.slots + results.slots == 0 && t->result_count <= 1;
 }
 
+static void note_object(struct type_table *table, struct store_type *t)
+{
+    uint32_t end = OBJECT_HEADER_BYTES;
+
+    t->references = arena_array(&table->arena, uint32_t, t->field_count);
+    for (uint32_t i = 0; i < t->field_count; i++) {
+        uint32_t at = object_place(&end, t->types[2 * i]);
+        if (valtype_is_ref(t->types[2 * i]))
+            t->references[t->reference_count++] = at;
+    }
+    t->size_bytes = t->kind == TYPE_ARRAY ? valtype_size_bytes(t->types[0]) : end;
+}
+
+/* The row of the type that comes next in TABLE. */
+static void add_row(struct type_table *table, const struct store_type *t)
+{
+    struct vm_type_row row = {.kind = t->kind, .supertype = t->supertype};
+    uint32_t depth = 0;
+
+    while (table->rows.len < VM_OBJECT_TYPED)
+        vec_push(&table->rows, (struct vm_type_row){0});
+    if (t->supertype != 0) {
+        const struct vm_type_row *super = &table->rows.data[t->supertype];
+        memcpy(row.display, super->display, sizeof row.display);
+        while (depth < VM_TYPE_DISPLAY && row.display[depth] != 0)
+            depth++;
+    }
+    if (depth < VM_TYPE_DISPLAY)
+        row.display[depth] = (uint32_t)table->rows.len;
+    vec_push(&table->rows, row);
+}
+
 /* Appends the types that SERIAL describes, numbered from FIRST. */
 static void add_types(struct type_table *table, const uint32_t *serial, uint32_t count, uint32_t first)
 {
@@ -119,6 +151,9 @@ static void add_types(struct type_table *table, const uint32_t *serial, uint32_t
         t.types = types;
         if (t.kind == TYPE_FUNC)
             note_call(&t);
+        else
+            note_object(table, &t);
+        add_row(table, &t);
         vec_push(&table->types, t);
         serial += 5 + words;
     }
@@ -162,6 +197,17 @@ static bool type_is_sound(const struct artifact *a, uint32_t i, uint32_t first, 
     return true;
 }
 
+/* The numbers of a group that is the same as an earlier one. */
+static int copy_numbers(const struct artifact *a, uint32_t first, uint32_t count, uint32_t *numbers, struct err *err)
+{
+    uint32_t canonical = a->types[first].canonical;
+
+    if (!artifact_range_fits(canonical, count, first))
+        return err_set(err, ESTALE, "the artifact is damaged: type %u", first);
+    memcpy(numbers + first, numbers + canonical, count * sizeof *numbers);
+    return 0;
+}
+
 int types_intern(struct type_table *table, const struct artifact *a, uint32_t *numbers, struct err *err)
 {
     u32_vec serial = {0};
@@ -173,6 +219,10 @@ int types_intern(struct type_table *table, const struct artifact *a, uint32_t *n
         if (count == 0 || !artifact_range_fits(first, count, a->types_count)) {
             status = err_set(err, ESTALE, "the artifact is damaged: type %u", first);
             break;
+        }
+        if (a->types[first].canonical < first) { /* its references within the group lead into the earlier one */
+            status = copy_numbers(a, first, count, numbers, err);
+            continue;
         }
         for (uint32_t i = first; i < first + count && status == 0; i++) {
             if (type_is_sound(a, i, first, count))
@@ -269,6 +319,7 @@ void types_free(struct type_table *table)
 {
     arena_free(&table->arena);
     vec_done(&table->types);
+    vec_done(&table->rows);
     vec_done(&table->groups);
     free(table->slots);
 }

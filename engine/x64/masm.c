@@ -799,7 +799,8 @@ void masm_zero_extend(struct masm *m, reg dst, reg src)
 }
 
 /* --- linear memory ------------------------------------------------------------------------------------------------ */
-void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from)
+void masm_field_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from,
+                     enum trap_kind kind)
 {
     static const uint32_t ops[] = {
         [ACCESS_8_S] = X64_MOVSX8,     [ACCESS_8_U] = X64_MOVZX8,           [ACCESS_16_S] = X64_MOVSX16,
@@ -808,8 +809,14 @@ void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg ds
         [ACCESS_V128] = X64_MOVUPS};
     bool extend = wide && (access == ACCESS_8_S || access == ACCESS_16_S || access == ACCESS_32_S);
 
-    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    if (kind != TRAP_NONE)
+        x64_site(m, kind);
     x64_rm(enc(m), ops[access] | x64_wide(extend), dst, x64_mem_of(from));
+}
+
+void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from)
+{
+    masm_field_load(m, access, wide, dst, from, TRAP_MEMORY_OUT_OF_BOUNDS);
 }
 
 static const uint32_t store_ops[] = {
@@ -818,10 +825,16 @@ static const uint32_t store_ops[] = {
     [ACCESS_64] = X64_MOV_STORE | X64_W, [ACCESS_F32] = X64_MOVS_STORE, [ACCESS_F64] = X64_MOVS_STORE ^ X64_DOUBLE,
     [ACCESS_V128] = X64_MOVUPS_STORE};
 
+void masm_field_store(struct masm *m, enum masm_access access, struct masm_address to, reg src, enum trap_kind kind)
+{
+    if (kind != TRAP_NONE)
+        x64_site(m, kind);
+    x64_rm(enc(m), store_ops[access], src, x64_mem_of(to));
+}
+
 void masm_memory_store(struct masm *m, enum masm_access access, struct masm_address to, reg src)
 {
-    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
-    x64_rm(enc(m), store_ops[access], src, x64_mem_of(to));
+    masm_field_store(m, access, to, src, TRAP_MEMORY_OUT_OF_BOUNDS);
 }
 
 void masm_memory_store_const(struct masm *m, enum masm_access access, struct masm_address to, int32_t value)

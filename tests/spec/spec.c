@@ -50,7 +50,8 @@ static int by_name(const void *a, const void *b)
 static int note_file(const char *path, const struct stat *st, int kind, struct FTW *where)
 {
     size_t len = strlen(path);
-    if (kind == FTW_F && len > 5 && strcmp(path + len - 5, ".json") == 0)
+    if (kind == FTW_F && len > 5 && strcmp(path + len - 5, ".json") == 0 &&
+        strstr(path, "/custom-descriptors/") == NULL) /* a proposal that is not ours */
         vec_push(&files, strdup(path));
     return 0;
 }
