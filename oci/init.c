@@ -10,6 +10,7 @@
 #include "oci/dev.h"
 #include "oci/environment.h"
 #include "oci/hook_stage.h"
+#include "oci/loopback.h"
 #include "oci/lsm.h"
 #include "oci/mount_cgroup.h"
 #include "oci/path.h"
@@ -275,6 +276,11 @@ static int step_propagate(struct init *in, const struct plan_step *step, struct 
     return rootfs_propagate(step->propagation, e);
 }
 
+static int step_loopback(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return loopback_up(e);
+}
+
 static int step_hostname(struct init *in, const struct plan_step *step, struct err *e)
 {
     const char *name = in->plan->config->hostname;
@@ -420,7 +426,7 @@ static int prepare_wasm(struct init *in, struct err *e)
     in->workload.artifact = message.fds[0];
     in->workload.engine = message.fds[1];
     in->workload.network = grant.network;
-    ret = workload_wasm_prepare(&grant, &in->workload, e);
+    ret = workload_wasm_prepare(&grant, in->request->listen_fds, &in->arena, &in->workload, e);
     if (ret == 0)
         ret = workload_move_fd(&in->start_fifo, e);
     return ret == 0 ? workload_move_fd(&in->result_fifo, e) : ret;
@@ -537,6 +543,7 @@ static int (*const steps[])(struct init *, const struct plan_step *, struct err 
     [PLAN_ENTER] = step_enter,
     [PLAN_TERMINAL] = step_terminal,
     [PLAN_JOIN] = step_join,
+    [PLAN_LOOPBACK] = step_loopback,
     [PLAN_ROOT] = step_root,
     [PLAN_BECOME_ROOT] = step_become_root,
     [PLAN_MOUNT] = step_mount,

@@ -13,7 +13,7 @@ struct planner {
     struct err *e;
     VEC(struct plan_step) steps;
     VEC(struct mount_entry *) cgroup_mounts; /* not yet among the steps */
-    bool in_cgroup_namespace, is_exec;
+    bool in_cgroup_namespace;
 };
 
 const char *plan_step_name(enum plan_step_kind kind)
@@ -100,6 +100,7 @@ static void plan_namespaces(struct planner *p)
     }
     plan_mount_namespace(p);
     plan_network(p);
+    add_if(p, plan->network == PLAN_NETWORK_OWN, PLAN_LOOPBACK);
 }
 
 static bool is_cgroup(const struct config_mount *m)
@@ -326,8 +327,8 @@ static void plan_process(struct planner *p)
     add(p, PLAN_CAPABILITIES);
     add_if(p, process->no_new_privileges, PLAN_NO_NEW_PRIVILEGES);
     add_if(p, late && notifies, PLAN_SECCOMP); /* the creating process hands its listener on */
-    add_if(p, !p->is_exec, PLAN_WAIT);
-    add_if(p, !p->is_exec && p->config->hooks[HOOK_START_CONTAINER].count != 0, PLAN_START_HOOKS);
+    add_if(p, !p->plan->is_exec, PLAN_WAIT);
+    add_if(p, !p->plan->is_exec && p->config->hooks[HOOK_START_CONTAINER].count != 0, PLAN_START_HOOKS);
     add_if(p, late && !notifies, PLAN_SECCOMP);
     add(p, PLAN_EXECUTE);
 }
@@ -385,12 +386,13 @@ static int plan_affinity(struct planner *p, const char *cpus)
 
 int plan_exec(const struct config *config, const char *bundle, struct arena *arena, struct plan *out, struct err *e)
 {
-    struct planner p = {.config = config, .arena = arena, .plan = out, .e = e, .is_exec = true};
+    struct planner p = {.config = config, .arena = arena, .plan = out, .e = e};
     int ret;
 
     memset(out, 0, sizeof *out);
     if (!config->process.set || config->process.args.count == 0)
         return err_set(e, EINVAL, "process.args: there must be a program to execute");
+    out->is_exec = true;
     out->config = config;
     out->bundle = bundle;
     out->rootfs =

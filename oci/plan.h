@@ -20,6 +20,7 @@
     X(ENTER, "enter")                                                                                                  \
     X(TERMINAL, "terminal")                                                                                            \
     X(JOIN, "join")                                                                                                    \
+    X(LOOPBACK, "loopback")                                                                                            \
     X(ROOT, "root")                                                                                                    \
     X(BECOME_ROOT, "become-root")                                                                                      \
     X(MOUNT, "mount")                                                                                                  \
@@ -86,6 +87,7 @@ enum plan_network { PLAN_NETWORK_HOST, PLAN_NETWORK_OWN, PLAN_NETWORK_JOINED };
 struct plan {
     const struct config *config;
     const char *bundle, *rootfs; /* absolute */
+    bool is_exec;                /* of a further process of a container that runs */
     int clone_flags;             /* new namespaces, all but the cgroup one (a step) and those that the stage makes */
     bool shares_mounts;          /* no mount namespace of its own: what is mounted is seen by others */
     const char *pid_namespace;   /* to join: by the parent around clone, since it only holds for children */

@@ -3,6 +3,7 @@
 #include "base/vec.h"
 #include "oci/path.h"
 #include "oci/sys.h"
+#include "oci/wasm_listen.h"
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -154,10 +155,30 @@ static bool has_network(const struct plan *plan)
     return plan->network != PLAN_NETWORK_HOST || (host != NULL && strcmp(host, "true") == 0);
 }
 
+/* Only the container's first process listens: a further one would find the addresses taken. */
+static int grant_sockets(struct granter *g, bool is_exec, struct grant *out)
+{
+    static const char key[] = "wherry.wasm.listen";
+    const char *text = config_annotation(g->config, key);
+    struct grant_socket *sockets;
+
+    if (text == NULL || is_exec)
+        return 0;
+    if (!out->network)
+        return err_set(g->e, EPERM,
+                       "config.json: annotations.%s: the container is in the host's network, which a module "
+                       "uses only by annotation wherry.wasm.host-network=true",
+                       key);
+    if (wasm_listen_read(text, g->arena, &sockets, &out->socket_count, g->e) < 0)
+        return err_prefix(g->e, "config.json: annotations.%s", key);
+    out->sockets = sockets;
+    return 0;
+}
+
 /* Annotations that grant or narrow, and that this runtime does not know, must not be passed over in silence. */
 static int check_annotations(const struct config *config, struct err *e)
 {
-    static const char *const known[] = {"wherry.wasm.memory-max", "wherry.wasm.host-network"};
+    static const char *const known[] = {"wherry.wasm.memory-max", "wherry.wasm.host-network", "wherry.wasm.listen"};
 
     for (uint32_t i = 0; i < config->annotations.count; i++) {
         const char *key = config->annotations.data[i].key;
@@ -192,12 +213,14 @@ int wasm_grant_make(const struct plan *plan, struct arena *arena, struct grant *
         ret = grant_covered(&g, &plan->config->readonly_paths, false);
     if (ret == 0)
         ret = read_memory_max(&g, out);
+    out->network = has_network(plan);
+    if (ret == 0)
+        ret = grant_sockets(&g, plan->is_exec, out);
     out->module_name = name != NULL ? name + 1 : process->args.data[0];
     out->args = (const char *const *)process->args.data;
     out->arg_count = process->args.count;
     grant_environment(&g, out);
     out->working_directory = process->cwd;
-    out->network = has_network(plan);
     out->reason_path = reason_path(plan->config);
     paths = arena_array(arena, struct grant_path, g.paths.len);
     memcpy(paths, g.paths.data, g.paths.len * sizeof *paths);
@@ -244,6 +267,8 @@ void wasm_grant_print(const struct grant *grant, struct buf *out)
         buf_put_u8(out, '\n');
     }
     buf_printf(out, "grant network %s\n", grant->network ? "yes" : "no");
+    for (uint32_t i = 0; i < grant->socket_count; i++)
+        buf_printf(out, "grant listen %s\n", grant->sockets[i].name);
     buf_printf(out, "grant working-directory %s\n", grant->working_directory);
     for (uint32_t i = 0; i < grant->arg_count; i++)
         buf_printf(out, "grant argument %s\n", grant->args[i]);

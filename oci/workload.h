@@ -17,6 +17,8 @@ struct workload {
     int reason;               /* grant->reason_path, opened; 0: not there */
     struct grant_path *paths; /* opened; COUNT of them */
     uint32_t path_count;
+    struct grant_socket *sockets; /* the same of what the module may accept on */
+    uint32_t socket_count;
     bool network; /* granted to the module */
 };
 
@@ -31,8 +33,10 @@ int workload_take(const struct config *config, int module, struct workload *out,
 /* Replaces the process by the program, with ENVIRONMENT (environment.h). Returns only on failure. */
 int workload_exec(const struct config *config, const struct workload *workload, char **environment, struct err *e);
 
-/* Opens what GRANT (from wasm_grant_make) names and encodes it. Descriptors are moved above those the engine expects. */
-int workload_wasm_prepare(const struct grant *grant, struct workload *workload, struct err *e);
+/* Opens what GRANT (from wasm_grant_make) names and encodes it, with the LISTEN_FDS sockets from descriptor 3 up.
+ * Descriptors are moved above those the engine expects. */
+int workload_wasm_prepare(const struct grant *grant, unsigned listen_fds, struct arena *arena,
+                          struct workload *workload, struct err *e);
 
 /* Replaces the process by the engine. Every descriptor but 0, 1, 2 and the engine's must be close-on-exec. Returns only on
  * failure. */

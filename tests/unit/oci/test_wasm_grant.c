@@ -147,6 +147,29 @@ static void network_needs_a_namespace_or_the_annotation(void **state)
     assert_true(grant.network);
 }
 
+static void sockets_by_annotation(void **state)
+{
+#define LISTEN(addresses) ", \"annotations\": {\"wherry.wasm.listen\": \"" addresses "\"}"
+    static const char *const bad[] = {LISTEN(""),        LISTEN("0"),        LISTEN("65536"),  LISTEN("80,"),
+                                      LISTEN("host:80"), LISTEN("[::1:80"),  LISTEN("::1:80"), LISTEN("1.2.3.4:"),
+                                      LISTEN("[]:80"),   LISTEN("1.2.3:80 ")};
+
+    assert_int_equal(make("", LISTEN("80"), ""), -EPERM);
+    assert_non_null(strstr(e.text, "host-network"));
+    assert_int_equal(make("", "", ""), 0);
+    assert_int_equal(grant.socket_count, 0);
+    assert_int_equal(make("", LISTEN("8080,127.0.0.1:81,[::1]:82\", \"wherry.wasm.host-network\": \"true"), ""), 0);
+    assert_int_equal(grant.socket_count, 3);
+    assert_string_equal(grant.sockets[0].name, "8080");
+    assert_string_equal(grant.sockets[2].name, "[::1]:82");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(make("", bad[i], ""), -EPERM);
+        plan.network = PLAN_NETWORK_OWN;
+        assert_int_equal(wasm_grant_make(&plan, &arena, &grant, &e), -EINVAL);
+        assert_non_null(strstr(e.text, "wherry.wasm.listen"));
+    }
+}
+
 static void few_capabilities_are_of_use(void **state)
 {
     assert_true((wasm_grant_capabilities(false) & (UINT64_C(1) << CAP_DAC_OVERRIDE)) != 0);
@@ -174,6 +197,7 @@ int main(void)
         cmocka_unit_test(what_an_opened_path_becomes),
         cmocka_unit_test(environment_is_the_configs_and_pwd),
         cmocka_unit_test(network_needs_a_namespace_or_the_annotation),
+        cmocka_unit_test(sockets_by_annotation),
         cmocka_unit_test(few_capabilities_are_of_use),
         cmocka_unit_test(annotations),
     };
