@@ -66,12 +66,13 @@ include tests/bench/bench.mk
 # Cheap first. Each entry is an executable that prints TAP or a "N passed, N failed, N skipped" line, and that skips by
 # name, with the reason, what this machine cannot do (no root, a package or a suite missing).
 FAST   := tests/layers.sh $(UNIT_BIN) $(GOLDEN_BIN) $(wildcard tests/fast/*.sh)
-SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/threads/run.sh tests/oci/run.sh tests/real/run.sh tests/cri/run.sh)
+SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/threads/run.sh tests/oci/run.sh \
+                     tests/real/run.sh tests/cri/run.sh tests/k8s/run.sh)
 E2E    := $(wildcard tests/e2e/*.sh)
 
 RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
 
-.PHONY: suite-validate check-fast check check-installed check-e2e check-vm t packages
+.PHONY: suite-validate check-fast check check-installed check-e2e check-vm check-k8s t packages
 ## check-fast   unit tests and the layers test: no root, under a minute
 check-fast: all $(UNIT_BIN) $(GOLDEN_BIN)
 	@$(RUN) $(FAST)
@@ -90,6 +91,11 @@ check-e2e: all guests $(SHIM_CLIENT) $(SECCOMP_AGENT)
 check-vm: all guests
 	@tests/packages/install build test vm
 	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/run.sh
+
+## check-k8s    a Kubernetes node over wherry: builds what it needs once (Go's toolchain, ten minutes), then runs all of tests/k8s
+check-k8s: all guests
+	@tests/k8s/build > /dev/null
+	@K8S_CASES=all TEST_TIMEOUT_S=1800 $(RUN) tests/k8s/run.sh
 
 ## suite-NAME   one outside suite: validate, spec, wasi, threads, oci, cri (its folder by SUITE=DIR, else ../shared/suites)
 suite-validate: $(SPEC_FRONT)

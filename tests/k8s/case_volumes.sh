@@ -1,0 +1,37 @@
+# Volumes of every kind, in a native and in a Wasm container: what a module reads and writes is what the pod grants.
+kubectl apply -f - > "$dir/apply.log" 2>&1 <<'END'
+{apiVersion: v1, kind: Secret, metadata: {name: word}, stringData: {password: hush}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {colour: blue, sub: part}}
+END
+volumes='[{"name": "secret", "secret": {"secretName": "word"}}, {"name": "settings", "configMap": {"name": "settings"}},
+    {"name": "memory", "emptyDir": {"medium": "Memory"}}, {"name": "scratch", "emptyDir": {}},
+    {"name": "projected", "projected": {"sources": [{"configMap": {"name": "settings"}}, {"downwardAPI": {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}}]}}]'
+mounts='[{"name": "secret", "mountPath": "/secret", "readOnly": true}, {"name": "settings", "mountPath": "/settings"},
+    {"name": "memory", "mountPath": "/memory"}, {"name": "scratch", "mountPath": "/scratch"}, {"name": "projected", "mountPath": "/projected"},
+    {"name": "scratch", "mountPath": "/read-only", "readOnly": true}, {"name": "settings", "mountPath": "/etc/part", "subPath": "sub"}]'
+for kind in $HANDLERS wasm; do
+    if [ $kind = wasm ]; then name=hello args='["--sleep"]' handler=wherry; else name=busybox args='["sleep", "1000"]' handler=$kind; fi
+    pod "volumes-$kind" $handler "$(jq -nc --arg image "localhost/$name:1" --argjson args "$args" --argjson volumes "$volumes" --argjson mounts "$mounts" '
+        {volumes: $volumes, containers: [{name: "c", image: $image, args: $args, volumeMounts: $mounts}]}')" > "$dir/apply.log"
+done
+for kind in $HANDLERS wasm; do
+    ready "volumes-$kind" > "$dir/wait.log" 2>&1
+    ok "$kind: a pod with volumes of every kind" $? "$(cat "$dir/wait.log"; kubectl describe pod "volumes-$kind" | tail -8)"
+    if [ $kind = wasm ]; then
+        reads() { kubectl exec "volumes-wasm" -- /hello.wasm --read "$1" 2>&1; }
+        writes() { kubectl exec "volumes-wasm" -- /hello.wasm --write "$1" text 2>&1; }
+    else
+        reads() { kubectl exec "volumes-$kind" -- cat "$1" 2>&1; }
+        writes() { kubectl exec "volumes-$kind" -- sh -c "echo text > $1 && echo wrote" 2>&1; }
+    fi
+    like "$kind: secret" "$(reads /secret/password)" hush
+    like "$kind: config map" "$(reads /settings/colour)" blue
+    like "$kind: projected, downward API" "$(reads /projected/name)" "volumes-$kind"
+    like "$kind: subPath of one file" "$(reads /etc/part)" part
+    like "$kind: emptyDir in memory is writable" "$(writes /memory/file)" wrote
+    like "$kind: emptyDir on disk is writable" "$(writes /scratch/file)" wrote
+    like "$kind: and seen through another mount of it" "$(reads /read-only/file)" text
+    like "$kind: which is read-only" "$(writes /read-only/file)" 'Read-only file system'
+    like "$kind: a secret is read-only" "$(writes /secret/password)" 'Read-only file system'
+done

@@ -1,0 +1,186 @@
+# Sourced by tests/k8s/run.sh: one Kubernetes node with its control plane, private to the test. The caller is already in mount,
+# network and UTS namespaces of its own and has set $dir (absolute, below build/), $programs (tests/k8s/build), $shim and
+# tests/containerd.sh's $containerd, ctr. Nothing of the machine is touched: /run, /var/lib/{kubelet,containerd} and /var/log are
+# covered, cgroups lie below one cgroup of the node, sysctls that the kubelet writes are files with the values it wants.
+#   node_prepare       mounts, network, cgroup
+#   node_containerd    configuration with handlers wherry and, where its shim is there, runc
+#   node_control_plane etcd, kube-apiserver, kube-scheduler, kube-controller-manager
+#   node_kubelet       the kubelet, until the node is Ready
+#   node_stop          everything, by pid; then the node's cgroups
+#   kubectl ARGUMENT...
+node_address=10.99.0.1
+node_cgroup=wherry-node-$$
+node_pids=
+
+kubectl() { timeout -k 1 "${KUBECTL_TIMEOUT_S:-60}" "$programs/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }
+
+# background NAME COMMAND...: its output in $dir/NAME.log, its pid in pid_NAME
+background() {
+    local name=$1
+    shift
+    "$@" > "$dir/$name.log" 2>&1 < /dev/null &
+    eval "pid_$name=$!"
+    node_pids="$! $node_pids"
+}
+
+# until_true SECONDS COMMAND...: polls
+until_true() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" > /dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.2
+    done
+}
+
+node_cgroups() { # prints the node's cgroup in every hierarchy
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+        echo "/sys/fs/cgroup/$node_cgroup"
+    else
+        local hierarchy
+        for hierarchy in /sys/fs/cgroup/*/; do
+            [ "$hierarchy" = /sys/fs/cgroup/unified/ ] || echo "$hierarchy$node_cgroup"
+        done
+    fi
+}
+
+node_cgroup_make() {
+    local cgroup
+    for cgroup in $(node_cgroups); do
+        mkdir -p "$cgroup" || return
+        if [ -e "$cgroup/cpuset.cpus" ] && [ ! -e "$cgroup/cgroup.controllers" ]; then
+            cat "$(dirname "$cgroup")/cpuset.cpus" > "$cgroup/cpuset.cpus"
+            cat "$(dirname "$cgroup")/cpuset.mems" > "$cgroup/cpuset.mems"
+        fi
+    done
+}
+
+node_prepare() {
+    local folder
+    hostname wherry-node
+    mount --make-rshared /
+    mount -t tmpfs -o mode=755 run /run || return
+    for folder in /var/lib/kubelet /var/lib/containerd /var/log; do
+        mkdir -p "$dir/node$folder" "$folder" && mount --bind "$dir/node$folder" "$folder" || return
+    done
+    mkdir -p /run/lock /run/test /var/log/pods /var/log/containers
+    echo nameserver 127.0.0.1 > "$dir/resolv.conf" && mount --bind "$dir/resolv.conf" /etc/resolv.conf
+    ip link set lo up
+    # the kubelet refuses a loopback address, the API server wants a default route
+    ip link add node0 type bridge && ip addr add $node_address/24 dev node0 && ip link set node0 up &&
+        ip route add default via 10.99.0.254 dev node0 && node_cgroup_make
+}
+
+node_runtime() { # HANDLER RUNTIME-TYPE [BINARY]
+    local table="plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.$1"
+    cat <<END
+[$table]
+  runtime_type = '$2'
+  pod_annotations = ['wherry.*', 'run.oci.handler', 'module.wasm.image/*']
+  container_annotations = ['wherry.*', 'run.oci.handler', 'module.wasm.image/*']
+  [$table.options]
+    SystemdCgroup = false
+END
+    [ -z "${3:-}" ] || echo "    BinaryName = '$3'"
+}
+
+node_containerd() {
+    mkdir -p "$dir/cni"
+    cat > "$dir/cni/10-pods.conflist" <<END
+{"cniVersion": "0.4.0", "name": "pods", "plugins": [
+  {"type": "bridge", "bridge": "pods0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
+   "ipam": {"type": "host-local", "dataDir": "/run/cni", "ranges": [[{"subnet": "10.98.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+  {"type": "loopback"}]}
+END
+    containerd_cri wherry "$shim" localhost/pause:1
+    { sed "/runtimes.wherry/,\$d" "$dir/config.toml"
+      node_runtime wherry "$shim"
+      [ -z "${runc_shim:-}" ] || node_runtime runc "$runc_shim" "$runc_program"
+      cat <<END
+[plugins.'io.containerd.cri.v1.runtime'.cni]
+  bin_dirs = ['$programs/debian/usr/lib/cni']
+  conf_dir = '$dir/cni'
+END
+    } > "$dir/config.new" && mv "$dir/config.new" "$dir/config.toml"
+    containerd_start
+}
+
+node_control_plane() {
+    openssl genrsa -out "$dir/service-account.key" 2048 2> /dev/null && openssl rsa -in "$dir/service-account.key" -pubout \
+        -out "$dir/service-account.pub" 2> /dev/null || return
+    echo 'test-token,admin,1,"system:masters"' > "$dir/tokens.csv"
+    cat > "$dir/kubeconfig" <<END
+apiVersion: v1
+kind: Config
+clusters: [{name: test, cluster: {server: "https://$node_address:6443", insecure-skip-tls-verify: true}}]
+users: [{name: admin, user: {token: test-token}}]
+contexts: [{name: test, context: {cluster: test, user: admin}}]
+current-context: test
+END
+    background etcd "$programs/debian/usr/bin/etcd" --data-dir "$dir/etcd" --listen-client-urls http://127.0.0.1:2379 \
+        --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 --unsafe-no-fsync
+    background apiserver "$programs/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --bind-address=$node_address \
+        --advertise-address=$node_address --secure-port=6443 --cert-dir="$dir/certificates" --service-cluster-ip-range=10.96.0.0/16 \
+        --token-auth-file="$dir/tokens.csv" --authorization-mode=AlwaysAllow --disable-admission-plugins=ServiceAccount \
+        --kubelet-preferred-address-types=InternalIP --service-account-issuer=https://wherry.test \
+        --service-account-key-file="$dir/service-account.pub" --service-account-signing-key-file="$dir/service-account.key"
+    until_true 120 kubectl get --raw /readyz || return
+    background scheduler "$programs/kube-scheduler" --kubeconfig="$dir/kubeconfig" --leader-elect=false --bind-address=127.0.0.1
+    background controllers "$programs/kube-controller-manager" --kubeconfig="$dir/kubeconfig" --leader-elect=false \
+        --bind-address=127.0.0.1 --service-account-private-key-file="$dir/service-account.key" --use-service-account-credentials=false
+}
+
+# The kubelet sets some sysctls of the whole machine unless they already have the value it wants: so it finds files that do.
+kubelet_exec() {
+    local setting
+    mount --make-private /proc
+    for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1; do
+        mkdir -p "$dir/sysctl/$(dirname "${setting%=*}")"
+        echo "${setting#*=}" > "$dir/sysctl/${setting%=*}"
+        mount --bind "$dir/sysctl/${setting%=*}" "/proc/sys/${setting%=*}" || exit 1
+    done
+    exec "$programs/kubelet" --config="$dir/kubelet.yaml" --kubeconfig="$dir/kubeconfig" --hostname-override=node \
+        --node-ip=$node_address --v=2
+}
+
+node_ready() {
+    [ "$(kubectl get node node -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2> /dev/null)" = True ]
+}
+
+node_kubelet() {
+    cat > "$dir/kubelet.yaml" <<END
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
+authorization: {mode: AlwaysAllow}
+cgroupDriver: cgroupfs
+cgroupRoot: /$node_cgroup
+failCgroupV1: false
+failSwapOn: false
+oomScoreAdj: 0
+maxPods: 250
+containerRuntimeEndpoint: unix:///run/test/containerd.sock
+clusterDNS: [10.96.0.10]
+clusterDomain: cluster.local
+resolvConf: ""
+enforceNodeAllocatable: [pods]
+evictionHard: {memory.available: 1Mi, nodefs.available: 1%, imagefs.available: 1%}
+syncFrequency: 5s
+END
+    export -f kubelet_exec
+    export dir programs node_address
+    background kubelet unshare -m --propagation unchanged bash -c kubelet_exec
+    until_true 120 node_ready
+}
+
+node_stop() {
+    local pid
+    for pid in ${pid_kubelet:-} ${pid_controllers:-} ${pid_scheduler:-}; do kill "$pid" 2> /dev/null && wait "$pid" 2> /dev/null; done
+    # an API server whose etcd is gone takes minutes to end by itself
+    for pid in ${pid_apiserver:-} ${pid_etcd:-}; do kill -9 "$pid" 2> /dev/null && wait "$pid" 2> /dev/null; done
+    [ -z "${containerd_pid:-}" ] || containerd_stop
+    local cgroup
+    for cgroup in $(node_cgroups); do
+        [ ! -d "$cgroup" ] || find "$cgroup" -depth -type d -exec rmdir {} \; 2> /dev/null
+    done
+}
