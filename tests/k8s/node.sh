@@ -95,14 +95,15 @@ END
     containerd_cri wherry "$shim" localhost/pause:1
     { sed "/runtimes.wherry/,\$d" "$dir/config.toml"
       node_runtime wherry "$shim"
-      [ -z "${runc_shim:-}" ] || node_runtime runc "$runc_shim" "$runc_program"
+      [ -z "${runc_shim:-}" ] || node_runtime runc io.containerd.runc.v2 "$runc_program"
       cat <<END
 [plugins.'io.containerd.cri.v1.runtime'.cni]
   bin_dirs = ['$programs/debian/usr/lib/cni']
   conf_dir = '$dir/cni'
 END
     } > "$dir/config.new" && mv "$dir/config.new" "$dir/config.toml"
-    containerd_start
+    # where a shim is found by its type's name, it must be the one of this containerd's release
+    PATH=$(dirname "$containerd"):$PATH containerd_start
 }
 
 node_control_plane() {
