@@ -9,12 +9,11 @@ static int compile_module(struct module *m, const void *bytes, size_t len, const
                           struct code_object *code, struct err *err)
 {
     struct code_options code_options = {.explicit_bounds_checks = options->explicit_bounds_checks};
-    int status;
+    int status = module_decode(m, bytes, len, options->features, err);
 
-    if ((status = module_decode(m, bytes, len, options->features, err)) != 0 ||
-        (status = module_validate(m, options->features, err)) != 0)
+    if (status != 0)
         return status;
-    return baseline_compile(m, &code_options, code, err);
+    return code_compile_module(m, options->features, &code_options, baseline_compile, options->cores, code, err);
 }
 
 int engine_compile(const void *bytes, size_t len, const uint8_t key[32], const struct engine_options *options,

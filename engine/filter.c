@@ -3,7 +3,6 @@
 #include "engine/filter.h"
 #include "engine/sandbox.h"
 #include "engine/wasi/p1_functions.h"
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -98,13 +97,6 @@ static const struct {
     {GROUP_THREAD, SYS_rseq},
 };
 
-/* A thread of this process and nothing else: no namespace, no process, no signal at its end. */
-static const struct sandbox_rule clone_rule = {
-    .number = SYS_clone,
-    .required_bits = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD,
-    .forbidden_bits = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
-                      CLONE_NEWNET | CLONE_NEWTIME | CLONE_PTRACE | CLONE_VFORK | CSIGNAL,
-};
 
 static bool begins_with(const char *text, const char *prefix)
 {
@@ -168,6 +160,6 @@ int filter_install(const struct artifact_header *header, struct err *err)
         if ((group_calls[i].group & groups) != 0)
             rules[count++] = (struct sandbox_rule){.number = group_calls[i].number};
     if ((groups & GROUP_THREAD) != 0)
-        rules[count++] = clone_rule;
+        rules[count++] = sandbox_thread_rule;
     return sandbox_install(rules, count, SANDBOX_EPERM, err);
 }

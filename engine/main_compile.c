@@ -85,7 +85,8 @@ static int limit(int resource, uint64_t value, struct err *err)
     return setrlimit(resource, &wanted) == 0 ? 0 : err_sys(err, "cannot set a limit for the compile worker");
 }
 
-static int set_limits(const struct limits *limits, struct err *err)
+/* THREADS: at once, this one included. */
+static int set_limits(const struct limits *limits, unsigned threads, struct err *err)
 {
     struct rlimit cpu = {limits->cpu_seconds, limits->cpu_seconds + 1}; /* SIGXCPU before SIGKILL: it says why */
     int status;
@@ -94,14 +95,14 @@ static int set_limits(const struct limits *limits, struct err *err)
         return status;
     if ((status = limit(RLIMIT_AS, limits->memory_bytes, err)) != 0 ||
         (status = limit(RLIMIT_FSIZE, OUT_BYTES_MAX, err)) != 0 || (status = limit(RLIMIT_CORE, 0, err)) != 0 ||
-        (status = limit(RLIMIT_NPROC, 0, err)) != 0)
+        (status = limit(RLIMIT_NPROC, threads, err)) != 0)
         return status;
     return limit(RLIMIT_NOFILE, WORKER_REPORT_FD + 1, err);
 }
 
 static int leave_system_calls(struct err *err)
 {
-    static const struct sandbox_rule rules[] = {
+    const struct sandbox_rule rules[] = {
         {SYS_mmap, 2, PROT_EXEC, 0},
         {SYS_munmap, 0, 0, 0},
         {SYS_mremap, 0, 0, 0},
@@ -110,6 +111,8 @@ static int leave_system_calls(struct err *err)
         {SYS_brk, 0, 0, 0},
         {SYS_write, 0, 0, 0},
         {SYS_exit_group, 0, 0, 0},
+        {SYS_exit, 0, 0, 0}, /* a thread's end */
+        sandbox_thread_rule,
         {SYS_futex, 0, 0, 0},
         {SYS_rt_sigprocmask, 0, 0, 0}, /* abort() */
         {SYS_rt_sigaction, 0, 0, 0},
@@ -119,6 +122,12 @@ static int leave_system_calls(struct err *err)
         {SYS_tkill, 0, 0, 0},
     };
     return sandbox_install(rules, sizeof rules / sizeof rules[0], SANDBOX_KILL, err);
+}
+
+static unsigned cores(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (unsigned)count : 1;
 }
 
 static bool parse_arguments(int argc, char **argv, uint8_t key[32], struct engine_options *options,
@@ -133,8 +142,11 @@ static bool parse_arguments(int argc, char **argv, uint8_t key[32], struct engin
             return false;
         key[i] = (uint8_t)byte;
     }
-    return engine_options_parse(argv[2], options) &&
-           sscanf(argv[3], "%llu,%u", &limits->memory_bytes, &limits->cpu_seconds) == 2;
+    if (!engine_options_parse(argv[2], options) ||
+        sscanf(argv[3], "%llu,%u", &limits->memory_bytes, &limits->cpu_seconds) != 2)
+        return false;
+    options->cores = cores();
+    return true;
 }
 
 static const void *map_module(size_t *len, struct err *err)
@@ -171,7 +183,8 @@ int main(int argc, char **argv)
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if ((bytes = map_module(&len, &err)) == NULL || leave_identity(&err) != 0 || set_limits(&limits, &err) != 0)
+    if ((bytes = map_module(&len, &err)) == NULL || leave_identity(&err) != 0 ||
+        set_limits(&limits, options.cores, &err) != 0)
         fail(&err);
     prctl(PR_SET_DUMPABLE, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of identity clears it */

@@ -4,6 +4,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -12,6 +13,13 @@
 #elif defined __aarch64__
 #define OUR_ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
+
+const struct sandbox_rule sandbox_thread_rule = {
+    .number = SYS_clone,
+    .required_bits = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD,
+    .forbidden_bits = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                      CLONE_NEWNET | CLONE_NEWTIME | CLONE_PTRACE | CLONE_VFORK | CSIGNAL,
+};
 
 enum { INSTRUCTIONS_MAX = 320 };
 

@@ -13,6 +13,9 @@ struct sandbox_rule {
     uint32_t required_bits;  /* looked at only where some are forbidden */
 };
 
+/* clone for a thread of this process and nothing else: no namespace, no process, no signal at its end. */
+extern const struct sandbox_rule sandbox_thread_rule;
+
 enum sandbox_otherwise { SANDBOX_KILL, SANDBOX_EPERM };
 
 /* Sets no_new_privs and installs the filter for the calling thread and what it starts. Returns 0 or a negative

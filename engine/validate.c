@@ -17,7 +17,7 @@ static void need_about(struct validator *v, uint32_t features, const char *what,
 {
     uint32_t missing = features & ~v->features;
 
-    v->m->features_used |= features;
+    v->features_used |= features;
     if (missing == 0 || v->failed)
         return;
     v->failed = true;
@@ -252,38 +252,62 @@ static void validate_start(struct validator *v)
 }
 
 /* --- the module --------------------------------------------------------------------------------------------------- */
-static void validate_types(struct validator *v)
+static void validate_types(struct validator *v, struct module *m)
 {
     uint32_t where = 0;
-    const char *fault = types_validate(v->m, &where);
+    const char *fault = types_validate(m, &where);
 
     if (fault != NULL)
         fail_about(v, "type", where, fault);
 }
 
-static void validate_declarations(struct validator *v)
+static void validate_all_declarations(struct validator *v)
 {
     static void (*const steps[])(struct validator *) = {
-        validate_types,   validate_funcs,    validate_tags,  validate_memories, validate_tables,
-        validate_globals, validate_elements, validate_datas, validate_exports,  validate_start};
+        validate_funcs,    validate_tags,  validate_memories, validate_tables, validate_globals,
+        validate_elements, validate_datas, validate_exports,  validate_start};
     size_t i;
 
     for (i = 0; i < sizeof steps / sizeof steps[0] && !v->failed; i++)
         steps[i](v);
 }
 
-int module_validate(struct module *m, uint32_t features, struct err *err)
+int module_validate_declarations(struct module *m, uint32_t features, struct err *err)
 {
     struct validator v;
-    struct err own;
+
+    validator_init(&v, m, features_closed(features), err);
+    validate_types(&v, m);
+    validate_all_declarations(&v);
+    validator_done(&v);
+    m->features_used |= v.features_used;
+    return v.failed ? -err->code : 0;
+}
+
+int module_validate_bodies(const struct module *m, uint32_t features, uint32_t first, uint32_t end,
+                           uint32_t *features_used, struct err *err)
+{
+    struct validator v;
     uint32_t func;
+
+    validator_init(&v, m, features_closed(features), err);
+    for (func = first; func < end && !v.failed; func++)
+        validate_body(&v, func);
+    validator_done(&v);
+    *features_used |= v.features_used;
+    return v.failed ? -err->code : 0;
+}
+
+int module_validate(struct module *m, uint32_t features, struct err *err)
+{
+    struct err own;
+    int status;
 
     if (err == NULL)
         err = &own;
-    validator_init(&v, m, features_closed(features), err);
-    validate_declarations(&v);
-    for (func = m->imported_func_count; func < m->func_count && !v.failed; func++)
-        validate_body(&v, func);
-    validator_done(&v);
-    return v.failed ? -err->code : 0;
+    status = module_validate_declarations(m, features, err);
+    if (status == 0)
+        status =
+            module_validate_bodies(m, features, m->imported_func_count, m->func_count, &m->features_used, err);
+    return status;
 }

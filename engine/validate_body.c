@@ -137,7 +137,7 @@ static inline bool are_shuffle_lanes(const uint8_t *lanes)
 }
 
 /* A vector instruction, AT behind its prefix: by its signature out of the table. */
-static struct cursor take_vector(const struct validator *v, const uint8_t *at, valtype *sp, const valtype *base)
+static struct cursor take_vector(struct validator *v, const uint8_t *at, valtype *sp, const valtype *base)
 {
     const struct opcode_info *info;
     const struct signature *s;
@@ -151,7 +151,7 @@ static struct cursor take_vector(const struct validator *v, const uint8_t *at, v
     s = &signatures[info->signature];
     if ((info->feature & ~v->features) != 0 || sp - base < s->param_count)
         return not_taken;
-    v->m->features_used |= info->feature;
+    v->features_used |= info->feature;
     switch (info->immediate) {
     case IMMEDIATE_NONE: break;
     case IMMEDIATE_V128: at += 16; break;

@@ -4,7 +4,7 @@
 #include "engine/feature.h"
 #include "engine/limits.h"
 
-void validator_init(struct validator *v, struct module *m, uint32_t features, struct err *err)
+void validator_init(struct validator *v, const struct module *m, uint32_t features, struct err *err)
 {
     *v = (struct validator){.m = m, .features = features, .err = err, .func = MODULE_NONE};
     v->locals = malloc(LIMIT_LOCALS * sizeof *v->locals);
@@ -71,7 +71,7 @@ void validator_need(struct validator *v, uint32_t features)
 {
     uint32_t missing = features & ~v->features;
 
-    v->m->features_used |= features;
+    v->features_used |= features;
     if (missing == 0 || v->failed)
         return;
     validator_fail(v, "the module needs the feature %s, which is switched off", feature_name(missing));

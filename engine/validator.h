@@ -38,8 +38,8 @@ struct late_local { /* a local without default value */
 
 struct validator {
     struct rd r; /* the code; origin: the module's first byte */
-    struct module *m;
-    uint32_t features;
+    const struct module *m; /* several validators may look at one */
+    uint32_t features, features_used;
     size_t op_at;  /* offset of the instruction being checked */
     uint32_t func; /* being checked, or MODULE_NONE */
     bool failed;
@@ -60,7 +60,7 @@ struct validator {
     bool table0_is_plain;               /* there is a table 0, of funcref with an i32 address */
 };
 
-void validator_init(struct validator *v, struct module *m, uint32_t features, struct err *err);
+void validator_init(struct validator *v, const struct module *m, uint32_t features, struct err *err);
 void validator_done(struct validator *v);
 
 /* Records a failure at the current instruction unless there is one already (a fault of v->r counts). Returns false. */

@@ -80,7 +80,7 @@ void call_function(struct compiler *c, uint32_t func, bool tail)
         merge_place(c, t->params, t->param_count, target_native.int_args, target_native.vector_args,
                     masm_at(target_native.stack, 0));
         masm_tail_leave(&c->m, args);
-        masm_tail_function(&c->m, func, module->imported_func_count);
+        masm_tail_function(&c->m, func);
         control_set_unreachable(c);
         return;
     }
@@ -88,7 +88,7 @@ void call_function(struct compiler *c, uint32_t func, bool tail)
     if (import)
         masm_call_import(&c->m, func);
     else
-        masm_call_function(&c->m, func, module->imported_func_count);
+        masm_call_function(&c->m, func);
     call_end(c, t, areas);
     if (tail)
         return_at_once(c);

@@ -265,8 +265,8 @@ static void compiler_done(struct compiler *c)
     free(c);
 }
 
-int baseline_compile(const struct module *m, const struct code_options *options, struct code_object *out,
-                     struct err *err)
+int baseline_compile(const struct module *m, const struct code_options *options, uint32_t first, uint32_t end,
+                     struct code_object *out, struct err *err)
 {
     struct compiler *c = calloc(1, sizeof *c);
     int result = 0;
@@ -276,17 +276,15 @@ int baseline_compile(const struct module *m, const struct code_options *options,
     c->module = m;
     c->options = options;
     c->err = err;
-    masm_init(&c->m, out, options->cpu_features);
+    masm_init(&c->m, out, options->cpu_features, first);
     vec_reserve(&c->homes, 1);
-    for (uint32_t i = m->imported_func_count; i < m->func_count && result == 0; i++) {
+    for (uint32_t i = first; i < end && result == 0; i++) {
         result = compile_function(c, i);
         if (result == 0)
             result = check_size(c);
     }
-    if (result == 0) {
-        vec_push(&out->entries, (uint32_t)(c->m.code.at - c->m.code.start));
-        masm_finish(&c->m, m->imported_func_count);
-    }
+    if (result == 0)
+        masm_finish(&c->m);
     compiler_done(c);
     return result;
 }

@@ -6,7 +6,7 @@
  * Only shift counts and division have fixed places, named by struct target. Apart from the compares nothing here
  * leaves flags that anybody uses, and the operations marked "keeps flags" leave those of a compare alone.
  *
- * A struct masm lives for a module. Between masm_begin and masm_end one function is emitted; traps that must be
+ * A struct masm lives for a range of functions. Between masm_begin and masm_end one function is emitted; traps that must be
  * reached by a jump are collected and put behind it, together with its constants. */
 #ifndef WHERRY_ENGINE_BASELINE_MASM_H
 #define WHERRY_ENGINE_BASELINE_MASM_H
@@ -36,10 +36,6 @@ struct masm_constant { /* in the function's pool, 16 bytes */
     uint32_t chain;
 };
 
-struct masm_call { /* to a function not compiled yet */
-    uint32_t at, func;
-};
-
 /* Opaque to the compiler but for `wasm_offset` and `try_number`, which it keeps at the instruction being compiled. */
 struct masm {
     struct { /* the same as struct x64_enc: the bytes so far */
@@ -48,10 +44,10 @@ struct masm {
     uint32_t wasm_offset;
     uint32_t try_number; /* gen/code.h: of the innermost try around it */
     uint32_t features;   /* enum target_feature bits */
+    uint32_t first_func; /* whose entry is the first in `out` */
     struct code_object *out;
     VEC(struct masm_trap) traps;
     VEC(struct masm_constant) constants;
-    VEC(struct masm_call) calls;
     VEC(struct masm_foreign_call) foreign_calls;
     uint32_t frame_patch, pop_bytes;
     struct { /* the operation that ended at `at` left the flags of `result` */
@@ -61,10 +57,10 @@ struct masm {
     } flags;
 };
 
-void masm_init(struct masm *m, struct code_object *out, uint32_t features);
-/* Resolves the calls between functions (their entries stand in out->entries by index - IMPORTED) and hands the bytes
- * over to `out`. */
-void masm_finish(struct masm *m, uint32_t imported);
+/* FIRST_FUNC: the function whose entry is out->entries[0]. */
+void masm_init(struct masm *m, struct code_object *out, uint32_t features, uint32_t first_func);
+/* Hands the bytes over to `out`. */
+void masm_finish(struct masm *m);
 void masm_done(struct masm *m);
 
 /* --- functions ---------------------------------------------------------------------------------------------------- */
@@ -270,7 +266,7 @@ void masm_vector_store_lane(struct masm *m, enum opcode op, reg a, struct masm_a
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 void masm_adjust_stack(struct masm *m, int32_t bytes); /* negative: makes room, touching every page on the way */
-void masm_call_function(struct masm *m, uint32_t func, uint32_t imported);
+void masm_call_function(struct masm *m, uint32_t func);
 /* Calls the function that the vm_import at index describes; the pinned registers are right again afterwards. */
 void masm_call_import(struct masm *m, uint32_t func);
 /* Calls the vm_func at FUNC (an address, not a reference). If null has not been ruled out, NULL_KIND is what it
@@ -280,7 +276,7 @@ void masm_call_builtin(struct masm *m, enum vm_builtin builtin);
 /* Instead of a call: leaves the frame, with the stack arguments (ARG_BYTES at the stack pointer) where the callee,
  * entered by a jump, expects them; then one of the jumps. */
 void masm_tail_leave(struct masm *m, uint32_t arg_bytes);
-void masm_tail_function(struct masm *m, uint32_t func, uint32_t imported);
+void masm_tail_function(struct masm *m, uint32_t func);
 void masm_tail_ref(struct masm *m, reg func);
 /* COND_EQ: the vm_func at FUNC belongs to the running instance. NULL_KIND as above. */
 void masm_compare_func_vm(struct masm *m, reg func, enum trap_kind null_kind);

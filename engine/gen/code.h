@@ -36,9 +36,14 @@ struct code_catch {
     uint32_t next; /* number of the clause to try next; always a later one */
 };
 
+struct code_call { /* to a function whose place is not known yet: the target fills it in (gen/target.h) */
+    uint32_t at, func;
+};
+
 struct code_object {
-    struct buf code;       /* position-independent; calls between functions of the module are resolved */
-    VEC(uint32_t) entries; /* offset of each defined function's entry, in index order; then the end of the last one */
+    struct buf code;             /* position-independent */
+    VEC(uint32_t) entries;       /* offset of each function's entry, in index order; of a whole module, then its end */
+    VEC(struct code_call) calls; /* of a whole module none: they are resolved */
     VEC(struct code_site) sites;
     VEC(struct code_call_in_try) calls_in_tries;
     VEC(struct code_try) tries;
@@ -50,15 +55,27 @@ struct code_options {
     bool explicit_bounds_checks;
 };
 
-/* The baseline compiler. M is valid. Deterministic: same module and options, same bytes. Returns 0 or a negative errno
- * (-ENOTSUP names the feature; -E2BIG a function too large for 32-bit offsets). */
-int baseline_compile(const struct module *m, const struct code_options *options, struct code_object *out,
-                     struct err *err);
+/* A compiler: the functions FIRST to END - 1 of M, which are valid, into OUT, which is empty; calls of other functions
+ * may stay open. Several threads may ask at once. Deterministic: same module, options and range, same bytes; and what
+ * comes out for a function does not depend on the range that it is compiled in, but for where it lies. Returns 0 or a
+ * negative errno (-ENOTSUP names the feature; -E2BIG code too large for 32-bit offsets). */
+typedef int code_compiler(const struct module *m, const struct code_options *options, uint32_t first, uint32_t end,
+                          struct code_object *out, struct err *err);
+code_compiler baseline_compile;
+
+enum { CODE_ALIGN = 16, CODE_FILLER = 0xcc }; /* of every function; between them (x86: int3) */
+
+/* Checks M, decoded, and compiles it with COMPILER on up to CORES threads; the outcome does not depend on their number.
+ * Bodies are validated right before they are compiled, while they are in the cache. Returns 0, what module_validate
+ * says, or what COMPILER says; of several failures that of the lowest function. */
+int code_compile_module(struct module *m, uint32_t features, const struct code_options *options,
+                        code_compiler *compiler, unsigned cores, struct code_object *out, struct err *err);
 
 static inline void code_object_done(struct code_object *o)
 {
     buf_done(&o->code);
     vec_done(&o->entries);
+    vec_done(&o->calls);
     vec_done(&o->sites);
     vec_done(&o->calls_in_tries);
     vec_done(&o->tries);

@@ -59,6 +59,9 @@ struct target {
 /* The machine that this program was built for. */
 extern const struct target target_native;
 
+/* Makes the call at offset AT of CODE (struct code_call) one of what lies at offset TARGET. */
+void target_patch_call(uint8_t *code, uint32_t at, uint32_t target);
+
 /* The features of the CPU at hand (enum target_feature bits). */
 uint32_t target_native_features(void);
 

@@ -41,19 +41,24 @@ uint32_t target_native_features(void)
 
 _Static_assert(sizeof(((struct masm *)0)->code) == sizeof(struct x64_enc), "masm.h repeats struct x64_enc");
 
-void masm_init(struct masm *m, struct code_object *out, uint32_t features)
+void masm_init(struct masm *m, struct code_object *out, uint32_t features, uint32_t first_func)
 {
     memset(m, 0, sizeof *m);
+    m->first_func = first_func;
     m->out = out;
     m->features = features;
 }
 
-void masm_finish(struct masm *m, uint32_t imported)
+void target_patch_call(uint8_t *code, uint32_t at, uint32_t target)
+{
+    uint32_t relative = target - (at + 4);
+    memcpy(code + at, &relative, sizeof relative);
+}
+
+void masm_finish(struct masm *m)
 {
     struct x64_enc *e = enc(m);
 
-    for (size_t i = 0; i < m->calls.len; i++)
-        x64_patch32(e, m->calls.data[i].at, m->out->entries.data[m->calls.data[i].func - imported]);
     m->out->code = (struct buf){e->start, (size_t)(e->at - e->start), (size_t)(e->end - e->start)};
     memset(&m->code, 0, sizeof m->code);
 }
@@ -63,7 +68,6 @@ void masm_done(struct masm *m)
     free(m->code.start);
     vec_done(&m->traps);
     vec_done(&m->constants);
-    vec_done(&m->calls);
     vec_done(&m->foreign_calls);
 }
 
@@ -81,7 +85,7 @@ static void call_site(struct masm *m)
 }
 
 /* --- functions ---------------------------------------------------------------------------------------------------- */
-enum { PAGE_BYTES = 4096, CODE_ALIGN = 16 };
+enum { PAGE_BYTES = 4096 };
 
 static void align_code(struct masm *m, uint8_t filler)
 {
@@ -100,7 +104,7 @@ uint32_t masm_begin(struct masm *m, uint32_t pop_bytes)
     struct x64_enc *e = enc(m);
     uint32_t entry;
 
-    align_code(m, 0xcc);
+    align_code(m, CODE_FILLER);
     entry = x64_offset(e);
     x64_byte(e, 0x55);
     x64_rr(e, X64_MOV | X64_W, RBP, RSP);
@@ -136,7 +140,7 @@ static void emit_constants(struct masm *m)
 
     if (m->constants.len == 0)
         return;
-    align_code(m, 0xcc);
+    align_code(m, CODE_FILLER);
     for (size_t i = 0; i < m->constants.len; i++) {
         const struct masm_constant *k = &m->constants.data[i];
         struct masm_label here = {0, k->chain};
@@ -888,17 +892,17 @@ void masm_adjust_stack(struct masm *m, int32_t bytes)
         x64_rm(e, X64_LEA | X64_W, RSP, x64_at(RSP, bytes));
 }
 
-static void refer_to_function(struct masm *m, uint32_t at, uint32_t func, uint32_t imported)
+static void refer_to_function(struct masm *m, uint32_t at, uint32_t func)
 {
-    if (func - imported < m->out->entries.len)
-        x64_patch32(enc(m), at, m->out->entries.data[func - imported]);
+    if (func - m->first_func < m->out->entries.len)
+        target_patch_call(m->code.start, at, m->out->entries.data[func - m->first_func]);
     else
-        vec_push(&m->calls, (struct masm_call){at, func});
+        vec_push(&m->out->calls, (struct code_call){at, func});
 }
 
-void masm_call_function(struct masm *m, uint32_t func, uint32_t imported)
+void masm_call_function(struct masm *m, uint32_t func)
 {
-    refer_to_function(m, x64_call32(enc(m)), func, imported);
+    refer_to_function(m, x64_call32(enc(m)), func);
     call_site(m);
 }
 
@@ -951,9 +955,9 @@ void masm_tail_leave(struct masm *m, uint32_t arg_bytes)
     x64_rr(e, X64_MOV | X64_W, RBP, X64_SCRATCH);
 }
 
-void masm_tail_function(struct masm *m, uint32_t func, uint32_t imported)
+void masm_tail_function(struct masm *m, uint32_t func)
 {
-    refer_to_function(m, x64_jmp32(enc(m)), func, imported);
+    refer_to_function(m, x64_jmp32(enc(m)), func);
 }
 
 void masm_tail_ref(struct masm *m, reg func)

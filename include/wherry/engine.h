@@ -35,6 +35,7 @@ struct engine_options {
     enum engine_compiler compiler; /* 0: the default */
     uint32_t features;             /* enum engine_feature bits; 0: the default set */
     bool explicit_bounds_checks;   /* where address space for guard regions is limited */
+    unsigned cores;                /* threads to compile with, 0: one; the artifact is the same with any number */
 };
 
 /* The features that are on unless something else is asked for. */

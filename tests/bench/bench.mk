@@ -36,3 +36,7 @@ $(BUILD)/bench/validate: tests/bench/validate.c $(BUILD)/libengine.a
 .PHONY: bench-validate
 bench-validate: $(BUILD)/bench/validate
 	@$< $(MODULES)
+
+$(BUILD)/bench/compile: tests/bench/compile.c $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -lm

@@ -859,10 +859,10 @@ static void start(struct running *r, const struct program *p, const struct code_
     struct err err = {0};
 
     emit_module(p, &r->bytes);
-    if (module_decode(&r->m, r->bytes.data, r->bytes.len, 0, &err) != 0 || module_validate(&r->m, 0, &err) != 0 ||
-        baseline_compile(&r->m, options, &r->code, &err) != 0)
+    if (module_decode(&r->m, r->bytes.data, r->bytes.len, 0, &err) != 0 ||
+        code_compile_module(&r->m, 0, options, baseline_compile, 1, &r->code, &err) != 0)
         fail_msg("%s", err.text);
-    assert_int_equal(baseline_compile(&r->m, options, &again, &err), 0);
+    assert_int_equal(code_compile_module(&r->m, 0, options, baseline_compile, 2, &again, &err), 0);
     assert_int_equal(again.code.len, r->code.code.len);
     assert_memory_equal(again.code.data, r->code.code.data, again.code.len);
     code_object_done(&again);
