@@ -29,7 +29,7 @@ struct job {
     code_compiler *compiler;
     VEC(struct part) parts;
     uint64_t body_bytes;
-    size_t next;  /* part; atomic */
+    size_t next; /* part; atomic */
     bool failed; /* some part has; later ones need not begin. Atomic */
 };
 

@@ -97,7 +97,6 @@ static const struct {
     {GROUP_THREAD, SYS_rseq},
 };
 
-
 static bool begins_with(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;

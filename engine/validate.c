@@ -263,9 +263,9 @@ static void validate_types(struct validator *v, struct module *m)
 
 static void validate_all_declarations(struct validator *v)
 {
-    static void (*const steps[])(struct validator *) = {
-        validate_funcs,    validate_tags,  validate_memories, validate_tables, validate_globals,
-        validate_elements, validate_datas, validate_exports,  validate_start};
+    static void (*const steps[])(struct validator *) = {validate_funcs,  validate_tags,    validate_memories,
+                                                        validate_tables, validate_globals, validate_elements,
+                                                        validate_datas,  validate_exports, validate_start};
     size_t i;
 
     for (i = 0; i < sizeof steps / sizeof steps[0] && !v->failed; i++)
@@ -307,7 +307,6 @@ int module_validate(struct module *m, uint32_t features, struct err *err)
         err = &own;
     status = module_validate_declarations(m, features, err);
     if (status == 0)
-        status =
-            module_validate_bodies(m, features, m->imported_func_count, m->func_count, &m->features_used, err);
+        status = module_validate_bodies(m, features, m->imported_func_count, m->func_count, &m->features_used, err);
     return status;
 }

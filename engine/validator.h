@@ -37,7 +37,7 @@ struct late_local { /* a local without default value */
 };
 
 struct validator {
-    struct rd r; /* the code; origin: the module's first byte */
+    struct rd r;            /* the code; origin: the module's first byte */
     const struct module *m; /* several validators may look at one */
     uint32_t features, features_used;
     size_t op_at;  /* offset of the instruction being checked */

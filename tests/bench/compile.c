@@ -137,8 +137,8 @@ int main(int argc, char **argv)
         else if (strcmp(argv[at], "--cores") == 0)
             cores = (unsigned)atoi(argv[at + 1]);
     }
-    printf("%-24s %8s %10s %10s %6s(%u) %10s %9s\n", "module", "code MB", "validate", "compile", "clock", cores, "artifact",
-           "peak MB");
+    printf("%-24s %8s %10s %10s %6s(%u) %10s %9s\n", "module", "code MB", "validate", "compile", "clock", cores,
+           "artifact", "peak MB");
     for (; at < argc; at++)
         same &= measure_module(argv[at], cores, rounds, shared);
     return same ? 0 : 1;
