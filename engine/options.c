@@ -42,6 +42,8 @@ bool engine_options_parse(const char *text, struct engine_options *options)
 
     if (sscanf(text, "%u,%u,%u", &compiler, &features, &explicit_checks) != 3)
         return false;
-    *options = (struct engine_options){(enum engine_compiler)compiler, features, explicit_checks != 0};
+    *options = (struct engine_options){.compiler = (enum engine_compiler)compiler,
+                                       .features = features,
+                                       .explicit_bounds_checks = explicit_checks != 0};
     return true;
 }
