@@ -87,19 +87,27 @@ static int check_empty(const struct cgroup_hierarchy *h, struct err *e)
     return 0;
 }
 
+int cgroup_check_unused(const struct cgroup *c, struct err *e)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; ret == 0 && i < c->count; i++)
+        ret = check_empty(&c->hierarchies[i], e);
+    if (ret == 0 && cgroup_is_frozen(c))
+        ret = err_set(e, EBUSY, "container's cgroup unexpectedly frozen: %s", c->hierarchies[0].directory);
+    return ret;
+}
+
 int cgroup_create(const struct cgroup *c, struct err *e)
 {
     size_t made[CGROUP_HIERARCHIES_MAX] = {0};
     unsigned count = 0;
     int ret = 0;
 
-    for (; ret == 0 && count < c->count; count++) {
+    for (; ret == 0 && count < c->count; count++)
         ret = make_hierarchy(&c->hierarchies[count], c->unified, &made[count], e);
-        if (ret == 0)
-            ret = check_empty(&c->hierarchies[count], e);
-    }
-    if (ret == 0 && cgroup_is_frozen(c))
-        ret = err_set(e, EBUSY, "container's cgroup unexpectedly frozen: %s", c->hierarchies[0].directory);
+    if (ret == 0)
+        ret = cgroup_check_unused(c, e);
     while (ret < 0 && count-- > 0)
         if (made[count] != 0)
             unmake(c->hierarchies[count].directory, made[count]);
@@ -126,17 +134,15 @@ int cgroup_set(const struct cgroup *c, const struct config_resources *r, struct 
     return set_all(c, r, r->device_count != 0, e);
 }
 
-int cgroup_make(const struct config *config, const char *id, struct arena *arena, struct cgroup *out, struct err *e)
+int cgroup_make(const struct cgroup *c, const struct config_resources *resources, struct err *e)
 {
-    int ret = cgroup_find(config->cgroups_path, id, arena, out, e);
+    int ret = cgroup_create(c, e);
 
-    if (ret == 0)
-        ret = cgroup_create(out, e);
     if (ret < 0)
         return ret;
-    ret = set_all(out, &config->resources, true, e); /* also without rules a container has only the usual devices */
+    ret = set_all(c, resources, true, e); /* also without rules a container has only the usual devices */
     if (ret < 0)
-        cgroup_remove(out, NULL);
+        cgroup_remove(c, NULL);
     return ret;
 }
 
@@ -401,7 +407,7 @@ static int check_removable(int fd, const char *directory, struct err *e)
     return 0;
 }
 
-static int remove_hierarchy(const char *directory, struct err *e)
+static int remove_hierarchy(const char *directory, int *tries, struct err *e)
 {
     cleanup_fd int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int ret;
@@ -411,11 +417,11 @@ static int remove_hierarchy(const char *directory, struct err *e)
     ret = check_removable(fd, directory, e);
     if (ret < 0)
         return ret;
-    for (int i = 0; i < REMOVE_TRIES; i++) {
+    for (int i = 0;; i++) {
         if (rmdir(directory) == 0 || errno == ENOENT)
             return 0;
         ret = -errno;
-        if (ret != -EBUSY && ret != -ENOTEMPTY)
+        if ((ret != -EBUSY && ret != -ENOTEMPTY) || --*tries < 0)
             break;
         if (i > 0) /* the first time there may only have been children in the way */
             sleep_ms(i < 7 ? 1 << i : REMOVE_WAIT_MS);
@@ -428,10 +434,10 @@ static int remove_hierarchy(const char *directory, struct err *e)
 
 int cgroup_remove(const struct cgroup *c, struct err *e)
 {
-    int ret = 0;
+    int ret = 0, tries = REMOVE_TRIES; /* shared: a process that stays is in all of them */
 
     for (unsigned i = 0; i < c->count; i++) {
-        int one = remove_hierarchy(c->hierarchies[i].directory, ret == 0 ? e : NULL);
+        int one = remove_hierarchy(c->hierarchies[i].directory, &tries, ret == 0 ? e : NULL);
         ret = ret == 0 ? one : ret;
     }
     return ret;

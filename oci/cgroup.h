@@ -18,7 +18,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct config;
 struct config_resources;
 
 enum { CGROUP_HIERARCHIES_MAX = 24 };
@@ -42,15 +41,18 @@ struct cgroup {
  * below it); without one (NULL or "") it is ID there. ".." is refused. Strings are allocated in ARENA. */
 int cgroup_find(const char *cgroups_path, const char *id, struct arena *arena, struct cgroup *out, struct err *e);
 
-/* Makes the directories, and enables on v2 the controllers on the way to them. Refuses a cgroup that has processes in
- * it or is frozen: somebody else's, or a start that would hang. On failure nothing is left. */
+/* Refuses cgroups that have processes in them or are frozen: somebody else's, or a start that would hang. */
+int cgroup_check_unused(const struct cgroup *c, struct err *e);
+
+/* Makes the directories, and enables on v2 the controllers on the way to them; refuses those in use. On failure nothing
+ * is left. */
 int cgroup_create(const struct cgroup *c, struct err *e);
 
 /* Sets what RESOURCES (linux.resources, of create or update) has; device rules only if there are any. */
 int cgroup_set(const struct cgroup *c, const struct config_resources *resources, struct err *e);
 
-/* The three together, as create wants them: the container's cgroup, made and limited. On failure nothing is left. */
-int cgroup_make(const struct config *config, const char *id, struct arena *arena, struct cgroup *out, struct err *e);
+/* Both together, as create wants them, device rules in any case. On failure nothing is left. */
+int cgroup_make(const struct cgroup *c, const struct config_resources *resources, struct err *e);
 
 /* Moves PID into every hierarchy. On v2 use cgroup_clone_fd with clone3 instead: it saves 11 ms. */
 int cgroup_attach(const struct cgroup *c, pid_t pid, struct err *e);

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { ID_MAX_BYTES = 1024, DEATH_TIMEOUT_MS = 10000 };
+enum { ID_MAX_BYTES = 1024, DEATH_TIMEOUT_MS = 10000, DEATH_LOOK_MS = 10 };
 
 int container_check_id(const char *id, struct err *e)
 {
@@ -187,11 +187,26 @@ static int create_process(struct init *init, struct state *out, struct err *e)
         if (ret < 0)
             process_kill(init->request, out->pid);
     }
-    if (ret < 0) {
-        remove_mounts(out, NULL);
-        cgroup_remove(&out->cgroup, NULL);
-    }
     return ret;
+}
+
+/* The state file is written before the first cgroup is made, so that whatever becomes of us `delete` knows what to remove.
+ * By then the cgroups are known to be nobody else's. */
+static int create_cgroup(const struct container_create *request, const struct config *config, struct arena *arena,
+                         struct state *out, struct err *e)
+{
+    bool zombie;
+    int ret = 0;
+
+    out->creator = getpid();
+    out->creator_start_time = state_start_time(out->creator, &zombie);
+    if (!request->cgroups_disabled)
+        ret = cgroup_find(config->cgroups_path, request->id, arena, &out->cgroup, e);
+    if (ret == 0)
+        ret = cgroup_check_unused(&out->cgroup, e);
+    if (ret == 0)
+        ret = state_write(request->root, out, e);
+    return ret == 0 ? cgroup_make(&out->cgroup, &config->resources, e) : ret;
 }
 
 /* What it has made in the state directory is removed by the caller on failure. */
@@ -202,6 +217,7 @@ static int create_in_directory(const struct container_create *request, const str
     struct buf filter = {0};
     struct init init = {
         .request = request, .plan = plan, .cgroup = &out->cgroup, .filter = &filter, .root = -1, .state = -1};
+    bool made;
     int ret = state_keep_config(request->root, request->id, text, e);
 
     if (ret == 0)
@@ -210,8 +226,9 @@ static int create_in_directory(const struct container_create *request, const str
         ret = make_fifo(request, "result", &result, e);
     if (ret == 0 && plan->config->seccomp.set)
         ret = seccomp_prepare(&plan->config->seccomp, request->libexec, request->cache, &filter, e);
-    if (ret == 0 && !request->cgroups_disabled)
-        ret = cgroup_make(plan->config, request->id, arena, &out->cgroup, e);
+    if (ret == 0)
+        ret = create_cgroup(request, plan->config, arena, out, e);
+    made = ret == 0;
     if (ret == 0 && plan->config->process.terminal)
         ret = console = connect_console(request, e);
     init.console = console;
@@ -219,6 +236,10 @@ static int create_in_directory(const struct container_create *request, const str
     init.result_fifo = result;
     if (ret >= 0)
         ret = create_process(&init, out, e);
+    if (ret < 0 && made) {
+        remove_mounts(out, NULL);
+        cgroup_remove(&out->cgroup, NULL);
+    }
     buf_done(&filter);
     arena_free(&init.arena);
     return ret;
@@ -281,6 +302,8 @@ static int wrong_status(enum state_status status, struct err *e)
 {
     if (status == STATE_STOPPED)
         return err_set(e, EBUSY, "cannot start a container that has stopped");
+    if (status == STATE_CREATING)
+        return err_set(e, EBUSY, "cannot start a container that is still being created");
     return err_set(e, EBUSY, "cannot start an already running container");
 }
 
@@ -351,7 +374,7 @@ static int signal_init(const struct state *state, int signal, struct err *e)
 {
     cleanup_fd int fd = state_open_pid(state);
 
-    if (fd == -ENOSYS) { /* before 5.3 */
+    if (fd < 0 && fd != -ESRCH) { /* no pidfd before 5.3, or none to be had */
         bool zombie;
         if (state_start_time(state->pid, &zombie) == state->start_time && !zombie && kill(state->pid, signal) == 0)
             return 0;
@@ -369,7 +392,7 @@ int container_kill(const char *root, const char *id, int signal, bool all, struc
     struct state state;
     int ret = state_read(root, id, &arena, &state, e);
 
-    if (ret == 0 && !all && state_status(root, &state) == STATE_STOPPED)
+    if (ret == 0 && !all && (state.pid == 0 || state_status(root, &state) == STATE_STOPPED))
         ret = err_set(e, ESRCH, "container not running");
     if (ret == 0)
         ret = all ? cgroup_kill(&state.cgroup, signal, e) : signal_init(&state, signal, e);
@@ -377,22 +400,42 @@ int container_kill(const char *root, const char *id, int signal, bool all, struc
     return ret;
 }
 
-/* Kills the init and everything else in the container, and waits until the init is gone. */
-static int end_processes(const struct state *state, struct err *e)
+/* Waits until the init, which has been killed, is dead. */
+static int await_death(const struct state *state, struct err *e)
 {
     cleanup_fd int fd = state_open_pid(state);
     struct pollfd p = {.fd = fd, .events = POLLIN};
+    bool zombie;
 
-    if (fd >= 0) {
-        if (sys.pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-            return err_sys(e, "cannot kill process %d", (int)state->pid);
+    if (fd == -ESRCH || (fd >= 0 && poll(&p, 1, DEATH_TIMEOUT_MS) > 0))
+        return 0;
+    for (int i = 0; fd < 0 && i < DEATH_TIMEOUT_MS / DEATH_LOOK_MS; i++) {
+        if (state_start_time(state->pid, &zombie) != state->start_time || zombie)
+            return 0;
+        nanosleep(&(struct timespec){.tv_nsec = DEATH_LOOK_MS * 1000000}, NULL);
+    }
+    return err_set(e, EBUSY, "process %d does not end after SIGKILL", (int)state->pid);
+}
+
+/* Kills the init and everything else in the container, and waits until the init is gone. One that is not noted yet ends by
+ * itself, because its creator does not answer any more. */
+static int end_processes(const struct state *state, struct err *e)
+{
+    int ret = state->pid == 0 ? -ESRCH : signal_init(state, SIGKILL, e);
+
+    if (ret < 0 && ret != -ESRCH)
+        return ret;
+    if (ret == 0) {
         if (cgroup_is_frozen(&state->cgroup)) /* a frozen process does not die */
             cgroup_freeze(&state->cgroup, false, NULL);
-        if (poll(&p, 1, DEATH_TIMEOUT_MS) == 0)
-            return err_set(e, EBUSY, "process %d does not end after SIGKILL", (int)state->pid);
+        ret = await_death(state, e);
+        if (ret < 0)
+            return ret;
     }
-    /* without a pid namespace of its own the container's other processes outlive the init */
-    return state->own_pid_namespace ? 0 : cgroup_kill(&state->cgroup, SIGKILL, e);
+    e->code = 0;
+    if (state->pid == 0 || state->own_pid_namespace)
+        return 0;
+    return cgroup_kill(&state->cgroup, SIGKILL, e); /* the other processes outlive the init */
 }
 
 /* A create that was killed half-way leaves a directory without a readable state. */
@@ -407,6 +450,7 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
 {
     struct arena arena = {0};
     struct state state;
+    struct err warning = {0};
     enum state_status status;
     int ret = container_check_id(id, e);
 
@@ -426,13 +470,15 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
         ret = remove_mounts(&state, e);
     if (ret == 0)
         ret = cgroup_remove(&state.cgroup, e);
+    if (ret == 0 && state.poststop.count != 0) { /* the state goes last: a delete that is killed can be repeated */
+        cleanup_fd int fd = hook_stage_open_state(&state, STATE_STOPPED, &warning);
+        if (fd >= 0) /* the container is gone whatever they say (runtime-spec, lifecycle) */
+            (void)!hook_stage_run(&state.poststop, "poststop", fd, &warning);
+    }
     if (ret == 0)
         ret = state_remove(root, id, e);
-    if (ret == 0 && state.poststop.count != 0) {
-        cleanup_fd int fd = hook_stage_open_state(&state, STATE_STOPPED, e);
-        if (fd >= 0) /* the container is gone whatever they say (runtime-spec, lifecycle) */
-            (void)!hook_stage_run(&state.poststop, "poststop", fd, e);
-    }
+    if (ret == 0 && warning.code != 0)
+        *e = warning;
     arena_free(&arena);
     return ret;
 }

@@ -4,7 +4,7 @@
 
 enum { PIDS_MORE = 64, PIDS_TRIES = 16 };
 
-/* Reads the state of a container that is not stopped. */
+/* Reads the state of a container that has an init. */
 static int read_live(const char *root, const char *id, struct arena *arena, struct state *state,
                      enum state_status *status, struct err *e)
 {
@@ -13,7 +13,7 @@ static int read_live(const char *root, const char *id, struct arena *arena, stru
     if (ret < 0)
         return ret;
     *status = state_status(root, state);
-    return *status == STATE_STOPPED ? err_set(e, ESRCH, "container not running") : 0;
+    return *status == STATE_STOPPED || *status == STATE_CREATING ? err_set(e, ESRCH, "container not running") : 0;
 }
 
 static int set_frozen(const char *root, const char *id, bool frozen, struct err *e)

@@ -18,7 +18,7 @@ static int check_status(const struct container_exec *request, const struct state
 {
     enum state_status status = state_status(request->root, state);
 
-    if (status == STATE_STOPPED)
+    if (status == STATE_STOPPED || status == STATE_CREATING)
         return err_set(e, ESRCH, "cannot exec in a stopped container: container not running");
     if (cgroup_is_frozen(&state->cgroup) && !request->ignore_paused)
         return err_set(e, EBUSY, "cannot exec in a paused container (use --ignore-paused to override)");

@@ -253,6 +253,8 @@ int process_create(struct init *init, struct state *state, struct err *e)
         return ret;
     state->pid = pid;
     state->start_time = state_start_time(pid, &zombie);
+    if (ret == 0 && state->start_time == 0) /* without it nobody could tell later that it is this process */
+        ret = err_sys(e, "cannot read when the container's init was started");
     if (ret == 0 && !init->in_cgroup) /* the init mounts meanwhile */
         ret = cgroup_attach(init->cgroup, pid, e);
     if (ret == 0)

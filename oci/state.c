@@ -80,6 +80,8 @@ static void encode(const struct state *s, struct buf *out)
     json_open(&w, '{');
     put_text(&w, "ociVersion", s->oci_version);
     put_text(&w, "id", s->id);
+    put_number(&w, "creator", s->creator);
+    put_number(&w, "creatorStartTime", (int64_t)s->creator_start_time);
     put_number(&w, "pid", s->pid);
     put_number(&w, "startTime", (int64_t)s->start_time);
     put_number(&w, "owner", s->owner);
@@ -183,6 +185,8 @@ static int decode(const struct json *root, struct arena *arena, struct state *ou
     const char *cgroup = get_text(root, "cgroup");
 
     out->oci_version = get_text(root, "ociVersion");
+    out->creator = (pid_t)get_number(root, "creator");
+    out->creator_start_time = get_number(root, "creatorStartTime");
     out->pid = (pid_t)get_number(root, "pid");
     out->start_time = get_number(root, "startTime");
     out->owner = (uid_t)get_number(root, "owner");
@@ -195,7 +199,7 @@ static int decode(const struct json *root, struct arena *arena, struct state *ou
     out->annotations = get_pairs(root, "annotations", arena);
     out->poststart = get_hooks(root, "poststart", arena);
     out->poststop = get_hooks(root, "poststop", arena);
-    if (out->pid <= 0)
+    if (out->pid < 0 || (out->pid == 0 && out->creator <= 0))
         return err_set(e, EINVAL, "it names no process");
     return cgroup_decode(cgroup, strlen(cgroup), arena, &out->cgroup, e);
 }
@@ -255,8 +259,10 @@ uint64_t state_start_time(pid_t pid, bool *zombie)
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
     len = fd < 0 ? -1 : fd_read_full(fd, text, sizeof text - 1);
-    if (len <= 0)
+    if (len <= 0) {
+        errno = len == 0 ? ESRCH : errno;
         return 0;
+    }
     text[len] = 0;
     p = strrchr(text, ')'); /* the program's name may contain anything, brackets too */
     if (p == NULL || p[1] == 0)
@@ -272,16 +278,23 @@ uint64_t state_start_time(pid_t pid, bool *zombie)
     return strtoull(p, NULL, 10);
 }
 
-static bool is_alive(const struct state *s)
+static bool is_same(pid_t pid, uint64_t start_time)
 {
     bool zombie;
-    return s->pid > 0 && state_start_time(s->pid, &zombie) == s->start_time && !zombie;
+    return pid > 0 && state_start_time(pid, &zombie) == start_time && !zombie;
+}
+
+static bool is_alive(const struct state *s)
+{
+    return is_same(s->pid, s->start_time);
 }
 
 enum state_status state_status(const char *root, const struct state *state)
 {
     char path[PATH_MAX];
 
+    if (state->pid == 0 && is_same(state->creator, state->creator_start_time))
+        return STATE_CREATING;
     if (!is_alive(state))
         return STATE_STOPPED;
     snprintf(path, sizeof path, "%s/%s/start", root, state->id);
@@ -293,10 +306,15 @@ enum state_status state_status(const char *root, const struct state *state)
 int state_open_pid(const struct state *state)
 {
     cleanup_fd int fd = (int)sys.pidfd_open(state->pid, 0);
+    uint64_t start_time;
+    bool zombie;
 
     if (fd < 0)
         return -errno;
-    return is_alive(state) ? fd_take(&fd) : -ESRCH; /* asked after the open: the descriptor holds the process */
+    start_time = state_start_time(state->pid, &zombie); /* after the open: the descriptor holds the process */
+    if (start_time == 0 && errno != ENOENT && errno != ESRCH)
+        return -errno;
+    return start_time == state->start_time && !zombie ? fd_take(&fd) : -ESRCH;
 }
 
 /* --- printing -------------------------------------------------------------------------------------------------------- */

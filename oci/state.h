@@ -5,8 +5,11 @@
  *     ROOT/ID/start        FIFO on which the init waits; `start` removes it, so it is there exactly while status is created
  *     ROOT/ID/result       FIFO on which the init reports to `start` what failed after that
  *
+ * The file is there before anything else outside the directory is made (cgroups, the init), and gone after it, so that a
+ * runtime killed anywhere leaves what `delete` can remove.
+ *
  * Whether the container runs is asked of the kernel, never stored: the init is alive if its pid still has the start time
- * that was noted, and is no zombie. Nothing is synced to the disk, because nothing of it outlives a reboot. */
+ * that was noted, and is no zombie. Without an init it is being created, or, if its creator is gone, has stopped. Nothing is synced to the disk, because nothing of it outlives a reboot. */
 #ifndef WHERRY_OCI_STATE_H
 #define WHERRY_OCI_STATE_H
 
@@ -27,7 +30,9 @@ struct state {
     const char *id, *oci_version, *bundle, *rootfs; /* paths absolute */
     const char *created;                            /* RFC 3339, nanoseconds, UTC */
     uid_t owner;
-    pid_t pid;                   /* of the init, in the caller's pid namespace */
+    pid_t creator; /* who is making it: its pid, and when that was started */
+    uint64_t creator_start_time;
+    pid_t pid;                   /* of the init, in the caller's pid namespace; 0: there is none yet */
     uint64_t start_time;         /* of the init, clock ticks since boot: field 22 of /proc/PID/stat */
     bool own_pid_namespace;      /* then the death of the init ends everything else in it */
     bool shares_mounts;          /* no mount namespace of its own: its mounts do not end with it */
@@ -57,7 +62,7 @@ enum state_status state_status(const char *root, const struct state *state);
 /* A pidfd of the init if it is still the process that was noted (pid numbers are reused), or a negative errno: -ESRCH. */
 int state_open_pid(const struct state *state);
 
-/* The start time of PID, 0 if there is no such process; *ZOMBIE says whether it is dead but not reaped. */
+/* The start time of PID, 0 with errno (ENOENT, ESRCH: there is no such process); *ZOMBIE says whether it is dead but not reaped. */
 uint64_t state_start_time(pid_t pid, bool *zombie);
 
 /* Appends the runtime-spec's state, with runc's extra fields if FULL. INDENT as json_writer's. */

@@ -39,6 +39,13 @@ $(CRI_PROGRAMS): $(BUILD)/tests/cri/%: tests/cri/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -static -o $@ $<
 
+# the program that stops a command at each of its system calls
+KILL_WALK := $(BUILD)/tests/e2e/kill_walk
+$(KILL_WALK): tests/e2e/kill_walk.c
+	@mkdir -p $(@D)
+	$(TEST_LINK)
+-include $(KILL_WALK:=.d)
+
 # the front test: the specification's suite through decoder and validator, nothing run
 SPEC_FRONT := $(BUILD)/tests/spec/front
 $(SPEC_FRONT): tests/spec/front.c $(BUILD)/libengine.a
@@ -66,13 +73,13 @@ include tests/bench/bench.mk
 # Cheap first. Each entry is an executable that prints TAP or a "N passed, N failed, N skipped" line, and that skips by
 # name, with the reason, what this machine cannot do (no root, a package or a suite missing).
 FAST   := tests/layers.sh $(UNIT_BIN) $(GOLDEN_BIN) $(wildcard tests/fast/*.sh)
-SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/threads/run.sh tests/oci/run.sh \
+SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/threads/run.sh \
                      tests/real/run.sh tests/cri/run.sh tests/k8s/run.sh)
 E2E    := $(wildcard tests/e2e/*.sh)
 
 RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
 
-.PHONY: suite-validate check-fast check check-installed check-e2e check-vm check-k8s t packages
+.PHONY: suite-validate suite-oci check-fast check check-installed check-e2e check-vm check-k8s t packages
 ## check-fast   unit tests and the layers test: no root, under a minute
 check-fast: all $(UNIT_BIN) $(GOLDEN_BIN)
 	@$(RUN) $(FAST)
@@ -80,15 +87,15 @@ check-fast: all $(UNIT_BIN) $(GOLDEN_BIN)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(SHIM_CLIENT) $(SECCOMP_AGENT) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests $(SHIM_CLIENT) $(SECCOMP_AGENT) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
-check-e2e: all guests $(SHIM_CLIENT) $(SECCOMP_AGENT)
+check-e2e: all guests $(SHIM_CLIENT) $(SECCOMP_AGENT) $(KILL_WALK)
 	@$(RUN) $(E2E)
 
 ## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)
-check-vm: all guests
+check-vm: all guests $(KILL_WALK)
 	@tests/packages/install build test vm
 	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/run.sh
 
@@ -100,11 +107,15 @@ check-k8s: all guests
 ## suite-NAME   one outside suite: validate, spec, wasi, threads, oci, cri (its folder by SUITE=DIR, else ../shared/suites)
 suite-validate: $(SPEC_FRONT)
 	@$(RUN) tests/spec/validate.sh
+# with the results of runc and crun beside ours
+suite-oci: all
+	@RUNTIMES="$${RUNTIMES:-wherry runc crun}" TEST_TIMEOUT_S=7200 $(RUN) tests/oci/run.sh; status=$$?; \
+	sed -n 's/^# \(.* with .*: .*passed\)/\1/p' $(BUILD)/tests/logs/tests-oci-run.sh.log; exit $$status
 suite-%: all guests $(SUITE_BIN) $(CRI_PROGRAMS)
 	@$(RUN) tests/$*/run.sh
 
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
-t: all guests $(SECCOMP_AGENT) $(UNIT_BIN)
+t: all guests $(SECCOMP_AGENT) $(KILL_WALK) $(UNIT_BIN)
 	@$(RUN) $(firstword $(wildcard $(T) tests/$(T) $(BUILD)/tests/$(T)) $(T))
 
 .PHONY: demo demo-installed

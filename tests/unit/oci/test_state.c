@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static char root[] = "/tmp/wherry-state-XXXXXX";
+static char root[] = "/tmp/test-state-XXXXXX";
 static struct arena arena;
 static struct err e;
 
@@ -66,6 +66,24 @@ static void written_is_read(void **state)
     assert_null(read.poststop.data[0].env.data);
     assert_non_null(read.poststop.data[1].env.data); /* empty is not absent: absent inherits */
     assert_false(read.poststop.data[1].timeout_s.set);
+}
+
+/* The file is written before there is an init: being made while its maker lives, else only to be deleted. */
+static void without_an_init(void **state)
+{
+    struct state s = example(getpid()), read;
+    bool zombie;
+
+    s.pid = 0;
+    s.start_time = 0;
+    s.creator = getpid();
+    s.creator_start_time = state_start_time(getpid(), &zombie);
+    assert_int_equal(state_write(root, &s, &e), 0);
+    assert_int_equal(state_read(root, "one", &arena, &read, &e), 0);
+    assert_int_equal(read.creator, getpid());
+    assert_int_equal(state_status(root, &read), STATE_CREATING);
+    read.creator_start_time--;
+    assert_int_equal(state_status(root, &read), STATE_STOPPED);
 }
 
 static void damaged_is_refused(void **state)
@@ -131,7 +149,9 @@ static void prints_the_spec_s_form(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(written_is_read),        cmocka_unit_test(damaged_is_refused),
+        cmocka_unit_test(written_is_read),
+        cmocka_unit_test(without_an_init),
+        cmocka_unit_test(damaged_is_refused),
         cmocka_unit_test(the_fifo_says_created),  cmocka_unit_test(only_the_same_process_is_alive),
         cmocka_unit_test(prints_the_spec_s_form),
     };

@@ -1,0 +1,146 @@
+#!/bin/bash
+# The outside suites of OCI runtimes: make suite-oci [SUITE=DIR] [SUITES="crun runc runtime-tools"] [RUNTIMES="wherry runc crun"]
+# [TESTS="NAME..."]: the suites are others' work, no part of the tree and not fetched: DIR (~/.cache/wherry-tests/oci) holds
+# built checkouts, each is left out by name where it is missing.
+#
+#   DIR/crun            tests/*.py, tests/init (static)                    python3
+#   DIR/runc            tests/integration/*.bats, tests/cmd/_bin, testdata  bats, jq, gawk, script
+#   DIR/runtime-tools   validation/*/*.t, runtimetest, rootfs-*.tar.gz
+#
+# wherry's results are the test (known failures are listed beside this script, and one that passes fails the run, so that
+# the list only shrinks); those of runc and crun on the same machine are for comparison, in the table at the end.
+# Everything runs in a mount and a pid namespace of its own: some tests leave mounts and processes behind.
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=$(realpath "${BUILD:-build}")
+suites_dir=${SUITE:-$HOME/.cache/wherry-tests/oci}
+if [ "${OCI_INSIDE:-}" = "" ] && [ "$(id -u)" = 0 ] && [ -d "$suites_dir" ]; then
+    OCI_INSIDE=1 exec unshare -m -p --fork --mount-proc --propagation private "$0" "$@"
+fi
+. tests/tap.sh
+[ "$(id -u)" = 0 ] || skip_all "outside OCI suites" "needs root"
+[ -d "$suites_dir" ] || skip_all "outside OCI suites" "no checkouts: $suites_dir is missing (SUITE=DIR)"
+
+out=$BUILD/suite-oci
+known=tests/oci/known-failures.txt
+mkdir -p "$out"
+work=$(mktemp -d "${TMPDIR:-/tmp}/wherry-oci.XXXXXX")
+chmod 755 "$work"
+mount -t tmpfs -o mode=755 work "$work"
+trap 'umount -l "$work"; rmdir "$work"' EXIT
+
+# bin RUNTIME: where it is
+bin() {
+    case $1 in
+    wherry) echo "$BUILD/wherry" ;;
+    runc) echo "${RUNC:-$(command -v runc)}" ;;
+    crun) echo "${CRUN:-$(command -v crun)}" ;;
+    esac
+}
+wanted() { [ -z "${TESTS:-}" ] || case " $TESTS " in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# Results are lines "pass NAME", "fail NAME", "skip NAME reason"; TAP="ok N - NAME" in, one suite's habits out.
+from_tap() {
+    sed -E 's/ # [0-9.]+s$//' | sed -nE '
+        s/^ok [0-9]+ (- )?(.*[^ ]) *# ?(skip|SKIP):? *(.*)$/skip \2\t\4/p; t
+        s/^ok [0-9]+ (- )?(.*)$/pass \2/p; t
+        s/^not ok [0-9]+ (- )?(.*)$/fail \2/p'
+}
+
+# --- crun's Python suite: flags that runc lacks are taken off on the way
+wrap_for_crun_suite() {
+    if [ "$1" != runc ]; then bin "$1"; return; fi
+    cat > "$work/runc-wrapper" <<END
+#!/bin/bash
+words=()
+while [ \$# -gt 0 ]; do
+    case \$1 in --cgroup-manager | --config) shift 2; continue ;; --cgroup-manager=*) shift; continue ;; esac
+    words+=("\$1")
+    shift
+done
+exec $(bin runc) "\${words[@]}"
+END
+    chmod +x "$work/runc-wrapper"
+    echo "$work/runc-wrapper"
+}
+run_crun() {
+    local runtime test name
+    runtime=$(wrap_for_crun_suite "$1")
+    mkdir -p "$work/crun"
+    for test in "$suites_dir"/crun/tests/test_*.py; do
+        name=$(basename "$test" .py)
+        (cd "$work/crun" && env OCI_RUNTIME="$runtime" INIT="$suites_dir/crun/tests/init" CGROUP_MANAGER=cgroupfs \
+            ${TESTS:+"RUN_TESTS=$TESTS"} timeout -k 10 300 /usr/bin/python3 "$test" < /dev/null > "$work/log" 2>&1)
+        cat "$work/log" >> "$out/$1.crun.log"
+        from_tap < "$work/log" | sed "s/^\([a-z]*\) /\1 $name:/"
+    done
+}
+
+# --- runtime-tools: RUNTIME is one word, so a wrapper gives it a state directory
+run_runtime_tools() {
+    local test name status
+    printf '#!/bin/sh\nexec %s --root %s/rt-state "$@"\n' "$(bin "$1")" "$work" > "$work/rt-wrapper"
+    chmod +x "$work/rt-wrapper"
+    for test in "$suites_dir"/runtime-tools/validation/*/*.t; do
+        name=$(basename "$test" .t)
+        wanted "$name" || continue
+        (cd "$suites_dir/runtime-tools" && RUNTIME=$work/rt-wrapper timeout -k 10 60 "$test" < /dev/null > "$work/log" 2>&1)
+        status=$?
+        { echo "== $name: status $status"; cat "$work/log"; } >> "$out/$1.runtime-tools.log"
+        if [ $status != 0 ] || grep -q '^ *not ok' "$work/log" || { ! grep -q '^ *ok' "$work/log" && grep -q '"error"' "$work/log"; }; then
+            echo "fail $name"
+        elif grep -q '^ *ok' "$work/log" || ! grep -q '^ *1\.\.0' "$work/log"; then
+            echo "pass $name"
+        else
+            echo "skip $name	$(grep -m1 -i skip "$work/log")"
+        fi
+    done
+}
+
+# --- runc's bats: they want a terminal, and `go env GOARCH`
+run_runc() {
+    local file name go=$work/go-stub
+    mkdir -p "$go" "$work/bats"
+    printf '#!/bin/sh\necho amd64\n' > "$go/go"
+    chmod +x "$go/go"
+    for file in "$suites_dir"/runc/tests/integration/*.bats; do
+        name=$(basename "$file" .bats)
+        wanted "$name" || continue
+        case $name in checkpoint | mounts_sshfs | selinux) continue ;; esac # criu, sshfs, SELinux: not on our machines
+        tail -f /dev/null | PATH=$go:$PATH RUNC=$(bin "$1") TMPDIR=$work/bats timeout -k 10 "${FILE_TIMEOUT_S:-600}" \
+            script -qec "bats --tap $file" "$work/log" > /dev/null 2>&1
+        tr -d '\r' < "$work/log" > "$work/log.unix"
+        cat "$work/log.unix" >> "$out/$1.runc.log"
+        from_tap < "$work/log.unix" | sed "s/^\([a-z]*\) /\1 $name:/"
+    done
+}
+
+# crun before 1.30 does not run where v2 has controllers beside v1
+hide_unified() { [ ! -d /sys/fs/cgroup/unified ] || [ "$1" != crun ] || mount -t tmpfs none /sys/fs/cgroup/unified; }
+show_unified() { [ ! -d /sys/fs/cgroup/unified ] || [ "$1" != crun ] || umount /sys/fs/cgroup/unified; }
+
+judge() {
+    local verdict name reason
+    while IFS=$'\t' read -r name reason; do
+        verdict=${name%% *} name=$1:${name#* }
+        if grep -qxF "$name" <(sed 's/  *#.*//' "$known"); then
+            if [ "$verdict" = pass ]; then tap_fail "$name" "passes: take it off $known"; else skip "$name" "known failure"; fi
+        elif [ "$verdict" = skip ]; then skip "$name" "${reason:-by the suite}"
+        elif [ "$verdict" = fail ]; then tap_fail "$name" "see $out/wherry.$1.log"
+        else tap_pass "$name"; fi
+    done
+}
+
+count() { grep -c "^$2 " "$out/$1" 2> /dev/null; }
+for suite in ${SUITES:-crun runtime-tools runc}; do
+    if [ ! -d "$suites_dir/$suite" ]; then skip "$suite" "no $suites_dir/$suite"; continue; fi
+    for runtime in ${RUNTIMES:-wherry}; do
+        if [ ! -x "$(bin "$runtime")" ]; then skip "$suite with $runtime" "it is not installed"; continue; fi
+        rm -f "$out/$runtime.$suite.log"
+        hide_unified "$runtime"
+        "run_${suite//-/_}" "$runtime" > "$out/$runtime.$suite"
+        show_unified "$runtime"
+        echo "# $suite with $runtime: $(count "$runtime.$suite" pass) passed, $(count "$runtime.$suite" fail) failed, $(count "$runtime.$suite" skip) skipped"
+        [ "$runtime" != wherry ] || judge "$suite" < "$out/wherry.$suite"
+    done
+done
+finish
