@@ -86,7 +86,6 @@ static void enter_handler(struct compiler *c, uint32_t catch_number, bool keep, 
     assert(c->unreachable);
     c->unreachable = false;
     vstack_truncate(c, control_innermost(c)->height);
-    vstack_forget_registers(c);
     masm_bind(&c->m, &here);
     clause->pc = here.at;
     c->pinned |= regset_of(exception);

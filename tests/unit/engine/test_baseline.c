@@ -1,7 +1,10 @@
 /* The baseline compiler against an evaluator of its own: random functions, made as trees, run both ways and compared
  * by result and memory. The trees are shaped to move values around: many locals of all types, blocks inside
- * expressions, loops in loops, branches out of everything, calls in between. SEEDS=n runs more of them, SEED=n only
+ * expressions, loops in loops, branches out of everything, calls in between, exceptions in both forms through all of
+ * it. SEEDS=n runs more of them, SEED=n only
  * that one. */
+#include "engine/body.h"
+#include "engine/feature.h"
 #include "engine/gen/code.h"
 #include "engine/gen/target.h"
 #include "engine/opcodes.h"
@@ -27,6 +30,7 @@ enum kind {
     LOAD,
     BLOCK_VALUE,
     IF_VALUE,
+    TRY_VALUE,
     CALL,
     /* statements */
     SET,
@@ -36,15 +40,38 @@ enum kind {
     LOOP,
     BRANCH_IF,
     SWITCH,
+    THROW,
+    TRY,
+    DELEGATE,
+};
+
+/* Tags: 0 has an i32, 1 an i64 and an f64, 2 nothing. */
+enum { TAG_COUNT = 3, CATCH_ANY = TAG_COUNT, VT_EXNREF = 0x69 };
+
+/* Types behind those of the functions. */
+enum {
+    TYPE_TAG_0 = FUNCTIONS,
+    TYPE_TAG_1,
+    TYPE_TAG_2,
+    TYPE_0_REF, /* what catch_ref and catch_all_ref give, as results and as parameters */
+    TYPE_1_REF,
+    TYPE_2_REF,
+    TYPE_TAKE_0_REF,
+    TYPE_TAKE_1_REF,
+    TYPE_TAKE_2_REF,
+    TYPE_GIVE_1, /* i64 f64 */
+    TYPE_COUNT
 };
 
 struct node {
     enum kind kind;
-    uint8_t type, op;
-    uint32_t local; /* or function */
-    uint64_t bits;  /* CONST */
-    uint32_t label; /* BRANCH_IF: number of enclosing labels to leave out */
+    uint8_t type, op; /* op of exceptions: the tag, or CATCH_ANY */
+    uint32_t local;   /* or function */
+    uint64_t bits;    /* CONST */
+    uint32_t label;   /* BRANCH_IF: number of enclosing labels to leave out; DELEGATE: the same, plus one */
     struct node *a, *b, *c;
+    bool legacy, reference;               /* TRY, TRY_VALUE: which form */
+    bool two;                             /* TRY: an earlier clause catches tag 2 and does nothing about it */
     struct node *body, *otherwise, *next; /* statements */
     struct node *args[12];
 };
@@ -215,6 +242,19 @@ static struct node *expression(struct program *p, uint8_t type, unsigned depth)
         n->a = expression(p, VT_I32, depth + 1);
     } else if (choice == 20 && type == VT_I64 && p->current != 0) {
         n = call(p, depth);
+    } else if (choice == 23 && pick(p, 2) != 0) { /* a; b where anything was thrown */
+        n = make(p, TRY_VALUE, type);
+        n->legacy = pick(p, 2) != 0;
+        open_label(p, false);
+        if (!n->legacy) {
+            open_label(p, false);
+            open_label(p, false);
+        }
+        n->body = statements(p, depth + 2);
+        n->a = expression(p, type, depth + 1);
+        p->labels -= n->legacy ? 0 : 2;
+        n->b = expression(p, type, depth + 1);
+        p->labels--;
     } else { /* a block, or an if with both arms; inside, branches may only leave for labels further out */
         n = make(p, choice < 22 ? BLOCK_VALUE : IF_VALUE, type);
         n->c = n->kind == IF_VALUE ? expression(p, VT_I32, depth + 1) : NULL;
@@ -239,9 +279,49 @@ static uint32_t counter(struct program *p)
     return UINT32_MAX;
 }
 
+/* Caught values go to locals of their types, then the handler runs. With c, which is evaluated first, the exception may
+ * be thrown again instead. */
+static struct node *try(struct program *p, unsigned depth)
+{
+    struct node *n = make(p, TRY, VT_I32);
+
+    n->legacy = pick(p, 2) != 0;
+    n->reference = pick(p, 2) != 0;
+    n->op = (uint8_t)pick(p, TAG_COUNT + 1);
+    n->two = pick(p, 3) == 0;
+    n->local = pick_local(p, n->op == 1 ? VT_I64 : VT_I32, true);
+    n->bits = pick_local(p, VT_F64, true);
+    open_label(p, true);
+    if (!n->legacy) {
+        open_label(p, false);
+        open_label(p, true);
+    }
+    n->body = statements(p, depth + 1);
+    p->labels -= n->legacy ? 0 : 2;
+    n->c = n->reference ? expression(p, VT_I32, depth + 1) : NULL;
+    n->otherwise = statements(p, depth + 1);
+    p->labels--;
+    return n;
+}
+
+static struct node *throw(struct program * p, unsigned depth)
+{
+    struct node *n = make(p, THROW, VT_I32);
+
+    n->op = (uint8_t)pick(p, TAG_COUNT);
+    n->a = expression(p, VT_I32, depth + 1);
+    open_label(p, false); /* it is thrown inside an if */
+    if (n->op != 2)
+        n->b = expression(p, n->op == 0 ? VT_I32 : VT_I64, depth + 1);
+    if (n->op == 1)
+        n->c = expression(p, VT_F64, depth + 1);
+    p->labels--;
+    return n;
+}
+
 static struct node *statement(struct program *p, unsigned depth)
 {
-    uint32_t choice = depth > DEPTH_MAX ? pick(p, 8) : pick(p, 16), local, label;
+    uint32_t choice = depth > DEPTH_MAX ? pick(p, 8) : pick(p, 20), local, label;
     struct node *n;
 
     if (choice < 6) {
@@ -281,6 +361,16 @@ static struct node *statement(struct program *p, unsigned depth)
         open_label(p, true);
         n->body = statements(p, depth + 1);
         n->otherwise = pick(p, 2) != 0 ? statements(p, depth + 1) : NULL;
+        p->labels--;
+    } else if (choice < 17) {
+        n = try(p, depth);
+    } else if (choice < 18) {
+        n = throw(p, depth);
+    } else if (choice < 19) {
+        n = make(p, DELEGATE, VT_I32);
+        n->label = pick(p, p->labels + 1);
+        open_label(p, true);
+        n->body = statements(p, depth + 1);
         p->labels--;
     } else {
         n = make(p, BLOCK, VT_I32);
@@ -370,6 +460,118 @@ static void emit_address(struct buf *b)
     b->data[b->len - 1] = 0xf8; /* as an sleb128 of two bytes: 248, a multiple of 8 below the size */
     buf_put_u8(b, 0x01);
     buf_put_u8(b, OP_I32_AND);
+}
+
+static void emit(struct buf *b, const struct node *n, uint32_t labels);
+
+static void emit_throw(struct buf *b, const struct node *n, uint32_t labels)
+{
+    emit(b, n->a, labels);
+    put_op(b, OP_I32_CONST, 7); /* seldom */
+    buf_put_u8(b, OP_I32_AND);
+    buf_put_u8(b, OP_I32_EQZ);
+    put_op(b, OP_IF, 0x40);
+    if (n->b != NULL)
+        emit(b, n->b, labels + 1);
+    if (n->c != NULL)
+        emit(b, n->c, labels + 1);
+    put_op(b, OP_THROW, n->op);
+    buf_put_u8(b, OP_END);
+}
+
+static void emit_set_caught(struct buf *b, const struct node *n)
+{
+    if (n->op == 1)
+        put_op(b, OP_LOCAL_SET, (uint32_t)n->bits);
+    if (n->op < 2)
+        put_op(b, OP_LOCAL_SET, n->local);
+}
+
+static void emit_clause(struct buf *b, const struct node *n)
+{
+    enum catch_kind kind = n->op != CATCH_ANY ? CATCH_TAG : CATCH_ALL;
+
+    put_u32(b, n->two ? 2 : 1);
+    if (n->two)
+        buf_put(b, "\0\2\1", 3); /* catch 2 1 */
+    buf_put_u8(b, (uint8_t)(n->reference ? kind + 1 : kind));
+    if (n->op != CATCH_ANY)
+        put_u32(b, n->op);
+    put_u32(b, 0);
+}
+
+/* block; block with what is caught; try_table; body; end; br 1; end; handler; end */
+static void emit_try_table(struct buf *b, const struct node *n, uint32_t labels)
+{
+    uint32_t with_reference = n->op == CATCH_ANY ? 2 : n->op;
+
+    put_op(b, OP_BLOCK, 0x40);
+    if (n->reference)
+        put_op(b, OP_BLOCK, TYPE_0_REF + with_reference);
+    else
+        put_op(b, OP_BLOCK, n->op == 0 ? VT_I32 : n->op == 1 ? TYPE_GIVE_1 : 0x40);
+    put_op(b, OP_TRY_TABLE, 0x40);
+    emit_clause(b, n);
+    emit_all(b, n->body, labels + 3);
+    buf_put_u8(b, OP_END);
+    put_op(b, OP_BR, 1);
+    buf_put_u8(b, OP_END);
+    if (n->reference) {
+        emit(b, n->c, labels + 1);
+        put_op(b, OP_IF, TYPE_TAKE_0_REF + with_reference);
+        buf_put_u8(b, OP_THROW_REF);
+        buf_put_u8(b, OP_ELSE);
+        buf_put_u8(b, OP_DROP);
+        emit_set_caught(b, n);
+        buf_put_u8(b, OP_END);
+    } else {
+        emit_set_caught(b, n);
+    }
+    emit_all(b, n->otherwise, labels + 1);
+    buf_put_u8(b, OP_END);
+}
+
+static void emit_legacy_try(struct buf *b, const struct node *n, uint32_t labels)
+{
+    put_op(b, OP_TRY, 0x40);
+    emit_all(b, n->body, labels + 1);
+    if (n->two)
+        put_op(b, OP_CATCH, 2);
+    if (n->op == CATCH_ANY)
+        buf_put_u8(b, OP_CATCH_ALL);
+    else
+        put_op(b, OP_CATCH, n->op);
+    if (n->reference) {
+        emit(b, n->c, labels + 1);
+        put_op(b, OP_IF, 0x40);
+        put_op(b, OP_RETHROW, 1);
+        buf_put_u8(b, OP_END);
+    }
+    emit_set_caught(b, n);
+    emit_all(b, n->otherwise, labels + 1);
+    buf_put_u8(b, OP_END);
+}
+
+static void emit_try_value(struct buf *b, const struct node *n, uint32_t labels)
+{
+    if (n->legacy) {
+        put_op(b, OP_TRY, n->type);
+        emit_all(b, n->body, labels + 1);
+        emit(b, n->a, labels + 1);
+        buf_put_u8(b, OP_CATCH_ALL);
+    } else {
+        put_op(b, OP_BLOCK, n->type);
+        put_op(b, OP_BLOCK, 0x40);
+        put_op(b, OP_TRY_TABLE, n->type);
+        buf_put(b, "\1\2\0", 3); /* one clause: catch_all 0 */
+        emit_all(b, n->body, labels + 3);
+        emit(b, n->a, labels + 3);
+        buf_put_u8(b, OP_END);
+        put_op(b, OP_BR, 1);
+        buf_put_u8(b, OP_END);
+    }
+    emit(b, n->b, labels + 1);
+    buf_put_u8(b, OP_END);
 }
 
 static void emit(struct buf *b, const struct node *n, uint32_t labels)
@@ -469,6 +671,19 @@ static void emit(struct buf *b, const struct node *n, uint32_t labels)
         put_op(b, OP_BR_IF, 0);
         buf_put_u8(b, OP_END);
         break;
+    case THROW: emit_throw(b, n, labels); break;
+    case TRY_VALUE: emit_try_value(b, n, labels); break;
+    case TRY:
+        if (n->legacy)
+            emit_legacy_try(b, n, labels);
+        else
+            emit_try_table(b, n, labels);
+        break;
+    case DELEGATE:
+        put_op(b, OP_TRY, 0x40);
+        emit_all(b, n->body, labels + 1);
+        put_op(b, OP_DELEGATE, labels - n->label);
+        break;
     case BRANCH_IF:
         emit(b, n->a, labels);
         put_op(b, OP_BR_IF, labels - 1 - n->label);
@@ -531,18 +746,28 @@ static void emit_function(struct buf *s, const struct function *f)
     buf_done(&b);
 }
 
+static const uint8_t exception_types[] = {
+    TYPE_FUNC, 1,         VT_I32,    0,         TYPE_FUNC, 2,         VT_I64,    VT_F64, 0,
+    TYPE_FUNC, 0,         0, /* of the tags */
+    TYPE_FUNC, 0,         2,         VT_I32,    VT_EXNREF, TYPE_FUNC, 0,         3,      VT_I64,
+    VT_F64,    VT_EXNREF, TYPE_FUNC, 0,         1,         VT_EXNREF, TYPE_FUNC, 2,      VT_I32,
+    VT_EXNREF, 0,         TYPE_FUNC, 3,         VT_I64,    VT_F64,    VT_EXNREF, 0,      TYPE_FUNC,
+    1,         VT_EXNREF, 0,         TYPE_FUNC, 0,         2,         VT_I64,    VT_F64,
+};
+
 static void emit_module(const struct program *p, struct buf *out)
 {
     struct buf s = {0};
 
     buf_put(out, "\0asm\1\0\0\0", 8);
-    put_u32(&s, FUNCTIONS);
+    put_u32(&s, TYPE_COUNT);
     for (uint32_t i = 0; i < FUNCTIONS; i++) {
         const struct function *f = &p->functions[i];
         put_op(&s, TYPE_FUNC, f->param_count);
         buf_put(&s, f->types, f->param_count);
         put_op(&s, 1, VT_I64);
     }
+    buf_put(&s, exception_types, sizeof exception_types);
     put_section(out, 1, &s);
     put_u32(&s, FUNCTIONS);
     for (uint32_t i = 0; i < FUNCTIONS; i++)
@@ -550,6 +775,10 @@ static void emit_module(const struct program *p, struct buf *out)
     put_section(out, 3, &s);
     buf_put(&s, "\1\0\1", 3);
     put_section(out, 5, &s);
+    put_u32(&s, TAG_COUNT);
+    for (uint32_t i = 0; i < TAG_COUNT; i++)
+        put_op(&s, 0, TYPE_TAG_0 + i);
+    put_section(out, 13, &s);
     put_u32(&s, FUNCTIONS);
     for (uint32_t i = 0; i < FUNCTIONS; i++) {
         buf_put_u8(&s, 1);
@@ -565,7 +794,14 @@ static void emit_module(const struct program *p, struct buf *out)
 }
 
 /* --- evaluating trees --------------------------------------------------------------------------------------------- */
+struct thrown {
+    uint8_t tag;
+    uint64_t values[2];
+    int out_to; /* a delegate's label, counted from outside: tries further in do not catch */
+};
+
 struct evaluation {
+    struct thrown *thrown; /* shared by all functions */
     const struct program *p;
     const struct function *f;
     uint64_t locals[LOCALS_MAX];
@@ -573,7 +809,11 @@ struct evaluation {
     int64_t *fuel;
 };
 
-enum { GO_ON = -1 }; /* otherwise the label, counted from outside, that a branch goes to */
+enum {
+    GO_ON = -1,
+    THROWN = -2,
+    NO_DELEGATE = INT32_MAX
+}; /* otherwise the label, counted from outside, that a branch goes to */
 
 static uint64_t value_of(struct evaluation *f, const struct node *n, uint32_t labels, int *leave);
 static int run_all(struct evaluation *f, const struct node *n, uint32_t labels);
@@ -704,13 +944,14 @@ static uint64_t apply_unary(uint8_t op, uint64_t a)
 }
 
 static uint64_t run_function(const struct program *p, uint32_t index, const uint64_t *params, uint8_t *memory,
-                             int64_t *fuel)
+                             int64_t *fuel, struct thrown *thrown, int *leave)
 {
-    struct evaluation f = {.p = p, .f = &p->functions[index], .memory = memory, .fuel = fuel};
+    struct evaluation f = {.p = p, .f = &p->functions[index], .memory = memory, .fuel = fuel, .thrown = thrown};
     uint64_t result = 0;
 
     memcpy(f.locals, params, f.f->param_count * sizeof params[0]);
-    run_all(&f, f.f->body, 0);
+    *leave = run_all(&f, f.f->body, 0);
+    thrown->out_to = NO_DELEGATE;
     for (uint32_t i = 0; i < f.f->local_count; i++)
         result = rotate_left(result, 7, 64) ^ f.locals[i];
     return result;
@@ -721,6 +962,15 @@ static uint64_t loaded(const struct evaluation *f, const struct node *n, uint64_
     uint64_t v = 0;
     memcpy(&v, f->memory + (at & 248), n->type == VT_I32 ? 4 : 8);
     return n->type == VT_F64 ? as_bits((double)(int64_t)v) : v;
+}
+
+/* Whether the try with that label catches what has been thrown. */
+static bool caught(struct evaluation *f, uint8_t tag, uint32_t label, int leave)
+{
+    if (leave != THROWN || (int)label > f->thrown->out_to || (tag != CATCH_ANY && tag != f->thrown->tag))
+        return false;
+    f->thrown->out_to = NO_DELEGATE;
+    return true;
 }
 
 static uint64_t value_of(struct evaluation *f, const struct node *n, uint32_t labels, int *leave)
@@ -751,7 +1001,17 @@ static uint64_t value_of(struct evaluation *f, const struct node *n, uint32_t la
         for (unsigned i = 0; n->args[i] != NULL; i++) {
             VALUE(args[i], n->args[i], labels);
         }
-        return run_function(f->p, n->local, args, f->memory, f->fuel);
+        return run_function(f->p, n->local, args, f->memory, f->fuel, f->thrown, leave);
+    case TRY_VALUE:
+        b = labels + (n->legacy ? 1 : 3);
+        if ((*leave = run_all(f, n->body, (uint32_t)b)) == GO_ON)
+            a = value_of(f, n->a, (uint32_t)b, leave);
+        else
+            a = 0;
+        if (!caught(f, CATCH_ANY, (uint32_t)b - 1, *leave))
+            return a;
+        *leave = GO_ON;
+        return value_of(f, n->b, labels + 1, leave);
     case BLOCK_VALUE:
         if ((*leave = run_all(f, n->body, labels + 1)) != GO_ON)
             return 0;
@@ -802,6 +1062,60 @@ static int run_loop(struct evaluation *f, const struct node *n, uint32_t labels)
     return GO_ON;
 }
 
+static int run_throw(struct evaluation *f, const struct node *n, uint64_t a, uint32_t labels)
+{
+    struct thrown thrown = {.tag = n->op, .out_to = NO_DELEGATE};
+    int leave = GO_ON;
+
+    if ((a & 7) != 0)
+        return GO_ON;
+    if (n->b != NULL)
+        thrown.values[0] = value_of(f, n->b, labels + 1, &leave);
+    if (n->c != NULL && leave == GO_ON)
+        thrown.values[1] = value_of(f, n->c, labels + 1, &leave);
+    if (leave != GO_ON)
+        return leave;
+    *f->thrown = thrown;
+    return THROWN;
+}
+
+static int run_try(struct evaluation *f, const struct node *n, uint32_t labels)
+{
+    uint32_t inside = labels + (n->legacy ? 1 : 3);
+    int leave = arrive(run_all(f, n->body, inside), inside - 1);
+    struct thrown exception = *f->thrown; /* the handler may throw and catch others */
+    uint64_t again = 0;
+
+    if (n->two && caught(f, 2, inside - 1, leave))
+        return GO_ON;
+    if (!caught(f, n->op, inside - 1, leave))
+        return arrive(leave, labels);
+    exception.out_to = NO_DELEGATE;
+    leave = GO_ON;
+    if (n->c != NULL)
+        again = value_of(f, n->c, labels + 1, &leave);
+    if (leave != GO_ON)
+        return arrive(leave, labels);
+    if ((uint32_t)again != 0) {
+        *f->thrown = exception;
+        return THROWN;
+    }
+    if (n->op < 2)
+        f->locals[n->local] = exception.values[0];
+    if (n->op == 1)
+        f->locals[n->bits] = exception.values[1];
+    return arrive(run_all(f, n->otherwise, labels + 1), labels);
+}
+
+static int run_delegate(struct evaluation *f, const struct node *n, uint32_t labels)
+{
+    int leave = arrive(run_all(f, n->body, labels + 1), labels);
+
+    if (leave == THROWN && (int)labels <= f->thrown->out_to)
+        f->thrown->out_to = (int)n->label - 1;
+    return leave;
+}
+
 static int run(struct evaluation *f, const struct node *n, uint32_t labels)
 {
     int leave = GO_ON;
@@ -809,7 +1123,7 @@ static int run(struct evaluation *f, const struct node *n, uint32_t labels)
 
     if (--*f->fuel <= 0)
         return GO_ON;
-    if (n->kind != LOOP && n->kind != SWITCH)
+    if (n->kind != LOOP && n->kind != SWITCH && n->kind != TRY && n->kind != DELEGATE)
         a = value_of(f, n->a, n->kind == BLOCK ? labels + 1 : labels, &leave);
     if (leave != GO_ON)
         return n->kind == BLOCK ? arrive(leave, labels) : leave;
@@ -823,6 +1137,9 @@ static int run(struct evaluation *f, const struct node *n, uint32_t labels)
     case IF: return arrive(run_all(f, (uint32_t)a != 0 ? n->body : n->otherwise, labels + 1), labels);
     case BLOCK: return (uint32_t)a != 0 ? GO_ON : arrive(run_all(f, n->body, labels + 1), labels);
     case LOOP: return run_loop(f, n, labels);
+    case THROW: return run_throw(f, n, a, labels);
+    case TRY: return run_try(f, n, labels);
+    case DELEGATE: return run_delegate(f, n, labels);
     case BRANCH_IF: return (uint32_t)a != 0 ? (int)n->label : GO_ON;
     default: return run_switch(f, n, labels);
     }
@@ -851,6 +1168,7 @@ struct running {
 static void start(struct running *r, const struct program *p, const struct code_options *options)
 {
     static const uint8_t key[32];
+    const uint32_t features = ENGINE_FEATURE_EXCEPTIONS | ENGINE_FEATURE_LEGACY_EXCEPTIONS;
     struct artifact_identity identity = {
         .key = key, .compiler = 1, .explicit_bounds_checks = options->explicit_bounds_checks};
     struct buf artifact = {0};
@@ -859,10 +1177,10 @@ static void start(struct running *r, const struct program *p, const struct code_
     struct err err = {0};
 
     emit_module(p, &r->bytes);
-    if (module_decode(&r->m, r->bytes.data, r->bytes.len, 0, &err) != 0 ||
-        code_compile_module(&r->m, 0, options, baseline_compile, 1, &r->code, &err) != 0)
+    if (module_decode(&r->m, r->bytes.data, r->bytes.len, features, &err) != 0 ||
+        code_compile_module(&r->m, features, options, baseline_compile, 1, &r->code, &err) != 0)
         fail_msg("%s", err.text);
-    assert_int_equal(code_compile_module(&r->m, 0, options, baseline_compile, 2, &again, &err), 0);
+    assert_int_equal(code_compile_module(&r->m, features, options, baseline_compile, 2, &again, &err), 0);
     assert_int_equal(again.code.len, r->code.code.len);
     assert_memory_equal(again.code.data, r->code.code.data, again.code.len);
     code_object_done(&again);
@@ -888,6 +1206,17 @@ static void stop(struct running *r)
     buf_done(&r->bytes);
 }
 
+static void check_exception(const struct running *r, const struct thrown *thrown)
+{
+    const struct vm_exception *e = store_object(r->store, r->store->thread->exception);
+
+    assert_ptr_equal(e->tag, r->instance->tags[thrown->tag]);
+    if (thrown->tag == 0)
+        assert_int_equal((uint32_t)e->values[0], (uint32_t)thrown->values[0]);
+    if (thrown->tag == 1)
+        assert_memory_equal(e->values, thrown->values, sizeof thrown->values);
+}
+
 static void compare_function(struct running *r, struct program *p, uint32_t index, uint64_t seed)
 {
     const struct function *f = &p->functions[index];
@@ -895,6 +1224,9 @@ static void compare_function(struct running *r, struct program *p, uint32_t inde
     uint64_t params[16], size_bytes, expected;
     uint8_t memory[MEMORY_BYTES], *real = instance_memory(r->instance, &size_bytes);
     int64_t fuel = FUEL;
+    struct thrown thrown = {.out_to = NO_DELEGATE};
+    enum trap_kind trap;
+    int leave;
     struct external e;
     char name = (char)('a' + index);
 
@@ -904,11 +1236,16 @@ static void compare_function(struct running *r, struct program *p, uint32_t inde
             f->types[i] == VT_I32 ? params[i] | (uint64_t)0xdead << 40 : params[i]; /* the upper half is unspecified */
     }
     memcpy(memory, real, sizeof memory);
-    expected = run_function(p, index, params, memory, &fuel);
+    expected = run_function(p, index, params, memory, &fuel, &thrown, &leave);
     if (fuel <= 0)
         return;
     assert_true(instance_export(r->instance, (struct name){&name, 1}, &e));
-    assert_int_equal(call_func(r->store, e.func, values), TRAP_NONE);
+    trap = call_func(r->store, e.func, values);
+    assert_int_equal(trap, leave == THROWN ? TRAP_UNCAUGHT_EXCEPTION : TRAP_NONE);
+    if (leave == THROWN) {
+        check_exception(r, &thrown);
+        values[0].i64 = expected;
+    }
     if (values[0].i64 != expected || memcmp(memory, real, sizeof memory) != 0)
         fail_msg("SEED=%llu function %u: %llx, expected %llx%s", (unsigned long long)seed, index,
                  (unsigned long long)values[0].i64, (unsigned long long)expected,
