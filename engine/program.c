@@ -240,7 +240,10 @@ _Noreturn void program_end_by_trap(const struct program *p, const struct store *
     struct buf text = {0};
 
     pthread_mutex_lock(&ending);
-    buf_printf(&text, "wherry: trap: %s\n", trap_text(trap));
+    if (trap == TRAP_UNCAUGHT_EXCEPTION && store->thread->exception != 0)
+        exception_print(store, store->thread->exception, &text);
+    else
+        buf_printf(&text, "wherry: trap: %s\n", trap_text(trap));
     backtrace_print(store, &text);
     (void)fd_write_all(2, text.data, text.len);
     if (p->grant->reason_fd > 0)

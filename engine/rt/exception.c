@@ -6,6 +6,7 @@
  * own caller (rt/host.c). */
 #include "engine/rt/code.h"
 #include "engine/rt/store.h"
+#include "engine/text.h"
 #include <string.h>
 
 uint32_t exception_new(struct store *store, const struct tag *tag, const uint8_t *slots_end)
@@ -118,4 +119,60 @@ void exception_throw(struct vm *vm, uint32_t reference)
     }
     thread->exception = reference;
     entry_trap(thread, TRAP_UNCAUGHT_EXCEPTION);
+}
+
+/* --- saying it ---------------------------------------------------------------------------------------------------- */
+/* A tag by the name under which its module exports it, else by its number. */
+static bool print_name(const struct instance *i, const struct tag *tag, struct buf *out)
+{
+    const struct artifact *a = i->artifact;
+
+    for (uint64_t n = 0; n < a->tags_count; n++) {
+        if (i->tags[n] != tag)
+            continue;
+        for (uint64_t k = 0; k < a->exports_count; k++) {
+            if (a->exports[k].kind == EXTERNAL_TAG && a->exports[k].index == n) {
+                text_name(out, artifact_string(a, a->exports[k].name));
+                return true;
+            }
+        }
+        buf_printf(out, "%u", (unsigned)n);
+        return true;
+    }
+    return false;
+}
+
+static void print_value(valtype type, const uint64_t *value, struct buf *out)
+{
+    const char *name = valtype_text(type).text;
+
+    switch (valtype_code(type)) {
+    case VT_I32:
+    case VT_F32: buf_printf(out, "%s 0x%x", name, (uint32_t)value[0]); break;
+    case VT_I64:
+    case VT_F64: buf_printf(out, "%s 0x%llx", name, (unsigned long long)value[0]); break;
+    case VT_V128:
+        buf_printf(out, "%s 0x%016llx%016llx", name, (unsigned long long)value[1], (unsigned long long)value[0]);
+        break;
+    default: buf_put_str(out, (uint32_t)value[0] == 0 ? "a null reference" : "a reference");
+    }
+}
+
+void exception_print(const struct store *store, uint32_t reference, struct buf *out)
+{
+    const struct vm_exception *e = store_object(store, reference);
+    const struct tag *tag = e->tag;
+    const struct store_type *type = types_get(&store->types, tag->type);
+    const uint64_t *value = e->values;
+
+    buf_put_str(out, "wherry: uncaught exception: tag ");
+    for (const struct instance *i = store->instances; i != NULL; i = i->next)
+        if (print_name(i, tag, out))
+            break;
+    for (uint32_t i = 0; i < type->param_count; i++) {
+        buf_put_str(out, i == 0 ? " with " : ", ");
+        print_value(type->types[i], value, out);
+        value += valtype_code(type->types[i]) == VT_V128 ? 2 : 1;
+    }
+    buf_put_str(out, "\n");
 }

@@ -261,6 +261,8 @@ uint32_t exception_new(struct store *store, const struct tag *tag, const uint8_t
 /* Throws from the Wasm frame of VM that made the newest call into C: goes on at the handler, or ends the newest entry
  * with the exception pending in vm->thread. Only on the C stack. */
 _Noreturn void exception_throw(struct vm *vm, uint32_t reference);
+/* Appends a sentence and a newline about an exception that nobody has caught: its tag's name or number, its values. */
+void exception_print(const struct store *store, uint32_t reference, struct buf *out);
 
 /* --- traps (trap.c, backtrace.c) ------------------------------------------------------------------------------ */
 

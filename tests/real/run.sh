@@ -1,6 +1,6 @@
 #!/bin/sh
-# Real toolchains and a real program: C, C++, Rust and Go guests and SQLite (more than 1 MB of Wasm), run by
-# `wherry wasm run`. What SQLite prints and writes must equal what its native build prints and reads.
+# Real toolchains and a real program: C, C++ (without and with exceptions), Rust and Go guests and SQLite (more than 1 MB
+# of Wasm), run by `wherry wasm run`. What SQLite prints and writes must equal what its native build prints and reads.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/tap.sh
 BUILD=${BUILD:-build}
@@ -37,6 +37,25 @@ if guest "Rust" greet.wasm; then
 fi
 if guest "Go" greet-go.wasm; then
     is "Go: goroutines and output" "$(wasm --env NAME=wherry "$guests/greet-go.wasm")" "Hello, wherry! (Go, 199)"
+fi
+
+# throws NAME FILE
+throws() {
+    is "$1: prints what the native build prints" "$(wasm "$2")" "$("$out/exceptions-native")"
+    said=$(wasm "$2" --uncaught)
+    is "$1: an uncaught exception ends like a trap" $? 134
+    like "$1: one sentence about it" "$said" '^wherry: uncaught exception: tag .* with i32 0x'
+    like "$1: with a backtrace" "$said" '^   0: '
+}
+if ! why=$(tests/real/exceptions-build "$out"); then
+    skip "C++ with exceptions" "$why"
+else
+    throws "C++ with exceptions, legacy" "$out/exceptions-legacy.wasm"
+    if [ -e "$out/exceptions-exnref.wasm" ]; then
+        throws "C++ with exceptions, exnref" "$out/exceptions-exnref.wasm"
+    else
+        skip "C++ with exceptions, exnref" "no wasm-opt that translates (npm package binaryen)"
+    fi
 fi
 
 if ! why=$(tests/real/sqlite-build "$out"); then
