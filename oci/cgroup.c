@@ -5,6 +5,7 @@
 #include "oci/cgroup_backend.h"
 #include "oci/cgroup_file.h"
 #include "oci/path.h"
+#include "oci/rootless.h"
 #include <dirent.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -134,13 +135,23 @@ int cgroup_set(const struct cgroup *c, const struct config_resources *r, struct 
     return set_all(c, r, r->device_count != 0, e);
 }
 
+/* Also without rules a container has only the usual devices. Setting them is the host root's right; where another cannot, a
+ * container of his could not make a device node either. */
+static int make_devices(const struct cgroup *c, const struct config_resources *r, struct err *e)
+{
+    int ret = set_devices(c, r, e);
+    return (ret == -EPERM || ret == -EACCES) && rootless() ? 0 : ret;
+}
+
 int cgroup_make(const struct cgroup *c, const struct config_resources *resources, struct err *e)
 {
     int ret = cgroup_create(c, e);
 
     if (ret < 0)
         return ret;
-    ret = set_all(c, resources, true, e); /* also without rules a container has only the usual devices */
+    ret = set_all(c, resources, false, e);
+    if (ret == 0)
+        ret = make_devices(c, resources, e);
     if (ret < 0)
         cgroup_remove(c, NULL);
     return ret;

@@ -38,7 +38,7 @@ static pid_t clone_init(struct init *init, int cgroup_fd, bool sibling)
         if (pid >= 0 || (errno != ENOSYS && errno != E2BIG && errno != EINVAL && errno != EACCES))
             return pid;
     }
-    init->in_cgroup = init->request->cgroups_disabled;
+    init->in_cgroup = init->cgroup->count == 0;
     return clone_process(flags, sibling, -1);
 }
 
@@ -97,7 +97,7 @@ static int open_joins(const struct init *init, struct joins *joins, struct err *
 {
     for (int type = 0; type < NAMESPACE_COUNT; type++) {
         bool ours = type != NAMESPACE_PID && type != NAMESPACE_CGROUP && type != NAMESPACE_MOUNT;
-        joins->fds[type] = ours && init->namespaces != NULL ? init->namespaces[type] : -1;
+        joins->fds[type] = ours && init->namespaces != NULL && init->plan->stage ? init->namespaces[type] : -1;
     }
     for (uint32_t i = 0; i < init->plan->join_count; i++) {
         const struct plan_join *join = &init->plan->joins[i];
@@ -189,7 +189,8 @@ static int prepare(const struct init *init, int channel, struct err *e)
 {
     const struct config *config = init->plan->config;
     struct joins joins;
-    int ret = config->process.oom_score_adj.set ? sched_set_oom_score((int)config->process.oom_score_adj.value, e) : 0;
+    bool scored = init->plan->stage && config->process.oom_score_adj.set; /* else a step of the init */
+    int ret = scored ? sched_set_oom_score((int)config->process.oom_score_adj.value, e) : 0;
 
     if (ret == 0)
         ret = open_joins(init, &joins, e);
@@ -286,7 +287,20 @@ static int clone_by_stage(struct init *init, int cgroup_fd, pid_t *pid, struct e
     return ret;
 }
 
+/* "Root" of a user namespace that podman has made for an ordinary user has rights over the container's pid namespace, but none
+ * over the host's, which it is in itself: once it has joined another for its children there is no way back. */
+static bool may_return(void)
+{
+    cleanup_fd int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    return own >= 0 && sys.setns(own, CLONE_NEWPID) == 0;
+}
+
 int clone_run(struct init *init, int cgroup_fd, pid_t *pid, struct err *e)
 {
-    return init->plan->stage ? clone_by_stage(init, cgroup_fd, pid, e) : clone_directly(init, cgroup_fd, pid, e);
+    bool joins_pids =
+        init->plan->pid_namespace != NULL || (init->namespaces != NULL && init->namespaces[NAMESPACE_PID] >= 0);
+
+    if (init->plan->stage || (joins_pids && !may_return()))
+        return clone_by_stage(init, cgroup_fd, pid, e);
+    return clone_directly(init, cgroup_fd, pid, e);
 }

@@ -1,5 +1,6 @@
 /* wherry create */
 #include "oci/cmd.h"
+#include "oci/rootless.h"
 
 /* Sockets that systemd's socket activation passes to us are meant for the container. */
 static unsigned count_sockets(void)
@@ -25,6 +26,7 @@ int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char
     request->bundle = arena_strdup(&cmd->arena, resolved);
     request->config = o->config;
     request->cgroups_disabled = cmd->cgroups_disabled;
+    request->cache = rootless() ? rootless_cache_directory(&cmd->arena) : NULL;
     request->console = request->module = -1;
     for (int i = 0; i < 3; i++)
         request->stdio[i] = -1;

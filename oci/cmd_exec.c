@@ -3,6 +3,7 @@
 #include "oci/caps.h"
 #include "oci/cmd.h"
 #include "oci/exec.h"
+#include "oci/rootless.h"
 #include "oci/user.h"
 #include <sys/prctl.h>
 
@@ -154,6 +155,7 @@ int cmd_exec(struct cmd *cmd, int argc, char **argv)
     if (ret < 0)
         return cmd_fail(cmd, 255);
     process.set = true;
+    request.cache = rootless() ? rootless_cache_directory(&cmd->arena) : NULL;
     request.process = &process;
     return run(cmd, &request, f->detach);
 }

@@ -3,8 +3,9 @@
 #include "oci/cmd.h"
 #include "oci/version.h"
 
-/* What `runc spec` writes, field by field, because tutorials and tools edit that. */
-static const char text[] =
+/* What `runc spec` writes, field by field, because tutorials and tools edit that: the parts that an ordinary user's differs in
+ * stand between those that are the same. */
+static const char beginning[] =
     "{\n"
     "  \"ociVersion\": \"" WHERRY_SPEC_VERSION "\",\n"
     "  \"process\": {\n"
@@ -31,11 +32,15 @@ static const char text[] =
     "    {\"destination\": \"/dev\", \"type\": \"tmpfs\", \"source\": \"tmpfs\",\n"
     "     \"options\": [\"nosuid\", \"strictatime\", \"mode=755\", \"size=65536k\"]},\n"
     "    {\"destination\": \"/dev/pts\", \"type\": \"devpts\", \"source\": \"devpts\",\n"
-    "     \"options\": [\"nosuid\", \"noexec\", \"newinstance\", \"ptmxmode=0666\", \"mode=0620\", \"gid=5\"]},\n"
+    "     \"options\": [\"nosuid\", \"noexec\", \"newinstance\", \"ptmxmode=0666\", \"mode=0620\"";
+static const char terminal_group[] = ", \"gid=5\"";
+static const char middle[] =
+    "]},\n"
     "    {\"destination\": \"/dev/shm\", \"type\": \"tmpfs\", \"source\": \"shm\",\n"
     "     \"options\": [\"nosuid\", \"noexec\", \"nodev\", \"mode=1777\", \"size=65536k\"]},\n"
     "    {\"destination\": \"/dev/mqueue\", \"type\": \"mqueue\", \"source\": \"mqueue\", \"options\": [\"nosuid\", "
-    "\"noexec\", \"nodev\"]},\n"
+    "\"noexec\", \"nodev\"]},\n";
+static const char root_part[] =
     "    {\"destination\": \"/sys\", \"type\": \"sysfs\", \"source\": \"sysfs\", \"options\": [\"nosuid\", \"noexec\", "
     "\"nodev\", \"ro\"]},\n"
     "    {\"destination\": \"/sys/fs/cgroup\", \"type\": \"cgroup\", \"source\": \"cgroup\",\n"
@@ -46,7 +51,21 @@ static const char text[] =
     "    \"namespaces\": [\n"
     "      {\"type\": \"pid\"}, {\"type\": \"network\"}, {\"type\": \"ipc\"}, {\"type\": \"uts\"}, {\"type\": "
     "\"mount\"}, {\"type\": \"cgroup\"}\n"
-    "    ],\n"
+    "    ],\n";
+/* the network is the host's, and a sysfs of that can only be bound */
+static const char rootless_part[] =
+    "    {\"destination\": \"/sys\", \"type\": \"none\", \"source\": \"/sys\", \"options\": [\"rbind\", \"nosuid\", "
+    "\"noexec\", \"nodev\", \"ro\"]}\n"
+    "  ],\n"
+    "  \"linux\": {\n"
+    "    \"uidMappings\": [{\"containerID\": 0, \"hostID\": %u, \"size\": 1}],\n"
+    "    \"gidMappings\": [{\"containerID\": 0, \"hostID\": %u, \"size\": 1}],\n"
+    "    \"namespaces\": [\n"
+    "      {\"type\": \"pid\"}, {\"type\": \"ipc\"}, {\"type\": \"uts\"}, {\"type\": \"mount\"}, {\"type\": "
+    "\"cgroup\"}, "
+    "{\"type\": \"user\"}\n"
+    "    ],\n";
+static const char end[] =
     "    \"maskedPaths\": [\n"
     "      \"/proc/acpi\", \"/proc/asound\", \"/proc/kcore\", \"/proc/keys\", \"/proc/latency_stats\", "
     "\"/proc/timer_list\",\n"
@@ -56,14 +75,30 @@ static const char text[] =
     "  }\n"
     "}\n";
 
+static void compose(bool for_ordinary_user, struct buf *out)
+{
+    buf_put_str(out, beginning);
+    if (!for_ordinary_user)
+        buf_put_str(out, terminal_group);
+    buf_put_str(out, middle);
+    if (for_ordinary_user)
+        buf_printf(out, rootless_part, (unsigned)geteuid(), (unsigned)getegid());
+    else
+        buf_put_str(out, root_part);
+    buf_put_str(out, end);
+}
+
 int cmd_spec(struct cmd *cmd, int argc, char **argv)
 {
     const char *bundle = ".", *file = "config.json", *path;
-    const struct option_spec specs[] = {{"bundle", 'b', OPTION_TEXT, &bundle, "directory to write it to"},
-                                        {"config", 'f', OPTION_TEXT, &file, "name of the file"},
-                                        {"rootless", 0, OPTION_REFUSED, NULL, NULL},
-                                        {0}};
-    int status;
+    bool ordinary = false;
+    struct buf text = {0};
+    const struct option_spec specs[] = {
+        {"bundle", 'b', OPTION_TEXT, &bundle, "directory to write it to"},
+        {"config", 'f', OPTION_TEXT, &file, "name of the file"},
+        {"rootless", 0, OPTION_FLAG, &ordinary, "for an ordinary user: a user namespace, the host's network"},
+        {0}};
+    int status, ret = 0;
 
     if (cmd_options(cmd, argc, argv, specs, "spec [options]", 0, 0, &status) < 0)
         return status;
@@ -73,9 +108,9 @@ int cmd_spec(struct cmd *cmd, int argc, char **argv)
         err_set(&cmd->err, EEXIST, "file %s exists: remove it first", path);
         return cmd_fail(cmd, 1);
     }
-    if (fd < 0 || fd_write_all(fd, text, sizeof text - 1) < 0) {
-        err_sys(&cmd->err, "cannot write '%s'", path);
-        return cmd_fail(cmd, 1);
-    }
-    return 0;
+    compose(ordinary, &text);
+    if (fd < 0 || fd_write_all(fd, text.data, text.len) < 0)
+        ret = err_sys(&cmd->err, "cannot write '%s'", path);
+    buf_done(&text);
+    return ret < 0 ? cmd_fail(cmd, 1) : 0;
 }

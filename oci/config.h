@@ -318,6 +318,9 @@ int config_parse_resources(const char *text, size_t len, struct arena *arena, st
 /* The value of annotation KEY, or NULL. */
 const char *config_annotation(const struct config *config, const char *key);
 
+/* True if RESOURCES has any limit: all that needs a cgroup but the device rules, which every manager sends. */
+bool config_limits_asked(const struct config_resources *resources);
+
 /* True if the container gets a new namespace of that kind. */
 bool config_is_new_namespace(const struct config *config, enum config_namespace_type type);
 

@@ -151,3 +151,31 @@ void config_read_resources(struct config_reader *r, const struct json *resources
     read_rdma(r, resources, out);
     out->unified = config_string_map(r, resources, "unified");
 }
+
+static bool memory_asked(const struct config_memory *m)
+{
+    return m->limit.set || m->reservation.set || m->swap.set || m->kernel.set || m->kernel_tcp.set ||
+           m->swappiness.set || m->disable_oom_killer.value;
+}
+
+static bool cpu_asked(const struct config_cpu *c)
+{
+    return c->shares.set || c->burst.set || c->period.set || c->realtime_period.set || c->quota.set ||
+           c->realtime_runtime.set || c->idle.set || c->cpus != NULL || c->mems != NULL;
+}
+
+static bool block_io_asked(const struct config_block_io *b)
+{
+    uint32_t count = b->weight_device_count;
+
+    for (int kind = 0; kind < THROTTLE_COUNT; kind++)
+        count += b->throttle[kind].count;
+    return count != 0 || b->weight.set || b->leaf_weight.set;
+}
+
+bool config_limits_asked(const struct config_resources *r)
+{
+    return memory_asked(&r->memory) || cpu_asked(&r->cpu) || block_io_asked(&r->block_io) ||
+           (r->pids_limit.set && r->pids_limit.value > 0) || r->hugepage_limit_count != 0 || r->network_class_id.set ||
+           r->network_priority_count != 0 || r->rdma_count != 0 || r->unified.count != 0;
+}

@@ -5,6 +5,7 @@
 #include "oci/lsm.h"
 #include "oci/process.h"
 #include "oci/rootfs.h"
+#include "oci/rootless.h"
 #include "oci/seccomp.h"
 #include "oci/socket.h"
 #include "oci/sys.h"
@@ -190,6 +191,20 @@ static int create_process(struct init *init, struct state *out, struct err *e)
     return ret;
 }
 
+/* An ordinary user has cgroups only where somebody has delegated one to him. Elsewhere the container stays in those of the
+ * caller, unless limits are asked for. */
+static int make_cgroup(const struct config_resources *resources, struct cgroup *cgroup, struct err *e)
+{
+    int ret = cgroup_make(cgroup, resources, e);
+
+    if ((ret != -EACCES && ret != -EPERM && ret != -EROFS) || !rootless())
+        return ret;
+    if (config_limits_asked(resources))
+        return err_prefix(e, "config.json: linux.resources: limits need a cgroup, and none is delegated to this user");
+    memset(cgroup, 0, sizeof *cgroup);
+    return 0;
+}
+
 /* The state file is written before the first cgroup is made, so that whatever becomes of us `delete` knows what to remove.
  * By then the cgroups are known to be nobody else's. */
 static int create_cgroup(const struct container_create *request, const struct config *config, struct arena *arena,
@@ -206,7 +221,7 @@ static int create_cgroup(const struct container_create *request, const struct co
         ret = cgroup_check_unused(&out->cgroup, e);
     if (ret == 0)
         ret = state_write(request->root, out, e);
-    return ret == 0 ? cgroup_make(&out->cgroup, &config->resources, e) : ret;
+    return ret == 0 ? make_cgroup(&config->resources, &out->cgroup, e) : ret;
 }
 
 /* What it has made in the state directory is removed by the caller on failure. */

@@ -381,6 +381,17 @@ static void give_stdio(uid_t uid, gid_t gid)
             (void)!fchown(fd, uid, gid);
 }
 
+/* As it is in the user namespace of an ordinary user who has mapped no more than himself. */
+static bool setgroups_denied(void)
+{
+    struct err ignored;
+    cleanup_fd int proc = path_private_proc(&ignored);
+    cleanup_fd int fd = proc < 0 ? -1 : path_open_proc_self(proc, "setgroups", O_RDONLY, &ignored);
+    char text[8] = "";
+
+    return fd >= 0 && fd_read_full(fd, text, sizeof text - 1) > 0 && strncmp(text, "deny", 4) == 0;
+}
+
 static int step_user(struct init *in, const struct plan_step *step, struct err *e)
 {
     const struct config_user *user = &in->plan->config->process.user;
@@ -390,6 +401,8 @@ static int step_user(struct init *in, const struct plan_step *step, struct err *
     give_stdio(user->uid, user->gid);
     if (ret == 0)
         ret = user_become(user->uid, user->gid, user->additional_gids, user->additional_gid_count, true, e);
+    if (ret == -EPERM && setgroups_denied())
+        ret = user_become(user->uid, user->gid, user->additional_gids, user->additional_gid_count, false, e);
     return ret == 0 ? caps_keep(false, e) : ret;
 }
 

@@ -35,18 +35,13 @@ int lsm_check(const char *selinux_label, const char *apparmor_profile, struct er
     return 0;
 }
 
-/* Writes TEXT to attr/NAME of the calling thread. "thread-self" is a link, which path_open_proc does not follow: its text,
- * read from procfs itself, is the path. */
+/* Writes TEXT to attr/NAME of the calling thread. */
 static int write_attribute(int proc, const char *name, const char *text, struct err *e)
 {
-    char self[64], path[128];
-    ssize_t len = readlinkat(proc, "thread-self", self, sizeof self - 1);
+    char path[64];
 
-    if (len < 0)
-        return err_sys(e, "cannot read /proc/thread-self");
-    self[len] = 0;
-    snprintf(path, sizeof path, "%s/attr/%s", self, name);
-    cleanup_fd int fd = path_open_proc(proc, path, O_WRONLY, e);
+    snprintf(path, sizeof path, "attr/%s", name);
+    cleanup_fd int fd = path_open_proc_self(proc, path, O_WRONLY, e);
     if (fd < 0)
         return fd;
     if (write(fd, text, strlen(text)) < 0)

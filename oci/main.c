@@ -1,6 +1,7 @@
 /* The `wherry` program: global options, one table of verbs, and what all verbs share. */
 #include "base/fd.h"
 #include "oci/cmd.h"
+#include "oci/rootless.h"
 #include "oci/version.h"
 #include "wherry/tool.h"
 #include <sys/stat.h>
@@ -99,11 +100,8 @@ const char *cmd_absolute(struct cmd *cmd, const char *path)
 
 static const char *default_root(struct cmd *cmd)
 {
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-
-    if (geteuid() != 0 && runtime != NULL && runtime[0] == '/')
-        return arena_printf(&cmd->arena, "%s/wherry", runtime);
-    return "/run/wherry";
+    const char *users = rootless() ? rootless_state_directory(&cmd->arena) : NULL;
+    return users != NULL ? users : "/run/wherry";
 }
 
 static int dispatch(struct cmd *cmd, int argc, char **argv)

@@ -46,7 +46,7 @@ int mount_source_open(const struct config *config, const struct mount_entry *m, 
     int ret = 0;
 
     *tree = -1;
-    if (fd < 0 && errno == ENOSYS && !m->id_mapped)
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM) && !m->id_mapped)
         return 0;
     if (fd < 0)
         ret = err_sys(e, "cannot open the source");

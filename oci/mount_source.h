@@ -8,7 +8,7 @@
 #include "oci/plan.h"
 
 /* An unattached tree for ENTRY in *TREE, id-mapped if that is asked for; -1 if this kernel has no such trees (before 5.2)
- * and the init has to open the source itself. PID: the init, whose user namespace the mappings may be.
+ * or the caller no right to them (an ordinary user), and the init has to open the source itself. PID: the init, whose user namespace the mappings may be.
  * Returns 0 or a negative errno with *E. */
 int mount_source_open(const struct config *config, const struct mount_entry *entry, pid_t pid, int *tree,
                       struct err *e);

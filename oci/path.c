@@ -395,3 +395,17 @@ int path_open_proc(int proc, const char *path, int flags, struct err *e)
         return err_set(e, EXDEV, "/proc/%s is not on procfs: something is mounted over it", path);
     return fd_take(&fd);
 }
+
+/* "thread-self" is a link, which path_open_proc does not follow: its text, read from procfs itself, is the path. */
+int path_open_proc_self(int proc, const char *path, int flags, struct err *e)
+{
+    char self[64], whole[128];
+    ssize_t len = readlinkat(proc, "thread-self", self, sizeof self - 1);
+
+    if (len < 0)
+        return err_sys(e, "cannot read /proc/thread-self");
+    self[len] = 0;
+    if (snprintf(whole, sizeof whole, "%s/%s", self, path) >= (int)sizeof whole)
+        return err_set(e, ENAMETOOLONG, "the path below /proc/thread-self is too long");
+    return path_open_proc(proc, whole, flags, e);
+}

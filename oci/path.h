@@ -63,4 +63,7 @@ int path_private_proc(struct err *e);
  * opened lies on procfs. Returns a descriptor or a negative errno with *E. */
 int path_open_proc(int proc, const char *path, int flags, struct err *e);
 
+/* The same for PATH below the directory of the calling thread. */
+int path_open_proc_self(int proc, const char *path, int flags, struct err *e);
+
 #endif

@@ -204,7 +204,7 @@ static int begin(struct init *init, int *channel, pid_t *pid, struct err *e)
         return ret;
     *channel = ends[0];
     cleanup_fd int other = ends[1];
-    cleanup_fd int cgroup_fd = init->request->cgroups_disabled ? -1 : cgroup_clone_fd(init->cgroup);
+    cleanup_fd int cgroup_fd = cgroup_clone_fd(init->cgroup);
     init->channel = other;
     init->parent_channel = *channel;
     ret = clone_run(init, cgroup_fd, pid, e);

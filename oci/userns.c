@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 enum { MAP_BYTES_MAX = 64 << 10, PROC_PATH_BYTES = 64 };
@@ -33,10 +34,73 @@ static int write_map(pid_t pid, const char *file, const struct config_id_maps *m
     return ret;
 }
 
+/* What an ordinary user may map alone: himself. Everything else is for newuidmap and newgidmap (shadow's uidmap), which
+ * look into /etc/subuid and /etc/subgid. */
+static bool is_only(const struct config_id_maps *maps, uint32_t id)
+{
+    return maps->count == 1 && maps->data[0].size == 1 && maps->data[0].host_id == id;
+}
+
+static int deny_setgroups(pid_t pid, struct err *e)
+{
+    cleanup_fd int fd = open_proc(pid, "setgroups", O_WRONLY);
+    return fd < 0 || fd_write_all(fd, "deny", 4) < 0 ? err_sys(e, "cannot deny setgroups in the user namespace") : 0;
+}
+
+/* Runs the set-user-ID helper PROGRAM for PID with MAPS; its words are for the caller of the runtime, on standard error. */
+static int run_helper(const char *program, pid_t pid, const struct config_id_maps *maps, struct err *e)
+{
+    char(*numbers)[16] = calloc(maps->count * 3 + 1, sizeof *numbers);
+    const char **args = calloc(maps->count * 3 + 3, sizeof *args);
+    int status = -1, count = 0, ret = 0;
+    pid_t child;
+
+    snprintf(numbers[0], sizeof numbers[0], "%d", (int)pid);
+    args[count++] = program;
+    args[count++] = numbers[0];
+    for (uint32_t i = 0; i < maps->count; i++) {
+        const uint32_t fields[] = {maps->data[i].container_id, maps->data[i].host_id, maps->data[i].size};
+        for (int field = 0; field < 3; field++, count++) {
+            snprintf(numbers[count - 1], sizeof numbers[0], "%" PRIu32, fields[field]);
+            args[count] = numbers[count - 1];
+        }
+    }
+    child = fork();
+    if (child == 0) {
+        execvp(program, (char *const *)args);
+        _exit(127);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (child < 0)
+        ret = err_sys(e, "cannot start %s", program);
+    else if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        ret =
+            err_set(e, ENOENT,
+                    "mapping more than the own id needs %s, which is not installed (Debian's package uidmap)", program);
+    else if (status != 0)
+        ret = err_set(e, EPERM, "%s refuses the mappings of linux.%cidMappings: is there a range for this user in %s?",
+                      program, program[3], program[3] == 'u' ? "/etc/subuid" : "/etc/subgid");
+    free(numbers);
+    free(args);
+    return ret;
+}
+
 int userns_write_maps(pid_t pid, const struct config_id_maps *uids, const struct config_id_maps *gids, struct err *e)
 {
-    int ret = write_map(pid, "uid_map", uids, e);
-    return ret < 0 ? ret : write_map(pid, "gid_map", gids, e);
+    bool all = geteuid() == 0, own_group = is_only(gids, getegid());
+    int ret;
+
+    if (all || is_only(uids, geteuid()))
+        ret = write_map(pid, "uid_map", uids, e);
+    else
+        ret = run_helper("newuidmap", pid, uids, e);
+    if (ret == 0 && !all && own_group)
+        ret = deny_setgroups(
+            pid, e); /* user_namespaces(7): who could drop a group could pass a file's mode that denies it */
+    if (ret < 0)
+        return ret;
+    return all || own_group ? write_map(pid, "gid_map", gids, e) : run_helper("newgidmap", pid, gids, e);
 }
 
 int userns_open(pid_t pid, struct err *e)

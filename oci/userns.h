@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include "oci/config.h"
 
-/* Writes both maps of the new user namespace that PID is in. PID must be dumpable unless the caller is root. Returns 0 or a
- * negative errno with *E. */
+/* Writes both maps of the new user namespace that PID is in, as an ordinary user by newuidmap and newgidmap unless he maps
+ * himself alone. PID must be dumpable unless the caller is root. Returns 0 or a negative errno with *E. */
 int userns_write_maps(pid_t pid, const struct config_id_maps *uids, const struct config_id_maps *gids, struct err *e);
 
 /* A descriptor of a user namespace with these maps and nobody in it, or a negative errno with *E. */
