@@ -94,6 +94,14 @@ struct vm_exception {
     uint64_t values[];
 };
 
+/* Free cells of one size, all zero: an object is allocated by moving `next`, and its header written at once. One for
+ * each multiple of the granule, the smallest first, at vm->runs. A run may be empty at any time. */
+struct vm_run {
+    uint32_t next, end;
+};
+
+enum { VM_RUN_GRANULE_BYTES = 16, VM_RUN_CLASSES = 32 };
+
 /* What a cast needs to know of a type, by its number. */
 enum { VM_TYPE_DISPLAY = 6 };
 
@@ -174,6 +182,7 @@ struct vm {
     void *owner;               /* struct instance *, the runtime's own view */
     struct vm_thread *thread;  /* stacks and trap state of the thread that runs this instance */
     const struct vm_type_row *type_rows;
+    struct vm_run *runs;
 };
 
 #endif

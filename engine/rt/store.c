@@ -42,6 +42,7 @@ void store_free(struct store *store)
     types_free(&store->types);
     if (store->thread != NULL)
         thread_free(store->thread);
+    heap_release(&store->heap);
     space_release(&store->space);
     arena_free(&store->arena);
     free(store);

@@ -19,6 +19,7 @@
 #include "base/vec.h"
 #include "engine/gen/artifact.h"
 #include "engine/gen/entry.h"
+#include "engine/rt/heap.h"
 #include "engine/rt/host.h"
 #include "engine/types.h"
 
@@ -26,7 +27,8 @@
 
 struct reference_space {
     uint8_t *base;
-    uint64_t used_bytes, open_bytes, reserved_bytes; /* open: readable and writable from the second page up to here */
+    uint64_t used_bytes, open_bytes, reserved_bytes,
+        limit_bytes; /* open: readable and writable from the second page up to here */
 };
 
 int space_reserve(struct reference_space *space, struct err *err);
@@ -34,7 +36,7 @@ void space_release(struct reference_space *space);
 /* Offset of SIZE_BYTES zeroed bytes, 16-byte aligned; 0 when the space or memory is used up. */
 uint32_t space_alloc(struct reference_space *space, uint64_t size_bytes);
 
-/* --- objects (heap.c) ------------------------------------------------------------------------------------------ */
+/* --- objects (heap.c, object.c) ------------------------------------------------------------------------------------------ */
 
 struct store;
 struct tag;
@@ -176,6 +178,7 @@ struct store {
     struct memory *memories;
     struct table *tables;
     struct vm_thread *thread;
+    struct heap heap;
     uint64_t memory_max_bytes; /* growth above fails; 0: no limit */
     /* the newest trap */
     struct frame frames[BACKTRACE_MAX];

@@ -397,6 +397,7 @@ void script_run(yajl_val commands, const char *directory, const struct engine_op
         report(FAILED, 0, "%s", err.text);
         return;
     }
+    s.store->heap.stress = collect_every;
     s.linker.store = s.store;
     vec_push(&s.linker.sources, spectest_source(s.store));
     for (size_t i = 0; i < YAJL_GET_ARRAY(commands)->len; i++) {

@@ -1,6 +1,7 @@
-/* spec [-b] [-c COMPILER] [-k KNOWN-FAILURES] [-v] DIR [NAME...]: runs every .json script below DIR (only those
+/* spec [-b] [-c COMPILER] [-g N] [-k KNOWN-FAILURES] [-v] DIR [NAME...]: runs every .json script below DIR (only those
  * whose name contains a NAME) in a process of its own, so that a crash costs one file. Per file: passed, failed,
- * left out and why; the last line adds up. -b: with explicit bounds checks. A failure listed in KNOWN-FAILURES
+ * left out and why; the last line adds up. -b: with explicit bounds checks. -g: a garbage
+ * collection at every Nth allocation. A failure listed in KNOWN-FAILURES
  * ("name line") is expected; if it passes, that is a failure. */
 #include "tests/spec/spec.h"
 #include "base/fd.h"
@@ -46,6 +47,8 @@ static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
+
+uint32_t collect_every;
 
 static int note_file(const char *path, const struct stat *st, int kind, struct FTW *where)
 {
@@ -288,11 +291,13 @@ int main(int argc, char **argv)
     volatile long *line = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int option;
 
-    while ((option = getopt(argc, argv, "bc:k:v")) != -1) {
+    while ((option = getopt(argc, argv, "bc:g:k:v")) != -1) {
         if (option == 'b')
             options.explicit_bounds_checks = true;
         else if (option == 'c')
             options.compiler = compiler_by_name(optarg);
+        else if (option == 'g')
+            collect_every = (uint32_t)strtoul(optarg, NULL, 10);
         else if (option == 'k')
             read_known(optarg);
         else if (option == 'v')
@@ -301,7 +306,7 @@ int main(int argc, char **argv)
             return 2;
     }
     if (optind >= argc || line == MAP_FAILED) {
-        fprintf(stderr, "usage: spec [-b] [-c COMPILER] [-k KNOWN-FAILURES] [-v] DIR [NAME...]\n");
+        fprintf(stderr, "usage: spec [-b] [-c COMPILER] [-g N] [-k KNOWN-FAILURES] [-v] DIR [NAME...]\n");
         return 2;
     }
     root = argv[optind];

@@ -71,6 +71,9 @@ static inline long json_line(yajl_val command)
 
 /* --- commands (script.c) -------------------------------------------------------------------------------------------- */
 
+/* Garbage is collected at every so many allocations; 0: when it is due (spec.c). */
+extern uint32_t collect_every;
+
 /* Runs every command of the file COMMANDS, whose modules lie in DIRECTORY. Sets *LINE to where it is. */
 void script_run(yajl_val commands, const char *directory, const struct engine_options *options, volatile long *line);
 
