@@ -165,6 +165,8 @@ void masm_alu_const(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a,
 void masm_alu_memory(struct masm *m, enum masm_alu op, bool wide, reg dst, reg a, struct masm_address b);
 /* dst = a + (b << shift), shift below 4 */
 void masm_add_shifted(struct masm *m, bool wide, reg dst, reg a, reg b, unsigned shift);
+/* dst = the address, of 32 or 64 bits. */
+void masm_lea(struct masm *m, bool wide, reg dst, struct masm_address address);
 /* The count is masked by the machine as Wasm masks it. */
 void masm_shift(struct masm *m, enum masm_shift op, bool wide, reg dst, reg a, reg count);
 void masm_shift_const(struct masm *m, enum masm_shift op, bool wide, reg dst, reg a, unsigned count);
@@ -220,6 +222,8 @@ void masm_field_load(struct masm *m, enum masm_access access, bool wide, reg dst
 void masm_field_store(struct masm *m, enum masm_access access, struct masm_address to, reg src, enum trap_kind kind);
 /* sum = a + value; traps as KIND when that needs more than 64 bits. A is not SUM. */
 void masm_add_or_trap(struct masm *m, reg sum, reg a, uint64_t value, enum trap_kind kind);
+/* Compares with b in linear memory; records a trap site. */
+void masm_compare_with_memory(struct masm *m, bool wide, reg a, struct masm_address b);
 /* Compares 64 bits with a 64-bit field in memory, a table's element count for instance. */
 void masm_compare_memory(struct masm *m, reg a, struct masm_address b);
 

@@ -3,6 +3,7 @@
  * A comparison whose result the next instruction consumes as a condition leaves it in the flags; only br_if, if,
  * select and eqz do, and none of them emits anything before its own branch that would change them. */
 #include "engine/baseline/compiler.h"
+#include "engine/gen/numeric.h"
 #include <assert.h>
 
 static uint8_t int_type(bool wide)
@@ -384,129 +385,7 @@ static void reinterpret(struct compiler *c, bool wide, uint8_t type)
     vstack_push_result(c, type, dst);
 }
 
-/* --- the table ---------------------------------------------------------------------------------------------------- */
-enum numeric_kind {
-    NUMERIC_NONE,
-    NUMERIC_COMPARE,
-    NUMERIC_EQZ,
-    NUMERIC_ALU,
-    NUMERIC_SHIFT,
-    NUMERIC_DIVIDE,
-    NUMERIC_UNARY,
-    NUMERIC_WRAP,
-    NUMERIC_EXTEND,
-    NUMERIC_FLOAT,
-    NUMERIC_FLOAT_UNARY,
-    NUMERIC_FLOAT_COMPARE,
-    NUMERIC_FLOAT_RESIZE,
-    NUMERIC_FROM_INT,
-    NUMERIC_TO_INT,
-    NUMERIC_REINTERPRET,
-    NUMERIC_ADD_WIDE,
-    NUMERIC_MULTIPLY_WIDE,
-};
-
-enum { INT_WIDE = 1, IS_SIGNED = 2, SATURATE = 4 }; /* flags of the conversions, in `op` */
-
-#define INT(name, kind, op) [OP_I32_##name] = {NUMERIC_##kind, op, false}, [OP_I64_##name] = {NUMERIC_##kind, op, true}
-#define FLOAT(name, kind, op)                                                                                          \
-    [OP_F32_##name] = {NUMERIC_##kind, op, false}, [OP_F64_##name] = {NUMERIC_##kind, op, true}
-#define CONVERT(name, kind, flags, wide) [OP_##name] = {NUMERIC_##kind, flags, wide}
-
-static const struct numeric {
-    uint8_t kind, op;
-    bool wide;
-} numerics[OPCODE_SPACE_VECTOR] = {
-    INT(EQZ, EQZ, 0),
-    INT(EQ, COMPARE, COND_EQ),
-    INT(NE, COMPARE, COND_NE),
-    INT(LT_S, COMPARE, COND_LT_S),
-    INT(LT_U, COMPARE, COND_LT_U),
-    INT(GT_S, COMPARE, COND_GT_S),
-    INT(GT_U, COMPARE, COND_GT_U),
-    INT(LE_S, COMPARE, COND_LE_S),
-    INT(LE_U, COMPARE, COND_LE_U),
-    INT(GE_S, COMPARE, COND_GE_S),
-    INT(GE_U, COMPARE, COND_GE_U),
-    INT(ADD, ALU, ALU_ADD),
-    INT(SUB, ALU, ALU_SUB),
-    INT(MUL, ALU, ALU_MUL),
-    INT(AND, ALU, ALU_AND),
-    INT(OR, ALU, ALU_OR),
-    INT(XOR, ALU, ALU_XOR),
-    INT(SHL, SHIFT, SHIFT_SHL),
-    INT(SHR_S, SHIFT, SHIFT_SHR_S),
-    INT(SHR_U, SHIFT, SHIFT_SHR_U),
-    INT(ROTL, SHIFT, SHIFT_ROTL),
-    INT(ROTR, SHIFT, SHIFT_ROTR),
-    INT(DIV_S, DIVIDE, DIVIDE_DIV_S),
-    INT(DIV_U, DIVIDE, DIVIDE_DIV_U),
-    INT(REM_S, DIVIDE, DIVIDE_REM_S),
-    INT(REM_U, DIVIDE, DIVIDE_REM_U),
-    INT(CLZ, UNARY, UNARY_CLZ),
-    INT(CTZ, UNARY, UNARY_CTZ),
-    INT(POPCNT, UNARY, UNARY_POPCNT),
-    INT(EXTEND8_S, UNARY, UNARY_EXTEND8),
-    INT(EXTEND16_S, UNARY, UNARY_EXTEND16),
-    CONVERT(I64_EXTEND32_S, UNARY, UNARY_EXTEND32, true),
-    CONVERT(I32_WRAP_I64, WRAP, 0, false),
-    CONVERT(I64_EXTEND_I32_S, EXTEND, IS_SIGNED, true),
-    CONVERT(I64_EXTEND_I32_U, EXTEND, 0, true),
-
-    FLOAT(EQ, FLOAT_COMPARE, COND_FLOAT_EQ),
-    FLOAT(NE, FLOAT_COMPARE, COND_FLOAT_NE),
-    FLOAT(LT, FLOAT_COMPARE, COND_FLOAT_LT),
-    FLOAT(GT, FLOAT_COMPARE, COND_FLOAT_GT),
-    FLOAT(LE, FLOAT_COMPARE, COND_FLOAT_LE),
-    FLOAT(GE, FLOAT_COMPARE, COND_FLOAT_GE),
-    FLOAT(ABS, FLOAT_UNARY, FLOAT_ABS),
-    FLOAT(NEG, FLOAT_UNARY, FLOAT_NEG),
-    FLOAT(CEIL, FLOAT_UNARY, FLOAT_CEIL),
-    FLOAT(FLOOR, FLOAT_UNARY, FLOAT_FLOOR),
-    FLOAT(TRUNC, FLOAT_UNARY, FLOAT_TRUNC),
-    FLOAT(NEAREST, FLOAT_UNARY, FLOAT_NEAREST),
-    FLOAT(SQRT, FLOAT_UNARY, FLOAT_SQRT),
-    FLOAT(ADD, FLOAT, FLOAT_ADD),
-    FLOAT(SUB, FLOAT, FLOAT_SUB),
-    FLOAT(MUL, FLOAT, FLOAT_MUL),
-    FLOAT(DIV, FLOAT, FLOAT_DIV),
-    FLOAT(MIN, FLOAT, FLOAT_MIN),
-    FLOAT(MAX, FLOAT, FLOAT_MAX),
-    FLOAT(COPYSIGN, FLOAT, FLOAT_COPYSIGN),
-    CONVERT(F32_DEMOTE_F64, FLOAT_RESIZE, 0, false),
-    CONVERT(F64_PROMOTE_F32, FLOAT_RESIZE, 0, true),
-
-    FLOAT(CONVERT_I32_S, FROM_INT, IS_SIGNED),
-    FLOAT(CONVERT_I32_U, FROM_INT, 0),
-    FLOAT(CONVERT_I64_S, FROM_INT, INT_WIDE | IS_SIGNED),
-    FLOAT(CONVERT_I64_U, FROM_INT, INT_WIDE),
-    CONVERT(I32_TRUNC_F32_S, TO_INT, IS_SIGNED, false),
-    CONVERT(I32_TRUNC_F32_U, TO_INT, 0, false),
-    CONVERT(I32_TRUNC_F64_S, TO_INT, IS_SIGNED, true),
-    CONVERT(I32_TRUNC_F64_U, TO_INT, 0, true),
-    CONVERT(I64_TRUNC_F32_S, TO_INT, INT_WIDE | IS_SIGNED, false),
-    CONVERT(I64_TRUNC_F32_U, TO_INT, INT_WIDE, false),
-    CONVERT(I64_TRUNC_F64_S, TO_INT, INT_WIDE | IS_SIGNED, true),
-    CONVERT(I64_TRUNC_F64_U, TO_INT, INT_WIDE, true),
-    CONVERT(I32_TRUNC_SAT_F32_S, TO_INT, SATURATE | IS_SIGNED, false),
-    CONVERT(I32_TRUNC_SAT_F32_U, TO_INT, SATURATE, false),
-    CONVERT(I32_TRUNC_SAT_F64_S, TO_INT, SATURATE | IS_SIGNED, true),
-    CONVERT(I32_TRUNC_SAT_F64_U, TO_INT, SATURATE, true),
-    CONVERT(I64_TRUNC_SAT_F32_S, TO_INT, SATURATE | INT_WIDE | IS_SIGNED, false),
-    CONVERT(I64_TRUNC_SAT_F32_U, TO_INT, SATURATE | INT_WIDE, false),
-    CONVERT(I64_TRUNC_SAT_F64_S, TO_INT, SATURATE | INT_WIDE | IS_SIGNED, true),
-    CONVERT(I64_TRUNC_SAT_F64_U, TO_INT, SATURATE | INT_WIDE, true),
-    CONVERT(I32_REINTERPRET_F32, REINTERPRET, VT_I32, false),
-    CONVERT(I64_REINTERPRET_F64, REINTERPRET, VT_I64, true),
-    CONVERT(F32_REINTERPRET_I32, REINTERPRET, VT_F32, false),
-    CONVERT(F64_REINTERPRET_I64, REINTERPRET, VT_F64, true),
-
-    CONVERT(I64_ADD128, ADD_WIDE, false, true),
-    CONVERT(I64_SUB128, ADD_WIDE, true, true),
-    CONVERT(I64_MUL_WIDE_S, MULTIPLY_WIDE, true, true),
-    CONVERT(I64_MUL_WIDE_U, MULTIPLY_WIDE, false, true),
-};
-
+/* --- by the table -------------------------------------------------------------------------------------------------- */
 bool numeric_with_memory(struct compiler *c, uint8_t type, struct masm_address b)
 {
     const struct numeric *n = &numerics[next_opcode(c)];

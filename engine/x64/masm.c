@@ -664,6 +664,11 @@ void masm_add_shifted(struct masm *m, bool wide, reg dst, reg a, reg b, unsigned
     x64_rm(enc(m), X64_LEA | x64_wide(wide), dst, (struct x64_mem){a, b, (uint8_t)shift, 0});
 }
 
+void masm_lea(struct masm *m, bool wide, reg dst, struct masm_address address)
+{
+    x64_rm(enc(m), X64_LEA | x64_wide(wide), dst, mem_of(address));
+}
+
 static const uint8_t shift_digits[] = {[SHIFT_SHL] = X64_DIGIT_SHL,
                                        [SHIFT_SHR_S] = X64_DIGIT_SAR,
                                        [SHIFT_SHR_U] = X64_DIGIT_SHR,
@@ -877,6 +882,12 @@ void masm_add_or_trap(struct masm *m, reg sum, reg a, uint64_t value, enum trap_
 void masm_compare_memory(struct masm *m, reg a, struct masm_address b)
 {
     x64_rm(enc(m), X64_CMP | X64_W, a, x64_mem_of(b));
+}
+
+void masm_compare_with_memory(struct masm *m, bool wide, reg a, struct masm_address b)
+{
+    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    x64_rm(enc(m), X64_CMP | x64_wide(wide), a, mem_of(b));
 }
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */

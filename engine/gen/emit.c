@@ -1,0 +1,354 @@
+/* From allocated instructions to machine code: blocks, branches, calls and the moves around them. */
+#include "engine/gen/emit.h"
+#include <assert.h>
+
+static struct place place_at(struct emitter *e, uint32_t vreg, uint32_t position)
+{
+    return allocation_place(e->a, vreg, position);
+}
+
+static reg register_at(struct emitter *e, uint32_t vreg, uint32_t position)
+{
+    struct place p = place_at(e, vreg, position);
+
+    assert(p.kind == PLACE_REG);
+    return p.reg;
+}
+
+reg emit_operand(struct emitter *e, const struct mach *i, unsigned k)
+{
+    assert(k < i->use_count);
+    return register_at(e, e->mf->uses.data[i->use_first + k].vreg, e->at * 2);
+}
+
+reg emit_result(struct emitter *e, const struct mach *i)
+{
+    assert(i->def_count == 1);
+    return register_at(e, e->mf->defs.data[i->def_first], e->at * 2 + 1);
+}
+
+reg emit_temporary(struct emitter *e, const struct mach *i)
+{
+    return i->temp == 0 ? REG_NONE : register_at(e, i->temp, e->at * 2);
+}
+
+struct masm_address emit_address(struct emitter *e, const struct mach *i)
+{
+    return (struct masm_address){i->base < 0 ? target_native.memory0 : emit_operand(e, i, (unsigned)i->base),
+                                 i->index < 0 ? REG_NONE : emit_operand(e, i, (unsigned)i->index), i->scale, i->disp};
+}
+
+/* --- moves -------------------------------------------------------------------------------------------------------- */
+static size_t first_boundary(const struct emitter *e, uint32_t position)
+{
+    size_t low = 0, high = e->a->boundaries.len;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (e->a->boundaries.data[middle].position < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void emit_boundaries(struct emitter *e, uint32_t position)
+{
+    size_t n = first_boundary(e, position);
+
+    while (n < e->a->boundaries.len && e->a->boundaries.data[n].position == position) {
+        unsigned phase = e->a->boundaries.data[n].phase;
+        for (; n < e->a->boundaries.len && e->a->boundaries.data[n].position == position &&
+               e->a->boundaries.data[n].phase == phase;
+             n++)
+            vec_push(&e->moves.list, e->a->boundaries.data[n].move);
+        moves_resolve(e->m, &e->moves);
+    }
+}
+
+static void store_definitions(struct emitter *e, const struct mach *i, uint32_t position)
+{
+    for (uint32_t k = 0; k < i->def_count; k++) {
+        uint32_t v = e->mf->defs.data[i->def_first + k];
+        const struct web *w = &e->a->webs.data[e->a->web_of[v]];
+        struct place p;
+        if (!allocation_stores(e->a, v))
+            continue;
+        p = place_at(e, v, position);
+        if (p.kind == PLACE_REG)
+            masm_store(e->m, w->type, masm_at(target_native.frame, w->slot), p.reg);
+    }
+}
+
+static void add_move(struct emitter *e, uint8_t type, struct place to, struct place from)
+{
+    vec_push(&e->moves.list, (struct move){to, from, type});
+}
+
+static struct place in_register(reg r)
+{
+    return (struct place){.kind = PLACE_REG, .reg = r};
+}
+
+/* Where the calling convention wants a value: AREA is the place of slot 0. */
+static struct place abi_place_of(struct abi_place p, const reg *ints, const reg *vectors, struct place area)
+{
+    if (p.kind == ABI_INT)
+        return in_register(ints[p.index]);
+    if (p.kind == ABI_VECTOR)
+        return in_register(vectors[p.index]);
+    area.disp += (int32_t)(p.index * 8);
+    return area;
+}
+
+/* --- calls -------------------------------------------------------------------------------------------------------- */
+static uint8_t type_of(valtype t)
+{
+    return valtype_is_ref(t) ? VT_REF_NULL : valtype_code(t);
+}
+
+/* Operands from FIRST on to their places. */
+static void move_values(struct emitter *e, const struct mach *i, unsigned first, const valtype *types, uint32_t count,
+                        const reg *ints, struct place area)
+{
+    struct abi_walk walk = {0};
+
+    for (uint32_t k = 0; k < count; k++) {
+        uint32_t v = e->mf->uses.data[i->use_first + first + k].vreg;
+        struct place to = abi_place_of(abi_next(&walk, types[k]), ints, target_native.vector_args, area);
+        add_move(e, type_of(types[k]), to, place_at(e, v, e->at * 2 - 1));
+    }
+}
+
+/* Results to where they are wanted: registers first, for what comes from the stack may go where a result still is. An
+ * i32's upper half is cleared. */
+static void take_results(struct emitter *e, const struct mach *i, const struct type_def *t)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct abi_walk walk = {0};
+        for (uint32_t k = 0; k < t->result_count; k++) {
+            struct place area = {.kind = PLACE_STACK};
+            struct place from =
+                abi_place_of(abi_next(&walk, t->results[k]), target_native.int_results, target_native.vector_args, area);
+            for (uint32_t d = 0; d < i->def_count; d++) {
+                uint32_t v = e->mf->defs.data[i->def_first + d];
+                if (ir_inst(e->mf->ir, v)->imm == k && (from.kind == PLACE_REG) == (turn == 0))
+                    add_move(e, type_of(t->results[k]), place_at(e, v, e->at * 2 + 1), from);
+            }
+        }
+        moves_resolve(e->m, &e->moves);
+    }
+}
+
+static void clear_upper(struct emitter *e, const struct mach *i)
+{
+    for (uint32_t d = 0; d < i->def_count; d++) {
+        uint32_t v = e->mf->defs.data[i->def_first + d];
+        uint8_t type = e->mf->types.data[v];
+        struct place p = place_at(e, v, e->at * 2 + 1);
+        if ((type == VT_I32 || type == VT_REF_NULL) && p.kind == PLACE_REG)
+            masm_zero_extend(e->m, p.reg, p.reg);
+    }
+}
+
+static void emit_call(struct emitter *e, const struct mach *i)
+{
+    const struct type_def *t = i->op == IR_CALL ? &e->module->types[e->module->funcs[i->imm].type]
+                                                : &e->module->types[(uint32_t)i->imm];
+    uint32_t args = abi_types_area_bytes(t->params, t->param_count);
+    uint32_t results = abi_types_area_bytes(t->results, t->result_count);
+    unsigned first = i->op == IR_CALL_ADDRESS;
+    uint32_t imported = e->module->imported_func_count;
+
+    masm_adjust_stack(e->m, -(int32_t)(args + results));
+    move_values(e, i, first, t->params, t->param_count, target_native.int_args, (struct place){.kind = PLACE_STACK});
+    if (i->op == IR_CALL_ADDRESS)
+        add_move(e, VT_I64, in_register(target_native.callee),
+                 place_at(e, e->mf->uses.data[i->use_first].vreg, e->at * 2 - 1));
+    moves_resolve(e->m, &e->moves);
+    if (i->op == IR_CALL_ADDRESS)
+        masm_call_ref(e->m, target_native.callee, i->imm >> 32 != 0 ? TRAP_NULL_REFERENCE : TRAP_NONE);
+    else if (i->imm < imported)
+        masm_call_import(e->m, (uint32_t)i->imm);
+    else
+        masm_call_function(e->m, (uint32_t)i->imm, imported);
+    take_results(e, i, t);
+    clear_upper(e, i);
+    masm_adjust_stack(e->m, (int32_t)results);
+}
+
+static void emit_builtin(struct emitter *e, const struct mach *i)
+{
+    for (uint32_t k = 0; k < i->use_count; k++) {
+        uint32_t v = e->mf->uses.data[i->use_first + k].vreg;
+        add_move(e, e->mf->types.data[v], in_register(target_native.builtin_args[k]), place_at(e, v, e->at * 2 - 1));
+    }
+    moves_resolve(e->m, &e->moves);
+    masm_call_builtin(e->m, (enum vm_builtin)i->imm);
+    if (i->def_count != 0) {
+        uint32_t v = e->mf->defs.data[i->def_first];
+        add_move(e, e->mf->types.data[v], place_at(e, v, e->at * 2 + 1), in_register(target_native.builtin_result));
+        moves_resolve(e->m, &e->moves);
+        clear_upper(e, i);
+    }
+}
+
+static void emit_return(struct emitter *e, const struct mach *i)
+{
+    const struct type_def *t = e->mf->ir->type;
+    struct place area = {.kind = PLACE_SLOT, .disp = (int32_t)(16 + e->pop_bytes)};
+
+    move_values(e, i, 0, t->results, t->result_count, target_native.int_results, area);
+    moves_resolve(e->m, &e->moves);
+    masm_return(e->m);
+}
+
+static void emit_params(struct emitter *e, const struct mach *i)
+{
+    const struct type_def *t = e->mf->ir->type;
+
+    for (uint32_t d = 0; d < i->def_count; d++) {
+        uint32_t v = e->mf->defs.data[i->def_first + d];
+        struct abi_walk walk = {0};
+        struct abi_place p = {0};
+        for (uint32_t k = 0; k <= ir_inst(e->mf->ir, v)->imm; k++)
+            p = abi_next(&walk, t->params[k]);
+        add_move(e, e->mf->types.data[v], place_at(e, v, e->at * 2 + 1),
+                 abi_place_of(p, target_native.int_args, target_native.vector_args, (struct place){.kind = PLACE_SLOT}));
+    }
+    moves_resolve(e->m, &e->moves);
+    clear_upper(e, i);
+}
+
+/* --- control ------------------------------------------------------------------------------------------------------ */
+/* A block of nothing but a jump. */
+static bool is_empty(struct emitter *e, uint32_t b)
+{
+    const struct mach_block *block = &e->mf->blocks[b];
+    const struct mach *head = &e->mf->insts.data[block->first];
+    size_t n;
+
+    if (block->end - block->first != 2 || head[1].op != IR_JUMP)
+        return false;
+    n = first_boundary(e, block->first * 2);
+    if (n < e->a->boundaries.len && e->a->boundaries.data[n].position < block->end * 2)
+        return false;
+    for (uint32_t k = 0; k < head->def_count; k++)
+        if (allocation_stores(e->a, e->mf->defs.data[head->def_first + k]))
+            return false;
+    return true;
+}
+
+enum { THREAD_STEPS = 64 };
+
+/* Where a jump to B ends up. */
+static uint32_t thread(struct emitter *e, uint32_t b)
+{
+    for (unsigned steps = 0; steps < THREAD_STEPS && is_empty(e, b); steps++)
+        b = ir_block(e->mf->ir, b)->succs[0];
+    return b;
+}
+
+static void jump_to(struct emitter *e, uint32_t b)
+{
+    if (b != e->next)
+        masm_jump(e->m, &e->labels[b]);
+}
+
+static void emit_branch(struct emitter *e, const struct mach *i, const struct ir_block *b)
+{
+    unsigned rest;
+    enum masm_cond cond = emit_condition(e, i, &rest);
+    uint32_t yes = thread(e, b->succs[0]), no = thread(e, b->succs[1]);
+
+    if (yes == e->next) {
+        masm_branch(e->m, cond ^ 1, &e->labels[no]);
+    } else {
+        masm_branch(e->m, cond, &e->labels[yes]);
+        jump_to(e, no);
+    }
+}
+
+static void emit_switch(struct emitter *e, const struct mach *i, const struct ir_block *b)
+{
+    reg index = emit_operand(e, i, 0), work = emit_temporary(e, i);
+    struct masm_label **labels = arena_array(&e->a->arena, struct masm_label *, b->table_count);
+
+    for (uint32_t k = 0; k < b->table_count; k++)
+        labels[k] = &e->labels[thread(e, b->succs[b->table[k]])];
+    masm_compare_const(e->m, false, index, b->table_count - 1);
+    masm_branch(e->m, COND_GE_U, labels[b->table_count - 1]);
+    masm_move(e->m, VT_I32, work, index);
+    masm_jump_table(e->m, work, labels, b->table_count - 1);
+}
+
+static void emit_one(struct emitter *e, const struct mach *i, uint32_t block)
+{
+    const struct ir_block *b = ir_block(e->mf->ir, block);
+
+    switch (i->op) {
+    case MACH_BLOCK: break;
+    case MACH_PARAMS: emit_params(e, i); break;
+    case IR_CALL:
+    case IR_CALL_ADDRESS: emit_call(e, i); break;
+    case IR_BUILTIN: emit_builtin(e, i); break;
+    case IR_RETURN: emit_return(e, i); break;
+    case IR_TRAP: masm_trap(e->m, (enum trap_kind)i->imm); break;
+    case IR_JUMP: jump_to(e, thread(e, b->succs[0])); break;
+    case IR_BRANCH: emit_branch(e, i, b); break;
+    case IR_SWITCH: emit_switch(e, i, b); break;
+    default: emit_instruction(e, i);
+    }
+}
+
+static void emit_block(struct emitter *e, uint32_t number)
+{
+    const struct mach_block *block = &e->mf->blocks[number];
+
+    masm_bind(e->m, &e->labels[number]);
+    for (e->at = block->first; e->at < block->end; e->at++) {
+        const struct mach *i = &e->mf->insts.data[e->at];
+        if (i->ir != IR_NONE)
+            e->m->wasm_offset = ir_inst(e->mf->ir, i->ir)->wasm_offset;
+        emit_boundaries(e, e->at * 2);
+        emit_one(e, i, number);
+        if (i->def_count != 0)
+            store_definitions(e, i, i->op == MACH_BLOCK ? e->at * 2 : e->at * 2 + 1);
+    }
+}
+
+/* Blocks in their order, the cold ones behind; empty ones are left out. */
+static uint32_t *layout(struct emitter *e, uint32_t *count)
+{
+    const struct ir_func *f = e->mf->ir;
+    uint32_t *blocks = arena_array(&e->a->arena, uint32_t, f->order.len + 1);
+
+    *count = 0;
+    for (unsigned turn = 0; turn < 2; turn++)
+        for (size_t n = 0; n < f->order.len; n++) {
+            uint32_t b = f->order.data[n];
+            bool cold = ir_block(f, b)->cold && b != f->entry;
+            if (cold == (turn == 1) && (b == f->entry || thread(e, b) == b))
+                blocks[(*count)++] = b;
+        }
+    return blocks;
+}
+
+void emit_function(struct masm *m, struct mach_func *mf, struct allocation *a)
+{
+    const struct type_def *t = mf->ir->type;
+    struct emitter e = {.m = m, .mf = mf, .a = a, .module = mf->ir->module};
+    uint32_t count, *blocks;
+
+    e.pop_bytes = abi_types_area_bytes(t->params, t->param_count);
+    e.labels = arena_array(&a->arena, struct masm_label, mf->ir->blocks.len);
+    blocks = layout(&e, &count);
+    vec_push(&m->out->entries, masm_begin(m, e.pop_bytes));
+    for (uint32_t n = 0; n < count; n++) {
+        e.next = n + 1 < count ? blocks[n + 1] : 0;
+        emit_block(&e, blocks[n]);
+    }
+    masm_end(m, (a->frame_bytes + 15) & ~15u);
+    vec_done(&e.moves.list);
+}

@@ -1,0 +1,78 @@
+/* Register allocation: what live.c and regalloc.c share, and what emit.c asks.
+ *
+ * A web is one virtual register, or several that phis connect and that are never alive at once; it has one slot in the
+ * frame. Where it is alive is a sorted list of ranges of positions. A web is cut into pieces, each with one place: a
+ * register, or the slot. */
+#ifndef WHERRY_ENGINE_GEN_REGALLOC_H
+#define WHERRY_ENGINE_GEN_REGALLOC_H
+
+#include "engine/gen/mach.h"
+
+struct live_range {
+    uint32_t from, to; /* half open */
+};
+
+struct need { /* an instruction that wants the web, or makes it */
+    uint32_t inst;
+    float weight;
+    reg hint;      /* or REG_NONE */
+    bool anywhere; /* a slot will do */
+};
+
+struct piece {
+    uint32_t web, next; /* next: the following piece of the same web, or 0 */
+    uint32_t from, to;  /* window of positions, even or the web's ends */
+    float weight;       /* per position; less gives way */
+    reg reg;            /* REG_NONE: in the slot */
+    bool placed;
+};
+
+enum store_policy { STORE_AT_MOVES, STORE_AT_DEFINITIONS };
+
+struct web {
+    uint32_t range_first, range_count;
+    uint32_t need_first, need_count;
+    uint32_t piece; /* first */
+    uint32_t cursor; /* the piece that was asked for last */
+    int32_t slot;   /* from the frame pointer; 0: none */
+    uint32_t hint_web; /* one that would like the same register; 0: none */
+    uint8_t type;
+    uint8_t policy;
+};
+
+enum boundary_phase { BOUNDARY_WITHIN, BOUNDARY_AT_END, BOUNDARY_AT_HEAD };
+
+struct boundary { /* a move between two pieces of a web, or on an edge */
+    uint32_t position; /* of the instruction before which it is made; of the block's head, behind which */
+    uint8_t phase;     /* enum boundary_phase: those of one phase at once, then those of the next */
+    struct move move;
+    uint32_t web; /* that moves between its pieces; 0: between webs */
+    float frequency;
+};
+
+struct allocation {
+    struct mach_func *mf;
+    struct arena arena;
+    uint32_t *web_of;   /* by virtual register */
+    VEC(struct web) webs;
+    VEC(struct live_range) ranges;
+    VEC(struct need) needs;
+    VEC(struct piece) pieces;
+    VEC(struct boundary) boundaries; /* sorted by position, then phase */
+    uint32_t *block_of; /* by instruction: IR block */
+    uint32_t frame_bytes;
+};
+
+/* live.c: webs with ranges and needs */
+void live_compute(struct allocation *a);
+/* regalloc.c: pieces with places, then the moves between them */
+void allocate_registers(struct allocation *a);
+void resolve_places(struct allocation *a);
+void allocation_done(struct allocation *a);
+
+/* Where a virtual register is at POSITION, at which it is alive (or has just died). */
+struct place allocation_place(struct allocation *a, uint32_t vreg, uint32_t position);
+/* A definition that is to be stored into the slot at once? */
+bool allocation_stores(const struct allocation *a, uint32_t vreg);
+
+#endif

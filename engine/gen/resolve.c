@@ -1,0 +1,255 @@
+/* After allocation: the moves between pieces of a web, on edges into phis, and what is stored when.
+ *
+ * A web that is sometimes in its slot is written there either by each move from a register to the slot, or once behind
+ * each of its definitions, after which those moves are nothing: whichever runs less often. */
+#include "engine/gen/regalloc.h"
+#include <assert.h>
+
+static struct place piece_place(const struct allocation *a, const struct piece *p)
+{
+    const struct web *w = &a->webs.data[p->web];
+
+    if (p->reg != REG_NONE)
+        return (struct place){.kind = PLACE_REG, .reg = p->reg};
+    return (struct place){.kind = PLACE_SLOT, .disp = w->slot};
+}
+
+static const struct piece *piece_of(struct allocation *a, uint32_t web, uint32_t position)
+{
+    struct web *w = &a->webs.data[web];
+    uint32_t p = w->cursor;
+
+    assert(web != 0);
+    if (a->pieces.data[p].from > position)
+        p = w->piece;
+    while (a->pieces.data[p].to <= position && a->pieces.data[p].next != 0)
+        p = a->pieces.data[p].next;
+    w->cursor = p;
+    return &a->pieces.data[p];
+}
+
+static struct place const_place(const struct allocation *a, ir_value v)
+{
+    const struct ir_inst *i = ir_inst(a->mf->ir, v);
+    struct place p = {.kind = PLACE_CONST, .bits = i->imm};
+
+    if (i->type == VT_V128)
+        memcpy(&p.high, i->arg, 8);
+    return p;
+}
+
+static bool is_const(const struct allocation *a, uint32_t vreg)
+{
+    return vreg < a->mf->ir->insts.len && ir_is_const(a->mf->ir, vreg);
+}
+
+struct place allocation_place(struct allocation *a, uint32_t vreg, uint32_t position)
+{
+    if (is_const(a, vreg))
+        return const_place(a, vreg);
+    return piece_place(a, piece_of(a, a->web_of[vreg], position));
+}
+
+bool allocation_stores(const struct allocation *a, uint32_t vreg)
+{
+    const struct web *w = &a->webs.data[a->web_of[vreg]];
+    return w->slot != 0 && w->policy == STORE_AT_DEFINITIONS;
+}
+
+static void give_slots(struct allocation *a)
+{
+    a->frame_bytes = 8; /* the instance, gen/abi.h */
+    for (size_t p = 1; p < a->pieces.len; p++) {
+        struct web *w = &a->webs.data[a->pieces.data[p].web];
+        if (a->pieces.data[p].reg != REG_NONE || w->slot != 0)
+            continue;
+        a->frame_bytes += w->type == VT_V128 ? 16 : 8;
+        w->slot = -(int32_t)a->frame_bytes;
+    }
+}
+
+static void add_boundary(struct allocation *a, uint32_t position, enum boundary_phase phase, float frequency, uint32_t web, uint8_t type,
+                         struct place to, struct place from)
+{
+    if (place_equal(&to, &from))
+        return;
+    vec_push(&a->boundaries, (struct boundary){position, (uint8_t)phase, {to, from, type}, web, frequency});
+}
+
+/* --- within blocks ------------------------------------------------------------------------------------------------ */
+static bool is_block_start(const struct allocation *a, uint32_t position)
+{
+    return position / 2 >= a->mf->insts.len || a->mf->insts.data[position / 2].op == MACH_BLOCK;
+}
+
+/* Alive both before and at POSITION. */
+static bool is_alive_across(const struct allocation *a, const struct web *w, uint32_t position)
+{
+    uint32_t low = 0, high = w->range_count;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (a->ranges.data[w->range_first + middle].to <= position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < w->range_count && a->ranges.data[w->range_first + low].from < position;
+}
+
+static void moves_within_blocks(struct allocation *a, uint32_t web)
+{
+    const struct web *w = &a->webs.data[web];
+
+    for (uint32_t p = w->piece; a->pieces.data[p].next != 0; p = a->pieces.data[p].next) {
+        const struct piece *before = &a->pieces.data[p], *behind = &a->pieces.data[before->next];
+        uint32_t at = before->to;
+        if (!is_block_start(a, at) && is_alive_across(a, w, at))
+            add_boundary(a, at, BOUNDARY_WITHIN, a->mf->blocks[a->block_of[at / 2]].frequency, web, w->type,
+                         piece_place(a, behind), piece_place(a, before));
+    }
+}
+
+/* --- edges -------------------------------------------------------------------------------------------------------- */
+struct edge_spot {
+    uint32_t position, end; /* end: of the predecessor */
+    enum boundary_phase phase;
+    float frequency;
+};
+
+/* At the end of the predecessor, ahead of its jump, or at the head of the successor. */
+static struct edge_spot edge_spot(const struct allocation *a, uint32_t from, uint32_t to)
+{
+    const struct mach_block *x = &a->mf->blocks[from], *y = &a->mf->blocks[to];
+
+    if (ir_block(a->mf->ir, from)->succ_count == 1)
+        return (struct edge_spot){(x->end - 1) * 2, x->end * 2, BOUNDARY_AT_END, x->frequency};
+    return (struct edge_spot){y->first * 2, x->end * 2, BOUNDARY_AT_HEAD, y->frequency};
+}
+
+static bool has_phi_of_web(const struct allocation *a, uint32_t b, uint32_t web)
+{
+    const struct mach *head = &a->mf->insts.data[a->mf->blocks[b].first];
+
+    for (uint32_t k = 0; k < head->def_count; k++)
+        if (a->web_of[a->mf->defs.data[head->def_first + k]] == web)
+            return true;
+    return false;
+}
+
+static void moves_into(struct allocation *a, uint32_t b, uint32_t web)
+{
+    const struct ir_block *block = ir_block(a->mf->ir, b);
+    struct place to = piece_place(a, piece_of(a, web, a->mf->blocks[b].first * 2));
+
+    for (uint32_t k = 0; k < block->pred_count; k++) {
+        struct edge_spot spot = edge_spot(a, block->preds[k], b);
+        add_boundary(a, spot.position, spot.phase, spot.frequency, web, a->webs.data[web].type, to,
+                     piece_place(a, piece_of(a, web, spot.end - 1)));
+    }
+}
+
+/* The blocks at whose start the web, which has several pieces, is alive. */
+static void moves_on_edges(struct allocation *a, uint32_t web)
+{
+    const struct web *w = &a->webs.data[web];
+    const struct ir_func *f = a->mf->ir;
+
+    for (uint32_t n = 0; n < w->range_count; n++) {
+        struct live_range range = a->ranges.data[w->range_first + n];
+        uint32_t first = a->block_of[range.from / 2], order = ir_block(f, first)->order;
+        if (a->mf->blocks[first].first * 2 < range.from)
+            order++;
+        for (; order < f->order.len && a->mf->blocks[f->order.data[order]].first * 2 < range.to; order++)
+            if (!has_phi_of_web(a, f->order.data[order], web))
+                moves_into(a, f->order.data[order], web);
+    }
+}
+
+static void moves_into_phis(struct allocation *a, uint32_t b)
+{
+    const struct ir_block *block = ir_block(a->mf->ir, b);
+    const struct mach *head = &a->mf->insts.data[a->mf->blocks[b].first];
+
+    for (uint32_t n = 0; n < head->def_count; n++) {
+        ir_value phi = a->mf->defs.data[head->def_first + n];
+        const struct ir_inst *i = ir_inst(a->mf->ir, phi);
+        struct place to = allocation_place(a, phi, a->mf->blocks[b].first * 2);
+        for (uint32_t k = 0; k < block->pred_count; k++) {
+            struct edge_spot spot = edge_spot(a, block->preds[k], b);
+            uint32_t web = a->web_of[phi];
+            add_boundary(a, spot.position, spot.phase, spot.frequency,
+                         !is_const(a, i->args[k]) && a->web_of[i->args[k]] == web ? web : 0, i->type, to,
+                         allocation_place(a, i->args[k], spot.end - 1));
+        }
+    }
+}
+
+/* --- when to store ------------------------------------------------------------------------------------------------ */
+static void choose_policies(struct allocation *a)
+{
+    float *cost = arena_array(&a->arena, float, a->webs.len);
+
+    for (size_t n = 0; n < a->boundaries.len; n++) {
+        const struct boundary *b = &a->boundaries.data[n];
+        if (b->web != 0 && b->move.to.kind == PLACE_SLOT && b->move.from.kind == PLACE_REG)
+            cost[b->web] += b->frequency;
+    }
+    for (uint32_t m = 0; m < a->mf->insts.len; m++) {
+        const struct mach *i = &a->mf->insts.data[m];
+        for (uint32_t k = 0; k < i->def_count; k++) {
+            uint32_t v = a->mf->defs.data[i->def_first + k], web = a->web_of[v];
+            if (a->webs.data[web].slot != 0 && piece_of(a, web, i->op == MACH_BLOCK ? 2 * m : 2 * m + 1)->reg != REG_NONE)
+                cost[web] -= a->mf->blocks[a->block_of[m]].frequency;
+        }
+    }
+    for (size_t w = 1; w < a->webs.len; w++)
+        a->webs.data[w].policy = cost[w] > 0 ? STORE_AT_DEFINITIONS : STORE_AT_MOVES;
+}
+
+static bool is_done_already(const struct allocation *a, const struct boundary *b)
+{
+    return b->web != 0 && a->webs.data[b->web].policy == STORE_AT_DEFINITIONS && b->move.to.kind == PLACE_SLOT &&
+           b->move.from.kind == PLACE_REG;
+}
+
+static int by_position(const void *x, const void *y)
+{
+    const struct boundary *a = x, *b = y;
+
+    if (a->position != b->position)
+        return a->position < b->position ? -1 : 1;
+    return (int)a->phase - (int)b->phase;
+}
+
+void resolve_places(struct allocation *a)
+{
+    size_t kept = 0;
+
+    give_slots(a);
+    for (uint32_t w = 1; w < a->webs.len; w++) {
+        if (a->pieces.data[a->webs.data[w].piece].next == 0)
+            continue;
+        moves_within_blocks(a, w);
+        moves_on_edges(a, w);
+    }
+    for (size_t n = 0; n < a->mf->ir->order.len; n++)
+        moves_into_phis(a, a->mf->ir->order.data[n]);
+    choose_policies(a);
+    for (size_t n = 0; n < a->boundaries.len; n++)
+        if (!is_done_already(a, &a->boundaries.data[n]))
+            a->boundaries.data[kept++] = a->boundaries.data[n];
+    a->boundaries.len = kept;
+    if (kept != 0)
+        qsort(a->boundaries.data, kept, sizeof *a->boundaries.data, by_position);
+}
+
+void allocation_done(struct allocation *a)
+{
+    vec_done(&a->webs);
+    vec_done(&a->ranges);
+    vec_done(&a->needs);
+    vec_done(&a->pieces);
+    vec_done(&a->boundaries);
+    arena_free(&a->arena);
+}

@@ -1,0 +1,99 @@
+/* What the files of the builder share: Wasm → SSA in one pass over the body, after a look ahead (scan.c).
+ *
+ * In the manner of Braun et al. (2013) SSA is built directly, without a dominance frontier. Structured control makes
+ * it simpler than theirs: where a label stands, all that branches to it has been seen, and which locals a loop writes
+ * is known from the scan. So each label carries the values of all locals and of its operands; a phi is made when the
+ * second branch arrives with another value. */
+#ifndef WHERRY_ENGINE_IR_BUILD_H
+#define WHERRY_ENGINE_IR_BUILD_H
+
+#include "engine/body.h"
+#include "engine/ir/ir.h"
+
+enum build_label_kind { BUILD_FUNCTION, BUILD_INLINED, BUILD_BLOCK, BUILD_LOOP, BUILD_IF, BUILD_ELSE };
+
+struct build_label {
+    uint8_t kind;
+    uint32_t block;     /* where it leads; 0 until something branches there */
+    uint32_t otherwise; /* BUILD_IF: the block of the else part */
+    uint32_t height;    /* operands below the block's parameters */
+    uint32_t param_count, result_count;
+    const valtype *params, *results;
+    valtype single;   /* the only result in the short form of block types, where `results` is NULL */
+    ir_value *values; /* at the label: locals, then operands */
+    ir_value *entry;  /* BUILD_IF: locals and parameters where the condition is false */
+    uint32_t loop;    /* f->loops around the label's own block */
+    uint32_t stamp;   /* br_table at hand */
+    uint32_t table_slot;
+};
+
+struct build_scan_loop {
+    uint32_t offset;       /* of the loop's immediate in the module */
+    uint32_t first, count; /* into scan->written */
+};
+
+struct build_scan {
+    VEC(struct build_scan_loop) loops; /* in order */
+    VEC(uint32_t) written;             /* locals that a loop writes */
+    uint32_t instructions, local_count;
+    const char *unsupported;
+};
+
+struct build_frame { /* of the function, or of one that is being inlined */
+    uint32_t func;
+    const struct type_def *type;
+    struct rd body;
+    struct build_frame *outer;
+    ir_value *locals;
+    uint32_t local_count;
+    struct build_scan scan;
+    uint32_t next_loop;
+    size_t first_label;
+};
+
+struct builder {
+    struct ir_func *f;
+    const struct module *module;
+    struct build_frame *frame;
+    uint32_t block; /* 0: what follows cannot be reached */
+    uint32_t loop;
+    uint32_t wasm_offset;
+    VEC(ir_value) stack;
+    VEC(struct build_label) labels;
+    uint32_t stamps;
+    uint32_t depth, inlined_instructions;
+};
+
+static inline uint8_t build_type(valtype t)
+{
+    return valtype_is_ref(t) ? VT_REF_NULL : valtype_code(t);
+}
+
+static inline void build_push(struct builder *b, ir_value v)
+{
+    vec_push(&b->stack, v);
+}
+
+static inline ir_value build_pop(struct builder *b)
+{
+    return vec_pop(&b->stack);
+}
+
+/* Appends to the current block; the value is not pushed. */
+ir_value build_emit(struct builder *b, unsigned op, uint8_t type, const ir_value *args, uint32_t count, uint64_t imm);
+ir_value build_const_i64(struct builder *b, uint64_t bits);
+/* Looks over a whole body. SCAN is to be released with build_scan_done. */
+void build_scan(struct build_scan *scan, const struct module *m, uint32_t func);
+void build_scan_done(struct build_scan *scan);
+
+/* control.c */
+void build_start_block(struct builder *b, uint32_t block);
+void build_function_body(struct builder *b);
+bool build_control(struct builder *b, enum opcode op);
+void build_set_unreachable(struct builder *b);
+/* Translates the callee's body in place of a call, if it is worth it. */
+bool build_inline(struct builder *b, uint32_t func);
+/* build_op.c: every other instruction; false: there is none such */
+bool build_instruction(struct builder *b, enum opcode op);
+
+#endif

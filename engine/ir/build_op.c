@@ -1,0 +1,354 @@
+/* Instructions other than control: each becomes one or a few of the IR. */
+#include "engine/ir/build.h"
+#include <assert.h>
+
+static ir_value emit1(struct builder *b, unsigned op, uint8_t type, ir_value a, uint64_t imm)
+{
+    return build_emit(b, op, type, &a, 1, imm);
+}
+
+static ir_value emit2(struct builder *b, unsigned op, uint8_t type, ir_value x, ir_value y, uint64_t imm)
+{
+    ir_value args[] = {x, y};
+    return build_emit(b, op, type, args, 2, imm);
+}
+
+static ir_value as_i64(struct builder *b, ir_value v)
+{
+    return ir_inst(b->f, v)->type == VT_I64 ? v : emit1(b, OP_I64_EXTEND_I32_U, VT_I64, v, 0);
+}
+
+/* --- linear memory ------------------------------------------------------------------------------------------------ */
+struct address {
+    ir_value index, base; /* index: i32 or i64, or none; base: none is memory 0's */
+    int32_t disp;
+};
+
+static ir_value memory_struct(struct builder *b, uint32_t memory)
+{
+    return build_emit(b, IR_MEMORY_STRUCT, VT_I64, NULL, 0, memory);
+}
+
+static bool is_guarded(const struct builder *b, uint32_t memory)
+{
+    const struct limits *limits = &b->module->memories[memory].limits;
+    return !b->f->explicit_bounds_checks && !limits->is64 && limits->page_size_log2 == 16;
+}
+
+/* A 32-bit memory's reservation covers every index plus every offset; elsewhere the end of the access is compared. */
+static struct address pop_address(struct builder *b, const struct memarg *arg, unsigned bytes)
+{
+    struct address at = {build_pop(b), IR_NONE, 0};
+
+    if (arg->memory != 0)
+        at.base = build_emit(b, IR_MEMORY_BASE, VT_I64, NULL, 0, arg->memory);
+    if (!is_guarded(b, arg->memory)) {
+        uint64_t add = arg->offset + bytes;
+        if (add < bytes) /* beyond 64 bits wherever it starts */
+            add = UINT64_MAX;
+        at.index = emit2(b, IR_BOUNDS, VT_I64, as_i64(b, at.index), memory_struct(b, arg->memory), add);
+        at.disp = -(int32_t)bytes;
+    } else if (arg->offset <= INT32_MAX) {
+        at.disp = (int32_t)arg->offset;
+    } else {
+        at.index = emit2(b, OP_I64_ADD, VT_I64, as_i64(b, at.index), build_const_i64(b, arg->offset), 0);
+    }
+    return at;
+}
+
+static ir_value make_access(struct builder *b, unsigned op, uint8_t type, struct address at, ir_value value)
+{
+    ir_value args[] = {at.index, at.base, value};
+    return build_emit(b, op, type, args, value != IR_NONE ? 3 : 2, (uint64_t)(int64_t)at.disp);
+}
+
+static void load_or_store(struct builder *b, enum opcode op)
+{
+    struct memarg arg = body_memarg(&b->frame->body);
+    unsigned bytes = 1u << opcode_infos[op].width_log2;
+    bool lane = opcode_infos[op].immediate == IMMEDIATE_MEMARG_LANE;
+    uint8_t lane_number = lane ? rd_u8(&b->frame->body) : 0;
+    ir_value value = lane || ir_is_store(op) ? build_pop(b) : IR_NONE;
+    struct address at = pop_address(b, &arg, bytes);
+    ir_value v = make_access(b, op, ir_wasm_type(op), at, value);
+
+    ir_inst(b->f, v)->lane = lane_number;
+    if (!ir_is_store(op))
+        build_push(b, v);
+}
+
+static uint8_t address_type(const struct limits *limits)
+{
+    return limits->is64 ? VT_I64 : VT_I32;
+}
+
+static void memory_size(struct builder *b, uint32_t memory)
+{
+    const struct limits *limits = &b->module->memories[memory].limits;
+    ir_value bytes = emit1(b, IR_LOAD, VT_I64, memory_struct(b, memory), offsetof(struct vm_memory, size_bytes));
+    ir_value pages = emit2(b, OP_I64_SHR_U, VT_I64, bytes, build_const_i64(b, limits->page_size_log2), 0);
+
+    build_push(b, limits->is64 ? pages : emit1(b, OP_I32_WRAP_I64, VT_I32, pages, 0));
+}
+
+/* A builtin's arguments: the constant FIRST, then the top COUNT operands. */
+static void builtin(struct builder *b, enum vm_builtin number, uint64_t first, uint32_t count, uint8_t result)
+{
+    ir_value args[4] = {build_const_i64(b, first)};
+    ir_value v;
+
+    assert(count <= 3);
+    b->stack.len -= count;
+    memcpy(args + 1, b->stack.data + b->stack.len, count * sizeof *args);
+    v = build_emit(b, IR_BUILTIN, result, args, count + 1, number);
+    if (result != VT_BOTTOM)
+        build_push(b, v);
+}
+
+/* --- calls -------------------------------------------------------------------------------------------------------- */
+static void push_results(struct builder *b, ir_value call, const struct type_def *t)
+{
+    for (uint32_t i = 0; i < t->result_count; i++)
+        build_push(b, emit1(b, IR_RESULT, build_type(t->results[i]), call, i));
+}
+
+static void call_function(struct builder *b, uint32_t func)
+{
+    const struct type_def *t = &b->module->types[b->module->funcs[func].type];
+    ir_value call;
+
+    if (build_inline(b, func))
+        return;
+    b->stack.len -= t->param_count;
+    call = build_emit(b, IR_CALL, VT_BOTTOM, b->stack.data + b->stack.len, t->param_count, func);
+    push_results(b, call, t);
+}
+
+enum { MAY_BE_NULL = 1 };
+
+static void call_address(struct builder *b, ir_value func, uint32_t type, unsigned flags)
+{
+    const struct type_def *t = &b->module->types[type];
+    uint32_t first = (uint32_t)b->stack.len - t->param_count;
+    ir_value call;
+
+    build_push(b, func); /* makes room; the function goes in front of the arguments */
+    memmove(b->stack.data + first + 1, b->stack.data + first, t->param_count * sizeof *b->stack.data);
+    b->stack.data[first] = func;
+    call = build_emit(b, IR_CALL_ADDRESS, VT_BOTTOM, b->stack.data + first, t->param_count + 1,
+                      type | (uint64_t)flags << 32);
+    b->stack.len = first;
+    push_results(b, call, t);
+}
+
+static ir_value element_address(struct builder *b, uint32_t table, ir_value index)
+{
+    ir_value base = build_emit(b, IR_TABLE_STRUCT, VT_I64, NULL, 0, table);
+    return emit2(b, IR_ELEMENT, VT_I64, as_i64(b, index), base, 0);
+}
+
+static void call_indirect(struct builder *b, uint32_t type, uint32_t table)
+{
+    ir_value at = element_address(b, table, build_pop(b));
+    ir_value func = emit1(b, IR_FUNC_ADDRESS, VT_I64, emit1(b, IR_LOAD, VT_REF_NULL, at, 0), 0);
+
+    emit1(b, IR_CHECK_TYPE, VT_BOTTOM, func, type);
+    call_address(b, func, type, 0);
+}
+
+static void call_reference(struct builder *b, uint32_t type)
+{
+    call_address(b, emit1(b, IR_FUNC_ADDRESS, VT_I64, build_pop(b), 0), type, MAY_BE_NULL);
+}
+
+/* --- tables and globals ------------------------------------------------------------------------------------------- */
+static void table_op(struct builder *b, enum opcode op, uint32_t table)
+{
+    uint8_t index_type = address_type(&b->module->tables[table].limits);
+    ir_value value, size;
+
+    switch (op) {
+    case OP_TABLE_GET:
+        build_push(b, emit1(b, IR_LOAD, VT_REF_NULL, element_address(b, table, build_pop(b)), 0));
+        break;
+    case OP_TABLE_SET:
+        value = build_pop(b);
+        emit2(b, IR_STORE, VT_BOTTOM, element_address(b, table, build_pop(b)), value, 0);
+        break;
+    case OP_TABLE_SIZE:
+        size = build_emit(b, IR_TABLE_STRUCT, VT_I64, NULL, 0, table);
+        size = emit1(b, IR_LOAD, VT_I64, size, offsetof(struct vm_table, size));
+        build_push(b, index_type == VT_I64 ? size : emit1(b, OP_I32_WRAP_I64, VT_I32, size, 0));
+        break;
+    case OP_TABLE_GROW: builtin(b, BUILTIN_TABLE_GROW, table, 2, index_type); break;
+    default: builtin(b, BUILTIN_TABLE_FILL, table, 3, VT_BOTTOM);
+    }
+}
+
+static void global_get(struct builder *b, uint32_t global)
+{
+    uint8_t type = build_type(b->module->globals[global].type);
+    ir_value at = build_emit(b, IR_GLOBAL_ADDRESS, VT_I64, NULL, 0, global);
+
+    build_push(b, emit1(b, IR_LOAD, type, at, 0));
+}
+
+static void global_set(struct builder *b, uint32_t global)
+{
+    ir_value value = build_pop(b), at = build_emit(b, IR_GLOBAL_ADDRESS, VT_I64, NULL, 0, global);
+
+    emit2(b, IR_STORE, VT_BOTTOM, at, value, 0);
+}
+
+/* --- the rest ----------------------------------------------------------------------------------------------------- */
+static void select_value(struct builder *b)
+{
+    ir_value condition = build_pop(b), no = build_pop(b), yes = build_pop(b), args[] = {yes, no, condition};
+
+    build_push(b, build_emit(b, OP_SELECT, ir_inst(b->f, yes)->type, args, 3, 0));
+}
+
+static void v128_const(struct builder *b)
+{
+    const uint8_t *bytes = body_v128(&b->frame->body);
+    ir_value v = build_emit(b, IR_CONST, VT_V128, NULL, 0, 0);
+    struct ir_inst *i = ir_inst(b->f, v);
+
+    memcpy(&i->imm, bytes, 8);
+    memcpy(&i->arg[0], bytes + 8, 8);
+    build_push(b, v);
+}
+
+/* Whatever takes and gives what its signature says. The lanes of a shuffle lie in imm, arg[2] and arg[3]. */
+static void plain(struct builder *b, enum opcode op)
+{
+    const struct opcode_info *info = &opcode_infos[op];
+    const struct signature *s = &signatures[info->signature];
+    const uint8_t *lanes = info->immediate == IMMEDIATE_SHUFFLE ? body_v128(&b->frame->body) : NULL;
+    uint8_t lane = info->immediate == IMMEDIATE_LANE ? rd_u8(&b->frame->body) : 0;
+    struct ir_inst *i;
+    ir_value v;
+
+    assert(s->result_count == 1 && s->param_count <= 3);
+    b->stack.len -= s->param_count;
+    v = build_emit(b, op, s->results[0], b->stack.data + b->stack.len, s->param_count, 0);
+    i = ir_inst(b->f, v);
+    i->lane = lane;
+    if (lanes != NULL) {
+        memcpy(&i->imm, lanes, 8);
+        memcpy(&i->arg[2], lanes + 8, 8);
+    }
+    build_push(b, v);
+}
+
+static void skip_select_types(struct rd *r)
+{
+    for (uint32_t count = body_u32(r); count != 0; count--)
+        body_valtype(r);
+}
+
+static bool parametric(struct builder *b, enum opcode op)
+{
+    struct rd *r = &b->frame->body;
+
+    switch (op) {
+    case OP_LOCAL_GET: build_push(b, b->frame->locals[body_u32(r)]); return true;
+    case OP_LOCAL_SET: b->frame->locals[body_u32(r)] = build_pop(b); return true;
+    case OP_LOCAL_TEE: b->frame->locals[body_u32(r)] = *vec_last(&b->stack); return true;
+    case OP_GLOBAL_GET: global_get(b, body_u32(r)); return true;
+    case OP_GLOBAL_SET: global_set(b, body_u32(r)); return true;
+    case OP_I32_CONST: build_push(b, ir_const(b->f, VT_I32, (uint32_t)body_s32(r))); return true;
+    case OP_I64_CONST: build_push(b, build_const_i64(b, (uint64_t)body_s64(r))); return true;
+    case OP_F32_CONST: build_push(b, ir_const(b->f, VT_F32, rd_u32(r))); return true;
+    case OP_F64_CONST: build_push(b, ir_const(b->f, VT_F64, rd_u64(r))); return true;
+    case OP_V128_CONST: v128_const(b); return true;
+    case OP_DROP: build_pop(b); return true;
+    case OP_SELECT_T: skip_select_types(r); __attribute__((fallthrough));
+    case OP_SELECT: select_value(b); return true;
+    default: return false;
+    }
+}
+
+static bool reference_op(struct builder *b, enum opcode op)
+{
+    struct rd *r = &b->frame->body;
+
+    switch (op) {
+    case OP_REF_NULL:
+        body_heaptype(r);
+        build_push(b, ir_const(b->f, VT_REF_NULL, 0));
+        return true;
+    case OP_REF_IS_NULL: build_push(b, emit1(b, OP_I32_EQZ, VT_I32, build_pop(b), 0)); return true;
+    case OP_REF_FUNC: build_push(b, build_emit(b, IR_FUNC_REF, VT_REF_NULL, NULL, 0, body_u32(r))); return true;
+    case OP_REF_AS_NON_NULL: emit1(b, op, VT_BOTTOM, *vec_last(&b->stack), 0); return true;
+    default: return false;
+    }
+}
+
+static bool call_op(struct builder *b, enum opcode op)
+{
+    struct rd *r = &b->frame->body;
+    uint32_t type;
+
+    switch (op) {
+    case OP_CALL: call_function(b, body_u32(r)); return true;
+    case OP_CALL_INDIRECT:
+        type = body_u32(r);
+        call_indirect(b, type, body_u32(r));
+        return true;
+    case OP_CALL_REF: call_reference(b, body_u32(r)); return true;
+    default: return false;
+    }
+}
+
+static bool bulk_op(struct builder *b, enum opcode op)
+{
+    struct rd *r = &b->frame->body;
+    uint64_t a;
+
+    switch (op) {
+    case OP_MEMORY_SIZE: memory_size(b, body_u32(r)); return true;
+    case OP_MEMORY_GROW:
+        a = body_u32(r);
+        builtin(b, BUILTIN_MEMORY_GROW, a, 1, address_type(&b->module->memories[a].limits));
+        return true;
+    case OP_MEMORY_FILL: builtin(b, BUILTIN_MEMORY_FILL, body_u32(r), 3, VT_BOTTOM); return true;
+    case OP_MEMORY_COPY:
+        a = body_u32(r);
+        builtin(b, BUILTIN_MEMORY_COPY, a | (uint64_t)body_u32(r) << 32, 3, VT_BOTTOM);
+        return true;
+    case OP_MEMORY_INIT:
+        a = body_u32(r);
+        builtin(b, BUILTIN_MEMORY_INIT, a << 32 | body_u32(r), 3, VT_BOTTOM);
+        return true;
+    case OP_DATA_DROP: builtin(b, BUILTIN_DATA_DROP, body_u32(r), 0, VT_BOTTOM); return true;
+    case OP_TABLE_GET:
+    case OP_TABLE_SET:
+    case OP_TABLE_SIZE:
+    case OP_TABLE_GROW:
+    case OP_TABLE_FILL: table_op(b, op, body_u32(r)); return true;
+    case OP_TABLE_COPY:
+        a = body_u32(r);
+        builtin(b, BUILTIN_TABLE_COPY, a | (uint64_t)body_u32(r) << 32, 3, VT_BOTTOM);
+        return true;
+    case OP_TABLE_INIT:
+        a = body_u32(r);
+        builtin(b, BUILTIN_TABLE_INIT, a << 32 | body_u32(r), 3, VT_BOTTOM);
+        return true;
+    case OP_ELEM_DROP: builtin(b, BUILTIN_ELEM_DROP, body_u32(r), 0, VT_BOTTOM); return true;
+    default: return false;
+    }
+}
+
+bool build_instruction(struct builder *b, enum opcode op)
+{
+    if (parametric(b, op) || call_op(b, op) || bulk_op(b, op) || reference_op(b, op))
+        return true;
+    if (opcode_infos[op].signature == SIGNATURE_special)
+        return false;
+    if (ir_is_load(op) || ir_is_store(op))
+        load_or_store(b, op);
+    else
+        plain(b, op);
+    return true;
+}
