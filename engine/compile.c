@@ -8,7 +8,10 @@
 static int compile_module(struct module *m, const void *bytes, size_t len, const struct engine_options *options,
                           struct code_object *code, struct err *err)
 {
-    struct code_options code_options = {.explicit_bounds_checks = options->explicit_bounds_checks};
+    struct code_options code_options = {
+        .cpu_features = engine_cpu_features(),
+        .explicit_bounds_checks = options->explicit_bounds_checks,
+        .compile_function = options->compiler == ENGINE_OPTIMIZING ? optimizing_compile_function : NULL};
     int status = module_decode(m, bytes, len, options->features, err);
 
     if (status != 0)
@@ -31,8 +34,6 @@ int engine_compile(const void *bytes, size_t len, const uint8_t key[32], const s
 
     if (engine_detect(bytes, len) == ENGINE_COMPONENT)
         return err_set(err, ENOTSUP, "this is a component, and components are not supported yet (core modules are)");
-    if (o.compiler != ENGINE_BASELINE)
-        return err_set(err, ENOTSUP, "the optimizing compiler is not built yet; use the baseline compiler");
     status = compile_module(&m, bytes, len, &o, &code, err);
     if (status == 0)
         status = artifact_write(&m, &code, &identity, artifact, err);

@@ -229,6 +229,8 @@ static int compile_function(struct compiler *c, uint32_t func)
     int result;
 
     reset_function(c, func);
+    if (c->options->compile_function != NULL && c->options->compile_function(&c->m, c->module, c->options, func))
+        return 0;
     c->m.wasm_offset = (uint32_t)rd_offset(&c->body);
     vec_push(&c->m.out->entries, masm_begin(&c->m, abi_types_area_bytes(c->type->params, c->type->param_count)));
     add_params(c);

@@ -50,10 +50,24 @@ struct code_object {
     VEC(struct code_catch) catches;
 };
 
+struct masm;
+struct code_options;
+
+/* Compiles one function if it can; false: nothing has been emitted. Functions of a module may be compiled at once. */
+typedef bool code_function_compiler(struct masm *m, const struct module *module, const struct code_options *options,
+                                    uint32_t func);
+
 struct code_options {
     uint32_t cpu_features; /* gen/target.h bits beyond the base level */
     bool explicit_bounds_checks;
+    code_function_compiler *compile_function; /* asked before the baseline compiler; or NULL */
+    /* of the optimizing compiler: */
+    uint64_t passes_off; /* bit n: opt/pass.c's pass n is left out */
+    bool verify;         /* check the IR's invariants */
 };
+
+/* The optimizing compiler, as a code_function_compiler. What it leaves to the baseline compiler: docs/DEVIATIONS.md. */
+code_function_compiler optimizing_compile_function;
 
 /* A compiler: the functions FIRST to END - 1 of M, which are valid, into OUT, which is empty; calls of other functions
  * may stay open. Several threads may ask at once. Deterministic: same module, options and range, same bytes; and what

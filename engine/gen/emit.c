@@ -129,8 +129,8 @@ static void take_results(struct emitter *e, const struct mach *i, const struct t
         struct abi_walk walk = {0};
         for (uint32_t k = 0; k < t->result_count; k++) {
             struct place area = {.kind = PLACE_STACK};
-            struct place from =
-                abi_place_of(abi_next(&walk, t->results[k]), target_native.int_results, target_native.vector_args, area);
+            struct place from = abi_place_of(abi_next(&walk, t->results[k]), target_native.int_results,
+                                             target_native.vector_args, area);
             for (uint32_t d = 0; d < i->def_count; d++) {
                 uint32_t v = e->mf->defs.data[i->def_first + d];
                 if (ir_inst(e->mf->ir, v)->imm == k && (from.kind == PLACE_REG) == (turn == 0))
@@ -154,8 +154,8 @@ static void clear_upper(struct emitter *e, const struct mach *i)
 
 static void emit_call(struct emitter *e, const struct mach *i)
 {
-    const struct type_def *t = i->op == IR_CALL ? &e->module->types[e->module->funcs[i->imm].type]
-                                                : &e->module->types[(uint32_t)i->imm];
+    const struct type_def *t =
+        i->op == IR_CALL ? &e->module->types[e->module->funcs[i->imm].type] : &e->module->types[(uint32_t)i->imm];
     uint32_t args = abi_types_area_bytes(t->params, t->param_count);
     uint32_t results = abi_types_area_bytes(t->results, t->result_count);
     unsigned first = i->op == IR_CALL_ADDRESS;
@@ -172,7 +172,7 @@ static void emit_call(struct emitter *e, const struct mach *i)
     else if (i->imm < imported)
         masm_call_import(e->m, (uint32_t)i->imm);
     else
-        masm_call_function(e->m, (uint32_t)i->imm, imported);
+        masm_call_function(e->m, (uint32_t)i->imm);
     take_results(e, i, t);
     clear_upper(e, i);
     masm_adjust_stack(e->m, (int32_t)results);
@@ -214,8 +214,9 @@ static void emit_params(struct emitter *e, const struct mach *i)
         struct abi_place p = {0};
         for (uint32_t k = 0; k <= ir_inst(e->mf->ir, v)->imm; k++)
             p = abi_next(&walk, t->params[k]);
-        add_move(e, e->mf->types.data[v], place_at(e, v, e->at * 2 + 1),
-                 abi_place_of(p, target_native.int_args, target_native.vector_args, (struct place){.kind = PLACE_SLOT}));
+        add_move(
+            e, e->mf->types.data[v], place_at(e, v, e->at * 2 + 1),
+            abi_place_of(p, target_native.int_args, target_native.vector_args, (struct place){.kind = PLACE_SLOT}));
     }
     moves_resolve(e->m, &e->moves);
     clear_upper(e, i);

@@ -12,8 +12,8 @@ struct emitter {
     const struct module *module;
     struct masm_label *labels; /* by block */
     struct moves_list moves;
-    uint32_t at;       /* the instruction being emitted */
-    uint32_t next;     /* the block behind the one being emitted; 0: none */
+    uint32_t at;   /* the instruction being emitted */
+    uint32_t next; /* the block behind the one being emitted; 0: none */
     uint32_t pop_bytes;
 };
 

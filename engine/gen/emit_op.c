@@ -35,8 +35,7 @@ enum masm_cond emit_condition(struct emitter *e, const struct mach *i, unsigned 
         masm_float_compare(e->m, i->wide, (enum masm_cond)i->cond, emit_operand(e, i, 0), emit_operand(e, i, 1));
         *rest = 2;
         break;
-    case MACH_COMPARE_VECTOR:
-        return masm_vector_test(e->m, (enum opcode)i->vector, emit_operand(e, i, 0)) ^ i->cond;
+    case MACH_COMPARE_VECTOR: return masm_vector_test(e->m, (enum opcode)i->vector, emit_operand(e, i, 0)) ^ i->cond;
     case MACH_COMPARE_NONE: assert(!"every condition is one of these");
     }
     return (enum masm_cond)i->cond;
@@ -114,9 +113,7 @@ static bool emit_numeric(struct emitter *e, const struct mach *i)
     case NUMERIC_FLOAT_UNARY:
         masm_float_unary(e->m, n->op, n->wide, emit_result(e, i), emit_operand(e, i, 0));
         return true;
-    case NUMERIC_FLOAT_RESIZE:
-        masm_float_resize(e->m, n->wide, emit_result(e, i), emit_operand(e, i, 0));
-        return true;
+    case NUMERIC_FLOAT_RESIZE: masm_float_resize(e->m, n->wide, emit_result(e, i), emit_operand(e, i, 0)); return true;
     case NUMERIC_FROM_INT:
         masm_from_int(e->m, n->wide, int_wide, is_signed, emit_result(e, i), emit_operand(e, i, 0),
                       i->temp != 0 ? emit_temporary(e, i) : emit_operand(e, i, 0));
@@ -125,9 +122,7 @@ static bool emit_numeric(struct emitter *e, const struct mach *i)
         masm_to_int(e->m, n->wide, int_wide, is_signed, (n->op & SATURATE) != 0, emit_result(e, i),
                     emit_operand(e, i, 0), emit_temporary(e, i));
         return true;
-    case NUMERIC_REINTERPRET:
-        masm_reinterpret(e->m, n->wide, emit_result(e, i), emit_operand(e, i, 0));
-        return true;
+    case NUMERIC_REINTERPRET: masm_reinterpret(e->m, n->wide, emit_result(e, i), emit_operand(e, i, 0)); return true;
     default: return false;
     }
 }
@@ -261,9 +256,7 @@ static void emit_vector(struct emitter *e, const struct mach *i)
     switch ((enum signature_id)opcode_infos[op].signature) {
     case SIGNATURE_v_v: masm_vector_unary(e->m, op, dst, a, t); break;
     case SIGNATURE_vv_v: emit_vector_binary(e, i, dst, a); break;
-    case SIGNATURE_vvv_v:
-        masm_vector_ternary(e->m, op, dst, a, emit_operand(e, i, 1), emit_operand(e, i, 2));
-        break;
+    case SIGNATURE_vvv_v: masm_vector_ternary(e->m, op, dst, a, emit_operand(e, i, 1), emit_operand(e, i, 2)); break;
     case SIGNATURE_i_v:
     case SIGNATURE_I_v:
     case SIGNATURE_f_v:

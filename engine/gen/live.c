@@ -21,7 +21,7 @@ struct live {
     struct use_list uses;
     uint32_t *stamp, *end; /* by block: last register seen alive there, and until when */
     VEC(uint32_t) touched, work;
-    uint32_t *parent; /* union-find of webs, by virtual register */
+    uint32_t *parent;             /* union-find of webs, by virtual register */
     struct live_range *ranges_of; /* by virtual register: first and count, as from and to */
 };
 
@@ -333,8 +333,8 @@ static bool is_call(unsigned op)
 
 static bool is_divide(unsigned op)
 {
-    return op < OPCODE_SPACE_VECTOR && ((op >= OP_I32_DIV_S && op <= OP_I32_REM_U) ||
-                                        (op >= OP_I64_DIV_S && op <= OP_I64_REM_U));
+    return op < OPCODE_SPACE_VECTOR &&
+           ((op >= OP_I32_DIV_S && op <= OP_I32_REM_U) || (op >= OP_I64_DIV_S && op <= OP_I64_REM_U));
 }
 
 static reg definition_hint(const struct live *l, const struct mach *i, uint32_t v)

@@ -433,7 +433,7 @@ static void lower_select(struct lower *l, ir_value v, const struct ir_inst *i)
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
-#define LOAD(name, as)  [OP_##name - OP_I32_LOAD] = ACCESS_##as
+#define LOAD(name, as) [OP_##name - OP_I32_LOAD] = ACCESS_##as
 static const uint8_t accesses[] = {
     LOAD(I32_LOAD, 32_U),     LOAD(I64_LOAD, 64),       LOAD(F32_LOAD, F32),      LOAD(F64_LOAD, F64),
     LOAD(I32_LOAD8_S, 8_S),   LOAD(I32_LOAD8_U, 8_U),   LOAD(I32_LOAD16_S, 16_S), LOAD(I32_LOAD16_U, 16_U),

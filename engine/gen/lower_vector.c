@@ -44,10 +44,10 @@ void lower_vector(struct lower *l, ir_value v, const struct ir_inst *i)
     } else {
         for (uint32_t k = 1; k < i->arg_count; k++)
             lower_use(l, &m, i->arg[k], MACH_OPERAND);
-        if (shift || ((i->arg_count == 2 || i->arg_count == 1) && i->type == VT_V128 &&
-                      (opcode_infos[i->op].signature == SIGNATURE_v_v ||
-                       opcode_infos[i->op].signature == SIGNATURE_vv_v) &&
-                      i->op != OP_I8X16_SHUFFLE && !masm_vector_is_direct(i->op)))
+        if (shift ||
+            ((i->arg_count == 2 || i->arg_count == 1) && i->type == VT_V128 &&
+             (opcode_infos[i->op].signature == SIGNATURE_v_v || opcode_infos[i->op].signature == SIGNATURE_vv_v) &&
+             i->op != OP_I8X16_SHUFFLE && !masm_vector_is_direct(i->op)))
             m.temp = lower_new_vreg(l, VT_V128);
     }
     lower_push_def(l, &m, v);

@@ -13,12 +13,12 @@
 #include "engine/ir/ir.h"
 
 enum mach_op { /* besides enum opcode and enum ir_op */
-    MACH_BLOCK = IR_OP_COUNT,
-    MACH_PARAMS,     /* makes those parameters that arrive in registers */
-    MACH_LOAD_PARAM, /* one that arrives in slot imm */
-    MACH_FIX,        /* moves its operand to the register `fixed` */
-    MACH_SET,        /* the condition as an i32 */
-    MACH_LEA,        /* base + (index << scale) + disp, of type */
+               MACH_BLOCK = IR_OP_COUNT,
+               MACH_PARAMS,     /* makes those parameters that arrive in registers */
+               MACH_LOAD_PARAM, /* one that arrives in slot imm */
+               MACH_FIX,        /* moves its operand to the register `fixed` */
+               MACH_SET,        /* the condition as an i32 */
+               MACH_LEA,        /* base + (index << scale) + disp, of type */
 };
 
 enum mach_form { MACH_REG, MACH_IMM, MACH_MEM }; /* of the last operand of a binary instruction or a comparison */
@@ -75,7 +75,7 @@ struct mach_func {
     VEC(uint32_t) defs;
     VEC(uint8_t) types; /* of virtual registers; the first are the IR's values */
     VEC(struct mach_reservation) reservations;
-    VEC(uint32_t) calls;     /* instructions that leave no register alone, in order */
+    VEC(uint32_t) calls;       /* instructions that leave no register alone, in order */
     struct mach_block *blocks; /* by IR block */
     uint32_t features;
 };

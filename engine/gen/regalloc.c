@@ -288,11 +288,13 @@ static unsigned hinted(struct allocator *r, uint32_t number, reg out[8])
         if (r->a->needs.data[n].hint != REG_NONE)
             out[count++] = r->a->needs.data[n].hint;
     for (uint32_t q = w->piece; q != 0 && count < 6; q = piece_at(r, q)->next)
-        if (q != number && piece_at(r, q)->reg != REG_NONE && (piece_at(r, q)->to == p->from || piece_at(r, q)->from == p->to))
+        if (q != number && piece_at(r, q)->reg != REG_NONE &&
+            (piece_at(r, q)->to == p->from || piece_at(r, q)->from == p->to))
             out[count++] = piece_at(r, q)->reg;
     if (w->hint_web != 0)
         for (uint32_t q = r->a->webs.data[w->hint_web].piece; q != 0 && count < 8; q = piece_at(r, q)->next)
-            if (piece_at(r, q)->reg != REG_NONE && piece_at(r, q)->to + 2 >= p->from && piece_at(r, q)->from <= p->to + 2)
+            if (piece_at(r, q)->reg != REG_NONE && piece_at(r, q)->to + 2 >= p->from &&
+                piece_at(r, q)->from <= p->to + 2)
                 out[count++] = piece_at(r, q)->reg;
     return count;
 }

@@ -32,9 +32,9 @@ enum store_policy { STORE_AT_MOVES, STORE_AT_DEFINITIONS };
 struct web {
     uint32_t range_first, range_count;
     uint32_t need_first, need_count;
-    uint32_t piece; /* first */
-    uint32_t cursor; /* the piece that was asked for last */
-    int32_t slot;   /* from the frame pointer; 0: none */
+    uint32_t piece;    /* first */
+    uint32_t cursor;   /* the piece that was asked for last */
+    int32_t slot;      /* from the frame pointer; 0: none */
     uint32_t hint_web; /* one that would like the same register; 0: none */
     uint8_t type;
     uint8_t policy;
@@ -42,7 +42,7 @@ struct web {
 
 enum boundary_phase { BOUNDARY_WITHIN, BOUNDARY_AT_END, BOUNDARY_AT_HEAD };
 
-struct boundary { /* a move between two pieces of a web, or on an edge */
+struct boundary {      /* a move between two pieces of a web, or on an edge */
     uint32_t position; /* of the instruction before which it is made; of the block's head, behind which */
     uint8_t phase;     /* enum boundary_phase: those of one phase at once, then those of the next */
     struct move move;
@@ -53,13 +53,13 @@ struct boundary { /* a move between two pieces of a web, or on an edge */
 struct allocation {
     struct mach_func *mf;
     struct arena arena;
-    uint32_t *web_of;   /* by virtual register */
+    uint32_t *web_of; /* by virtual register */
     VEC(struct web) webs;
     VEC(struct live_range) ranges;
     VEC(struct need) needs;
     VEC(struct piece) pieces;
     VEC(struct boundary) boundaries; /* sorted by position, then phase */
-    uint32_t *block_of; /* by instruction: IR block */
+    uint32_t *block_of;              /* by instruction: IR block */
     uint32_t frame_bytes;
 };
 

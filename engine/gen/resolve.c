@@ -68,8 +68,8 @@ static void give_slots(struct allocation *a)
     }
 }
 
-static void add_boundary(struct allocation *a, uint32_t position, enum boundary_phase phase, float frequency, uint32_t web, uint8_t type,
-                         struct place to, struct place from)
+static void add_boundary(struct allocation *a, uint32_t position, enum boundary_phase phase, float frequency,
+                         uint32_t web, uint8_t type, struct place to, struct place from)
 {
     if (place_equal(&to, &from))
         return;
@@ -199,7 +199,8 @@ static void choose_policies(struct allocation *a)
         const struct mach *i = &a->mf->insts.data[m];
         for (uint32_t k = 0; k < i->def_count; k++) {
             uint32_t v = a->mf->defs.data[i->def_first + k], web = a->web_of[v];
-            if (a->webs.data[web].slot != 0 && piece_of(a, web, i->op == MACH_BLOCK ? 2 * m : 2 * m + 1)->reg != REG_NONE)
+            if (a->webs.data[web].slot != 0 &&
+                piece_of(a, web, i->op == MACH_BLOCK ? 2 * m : 2 * m + 1)->reg != REG_NONE)
                 cost[web] -= a->mf->blocks[a->block_of[m]].frequency;
         }
     }

@@ -490,10 +490,14 @@ static bool is_being_inlined(const struct builder *b, uint32_t func)
 bool build_inline(struct builder *b, uint32_t func)
 {
     struct build_frame frame = {0};
-    uint32_t offset = b->wasm_offset;
+    uint32_t offset = b->wasm_offset, features_used;
+    struct err err;
 
     if (func < b->module->imported_func_count || b->depth == INLINE_DEPTH || is_being_inlined(b, func) ||
         b->module->funcs[func].body.len > INLINE_INSTRUCTIONS * 4)
+        return false;
+    /* another thread's part of the module, perhaps, which nobody has looked at yet */
+    if (module_validate_bodies(b->module, UINT32_MAX, func, func + 1, &features_used, &err) != 0)
         return false;
     build_scan(&frame.scan, b->module, func);
     if (frame.scan.unsupported != NULL || frame.scan.instructions > INLINE_INSTRUCTIONS ||

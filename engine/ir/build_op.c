@@ -168,9 +168,7 @@ static void table_op(struct builder *b, enum opcode op, uint32_t table)
     ir_value value, size;
 
     switch (op) {
-    case OP_TABLE_GET:
-        build_push(b, emit1(b, IR_LOAD, VT_REF_NULL, element_address(b, table, build_pop(b)), 0));
-        break;
+    case OP_TABLE_GET: build_push(b, emit1(b, IR_LOAD, VT_REF_NULL, element_address(b, table, build_pop(b)), 0)); break;
     case OP_TABLE_SET:
         value = build_pop(b);
         emit2(b, IR_STORE, VT_BOTTOM, element_address(b, table, build_pop(b)), value, 0);

@@ -17,27 +17,28 @@ enum ir_effect {
 };
 
 #define IR_OPS(X)                                                                                                      \
-    X(COPY, "copy", IR_PURE)                         /* of its operand: left behind by a replacement */                \
-    X(CONST, "const", IR_PURE)                       /* the bits; a v128's upper half in arg[0], arg[1] */             \
-    X(PARAM, "param", IR_PINNED)                     /* index */                                                       \
-    X(PHI, "phi", IR_PINNED)                         /* one operand per predecessor */                                 \
-    X(RESULT, "result", IR_PINNED)                   /* of the call that is its operand: index */                      \
-    X(LOAD, "load", IR_READS)                        /* type at pointer + imm, never a trap */                         \
-    X(STORE, "store", IR_WRITES)                     /* (pointer, value) at pointer + imm */                           \
-    X(MEMORY_STRUCT, "memory_struct", IR_PURE)       /* struct vm_memory * of memory imm */                            \
-    X(MEMORY_BASE, "memory_base", IR_PURE)           /* base of memory imm, which never moves */                       \
-    X(TABLE_STRUCT, "table_struct", IR_PURE)         /* struct vm_table * of table imm */                              \
-    X(GLOBAL_ADDRESS, "global_address", IR_PURE)     /* of global imm */                                               \
-    X(FUNC_REF, "func_ref", IR_PURE)                 /* reference to function imm */                                   \
-    X(BOUNDS, "bounds", IR_TRAPS | IR_READS)         /* (index, struct vm_memory *) -> index + imm, or out of bounds */ \
-    X(ELEMENT, "element", IR_TRAPS | IR_READS)       /* (index, struct vm_table *) -> address of the element */        \
-    X(FUNC_ADDRESS, "func_address", IR_PURE)         /* of the vm_func that a reference names */                       \
-    X(CHECK_TYPE, "check_type", IR_TRAPS)            /* (vm_func): traps unless its type is imm; null is a trap too */ \
+    X(COPY, "copy", IR_PURE)                     /* of its operand: left behind by a replacement */                    \
+    X(CONST, "const", IR_PURE)                   /* the bits; a v128's upper half in arg[0], arg[1] */                 \
+    X(PARAM, "param", IR_PINNED)                 /* index */                                                           \
+    X(PHI, "phi", IR_PINNED)                     /* one operand per predecessor */                                     \
+    X(RESULT, "result", IR_PINNED)               /* of the call that is its operand: index */                          \
+    X(LOAD, "load", IR_READS)                    /* type at pointer + imm, never a trap */                             \
+    X(STORE, "store", IR_WRITES)                 /* (pointer, value) at pointer + imm */                               \
+    X(MEMORY_STRUCT, "memory_struct", IR_PURE)   /* struct vm_memory * of memory imm */                                \
+    X(MEMORY_BASE, "memory_base", IR_PURE)       /* base of memory imm, which never moves */                           \
+    X(TABLE_STRUCT, "table_struct", IR_PURE)     /* struct vm_table * of table imm */                                  \
+    X(GLOBAL_ADDRESS, "global_address", IR_PURE) /* of global imm */                                                   \
+    X(FUNC_REF, "func_ref", IR_PURE)             /* reference to function imm */                                       \
+    X(BOUNDS, "bounds", IR_TRAPS | IR_READS)     /* (index, struct vm_memory *) -> index + imm, or out of bounds */    \
+    X(ELEMENT, "element", IR_TRAPS | IR_READS)   /* (index, struct vm_table *) -> address of the element */            \
+    X(FUNC_ADDRESS, "func_address", IR_PURE)     /* of the vm_func that a reference names */                           \
+    X(CHECK_TYPE, "check_type", IR_TRAPS)        /* (vm_func): traps unless its type is imm; null is a trap too */     \
     X(CALL, "call", IR_READS | IR_WRITES | IR_TRAPS) /* function imm */                                                \
-    X(CALL_ADDRESS, "call_address", IR_READS | IR_WRITES | IR_TRAPS) /* (vm_func, ...): type imm; bit 32: may be null */ \
-    X(BUILTIN, "builtin", IR_READS | IR_WRITES | IR_TRAPS)           /* enum vm_builtin imm */                         \
-    X(TAIL_CALL, "tail_call", IR_TERMINATOR)                         /* function imm */                                \
-    X(TAIL_CALL_ADDRESS, "tail_call_address", IR_TERMINATOR)         /* like call_address */                           \
+    X(CALL_ADDRESS, "call_address",                                                                                    \
+      IR_READS | IR_WRITES | IR_TRAPS)                       /* (vm_func, ...): type imm; bit 32: may be null */       \
+    X(BUILTIN, "builtin", IR_READS | IR_WRITES | IR_TRAPS)   /* enum vm_builtin imm */                                 \
+    X(TAIL_CALL, "tail_call", IR_TERMINATOR)                 /* function imm */                                        \
+    X(TAIL_CALL_ADDRESS, "tail_call_address", IR_TERMINATOR) /* like call_address */                                   \
     X(JUMP, "jump", IR_TERMINATOR)                                                                                     \
     X(BRANCH, "branch", IR_TERMINATOR) /* successor 0 if the operand is not zero, else successor 1 */                  \
     X(SWITCH, "switch", IR_TERMINATOR) /* successor table[operand], the last if it is beyond */                        \

@@ -84,7 +84,8 @@ void ir_print(const struct ir_func *f, FILE *out)
         fprintf(out, " %s", type_name(valtype_is_ref(f->type->params[k]) ? VT_REF_NULL : (uint8_t)f->type->params[k]));
     fprintf(out, " ->");
     for (uint32_t k = 0; k < f->type->result_count; k++)
-        fprintf(out, " %s", type_name(valtype_is_ref(f->type->results[k]) ? VT_REF_NULL : (uint8_t)f->type->results[k]));
+        fprintf(out, " %s",
+                type_name(valtype_is_ref(f->type->results[k]) ? VT_REF_NULL : (uint8_t)f->type->results[k]));
     fprintf(out, "\n");
     for (size_t n = 0; n < f->order.len; n++) {
         const struct ir_block *b = ir_block(f, f->order.data[n]);

@@ -39,7 +39,8 @@ static void check_edges(const struct verifier *v, uint32_t number)
     for (uint32_t i = 0; i < b->succ_count; i++) {
         struct ir_block *to = ir_block(v->f, b->succs[i]);
         check(v, is_there(to->preds, to->pred_count, number), "b%u is no predecessor of b%u", number, b->succs[i]);
-        check(v, b->succ_count == 1 || to->pred_count == 1, "the edge from b%u to b%u is critical", number, b->succs[i]);
+        check(v, b->succ_count == 1 || to->pred_count == 1, "the edge from b%u to b%u is critical", number,
+              b->succs[i]);
     }
     for (uint32_t i = 0; i < b->pred_count; i++) {
         struct ir_block *from = ir_block(v->f, b->preds[i]);

@@ -666,7 +666,7 @@ void masm_add_shifted(struct masm *m, bool wide, reg dst, reg a, reg b, unsigned
 
 void masm_lea(struct masm *m, bool wide, reg dst, struct masm_address address)
 {
-    x64_rm(enc(m), X64_LEA | x64_wide(wide), dst, mem_of(address));
+    x64_rm(enc(m), X64_LEA | x64_wide(wide), dst, x64_mem_of(address));
 }
 
 static const uint8_t shift_digits[] = {[SHIFT_SHL] = X64_DIGIT_SHL,
@@ -887,7 +887,7 @@ void masm_compare_memory(struct masm *m, reg a, struct masm_address b)
 void masm_compare_with_memory(struct masm *m, bool wide, reg a, struct masm_address b)
 {
     x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
-    x64_rm(enc(m), X64_CMP | x64_wide(wide), a, mem_of(b));
+    x64_rm(enc(m), X64_CMP | x64_wide(wide), a, x64_mem_of(b));
 }
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
 # tests/bench/engine.sh: the speed of compiled code, on the nine shared kernels (../shared/bench/kernels, or BENCH=DIR).
 # For each kernel CPU seconds at full size minus CPU seconds at minimal size, so that start and compilation cancel out,
 # over the same for the native build of the same source, in the same round; median over rounds, then the geometric mean.
-# The checksums must be equal. ROUNDS (default 3); KERNELS (names) picks some; ENGINE="command" runs another engine;
+# The checksums must be equal. ROUNDS (default 3); KERNELS (names) picks some; COMPILER=optimizing takes that compiler, ENGINE="command" another engine;
 # SIMD=1 takes the modules built with -msimd128.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -12,7 +12,7 @@ kernels=${BENCH:-../shared/bench/kernels}
 command -v clang > /dev/null || { echo "bench-engine: clang is not installed"; exit 1; }
 out=$BUILD/bench/engine
 suffix=${SIMD:+.simd}.wasm
-engine=${ENGINE:-$BUILD/wherry wasm run}
+engine=${ENGINE:-$BUILD/wherry wasm run --compiler=${COMPILER:-baseline}}
 mkdir -p "$out"
 
 # name, minimal size, full size (kernels' README)

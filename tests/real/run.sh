@@ -1,6 +1,7 @@
 #!/bin/sh
 # Real toolchains and a real program: C, C++ (without and with exceptions), Rust and Go guests and SQLite (more than 1 MB
-# of Wasm), run by `wherry wasm run`. What SQLite prints and writes must equal what its native build prints and reads.
+# of Wasm), run by `wherry wasm run` (COMPILER=optimizing: with that compiler). What SQLite prints and writes must equal
+# what its native build prints and reads.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/tap.sh
 BUILD=${BUILD:-build}
@@ -10,7 +11,7 @@ guests=$BUILD/guests
 out=$BUILD/real
 rm -rf "$out/data"
 mkdir -p "$out/data"
-wasm() { "$wherry" wasm run "$@" 2>&1 < /dev/null; }
+wasm() { "$wherry" wasm run --compiler="${COMPILER:-baseline}" "$@" 2>&1 < /dev/null; }
 
 # guest NAME FILE: whether it could be built on this machine
 guest() {

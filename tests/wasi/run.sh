@@ -1,5 +1,5 @@
 #!/bin/sh
-# The outside wasi-testsuite on `wherry wasm run`: make suite-wasi [SUITE=DIR] [TESTS="rust/readlink c/lseek"].
+# The outside wasi-testsuite on `wherry wasm run`: make suite-wasi [SUITE=DIR] [COMPILER=baseline] [TESTS="rust/readlink c/lseek"].
 #
 # A test is a module, a .json beside it that says how to run it (no .json: no arguments, exit code 0) and, named in that as
 # `root`, a directory that the guest gets as "/". Tests write into it, so each run gets a copy. A test passes when exit code
@@ -22,7 +22,7 @@ run() {
     set -- "$1"
     options=$(printf %s "$expect" | jq -r '[(.env // {}) | to_entries[] | "--env", "\(.key)=\(.value)"] | @sh')
     arguments=$(printf %s "$expect" | jq -r '(.args // []) | @sh')
-    eval "set -- wasm run --confined $options ${root:+--dir \"\$work/root::/\"} -- \"\$1\" $arguments"
+    eval "set -- wasm run --compiler=${COMPILER:-baseline} --confined $options ${root:+--dir \"\$work/root::/\"} -- \"\$1\" $arguments"
     timeout -k 5 60 "$wherry" "$@" > "$work/stdout" 2> "$work/stderr" < /dev/null
 }
 

@@ -1,8 +1,8 @@
-/* The baseline compiler against an evaluator of its own: random functions, made as trees, run both ways and compared
- * by result and memory. The trees are shaped to move values around: many locals of all types, blocks inside
+/* Both compilers against an evaluator of its own: random functions, made as trees, run both ways and compared by
+ * result and memory. The trees are shaped to move values around: many locals of all types, blocks inside
  * expressions, loops in loops, branches out of everything, calls in between, exceptions in both forms through all of
- * it. SEEDS=n runs more of them, SEED=n only
- * that one. */
+ * it. SEEDS=n runs more of them, SEED=n only that one; PASSES_OFF=mask leaves out passes of the optimizing
+ * compiler. */
 #include "engine/body.h"
 #include "engine/feature.h"
 #include "engine/gen/code.h"
@@ -1252,11 +1252,15 @@ static void compare_function(struct running *r, struct program *p, uint32_t inde
                  memcmp(memory, real, sizeof memory) != 0 ? ", and memory differs" : "");
 }
 
-static void compare_program(uint64_t seed)
+static void compare_program(uint64_t seed, code_function_compiler *compiler)
 {
+    const char *off = getenv("PASSES_OFF");
     struct program p = {.random = seed * 0x9e3779b97f4a7c15 + 1};
     struct code_options options = {.explicit_bounds_checks = seed % 4 == 3,
-                                   .cpu_features = seed % 2 != 0 ? target_native_features() : 0};
+                                   .cpu_features = seed % 2 != 0 ? target_native_features() : 0,
+                                   .compile_function = compiler,
+                                   .passes_off = off != NULL ? strtoull(off, NULL, 0) : 0,
+                                   .verify = true};
     struct running r = {0};
 
     for (uint32_t i = 0; i < FUNCTIONS; i++)
@@ -1269,22 +1273,34 @@ static void compare_program(uint64_t seed)
     arena_free(&p.arena);
 }
 
-static void random_functions_run_as_they_should(void **state)
+static void run_seeds(code_function_compiler *compiler)
 {
     const char *one = getenv("SEED"), *count = getenv("SEEDS");
     uint64_t last = count != NULL ? strtoull(count, NULL, 10) : 60;
 
     if (one != NULL)
-        compare_program(strtoull(one, NULL, 10));
+        compare_program(strtoull(one, NULL, 10), compiler);
     for (uint64_t seed = 1; seed <= last && one == NULL; seed++)
-        compare_program(seed);
+        compare_program(seed, compiler);
+}
+
+static void random_functions_run_as_they_should(void **state)
+{
     (void)state;
+    run_seeds(NULL);
+}
+
+static void random_functions_run_as_they_should_optimized(void **state)
+{
+    (void)state;
+    run_seeds(optimizing_compile_function);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_functions_run_as_they_should),
+        cmocka_unit_test(random_functions_run_as_they_should_optimized),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
