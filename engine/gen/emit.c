@@ -342,6 +342,7 @@ void emit_function(struct masm *m, struct mach_func *mf, struct allocation *a)
     struct emitter e = {.m = m, .mf = mf, .a = a, .module = mf->ir->module};
     uint32_t count, *blocks;
 
+    m->try_number = 0;
     e.pop_bytes = abi_types_area_bytes(t->params, t->param_count);
     e.labels = arena_array(&a->arena, struct masm_label, mf->ir->blocks.len);
     blocks = layout(&e, &count);

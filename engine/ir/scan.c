@@ -13,6 +13,7 @@ struct open_block {
 
 struct scanner {
     struct build_scan *scan;
+    const struct module *module;
     VEC(struct open_block) blocks;
     VEC(uint32_t) log;   /* locals written, of the open loops */
     VEC(uint32_t) marks; /* per local: the loop that has it already, plus 1 */
@@ -76,6 +77,11 @@ static bool scan_instruction(struct scanner *s, struct rd *r)
         open_block(s, op == OP_LOOP, offset);
         body_block_type(r);
         return true;
+    case OP_CALL_INDIRECT:
+        if (!s->module->types[body_u32(r)].final) /* a subtype's function fits too: the test is longer */
+            s->scan->unsupported = "call_indirect of a type that is not final";
+        body_u32(r);
+        return s->scan->unsupported == NULL;
     case OP_TRY_TABLE: open_block(s, false, offset); break;
     case OP_END:
         block = vec_pop(&s->blocks);
@@ -101,7 +107,7 @@ static uint32_t read_locals(struct rd *r, uint32_t params)
 
 void build_scan(struct build_scan *scan, const struct module *m, uint32_t func)
 {
-    struct scanner s = {.scan = scan};
+    struct scanner s = {.scan = scan, .module = m};
     struct rd r = body_of(m, func);
 
     memset(scan, 0, sizeof *scan);
