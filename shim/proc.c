@@ -237,6 +237,8 @@ void container_settle(struct container *c)
 {
     struct process *init = &c->init;
 
+    if (c->abandoned) /* nobody was told of it */
+        return;
     for (struct process *p = c->execs; p != NULL; p = p->next)
         if (p->exited && p->state != PROCESS_STOPPED && p->busy == NULL)
             announce_exit(p);

@@ -109,30 +109,37 @@ static void reply_pid(struct call *call, pid_t pid)
     call_reply(call, &response.base);
 }
 
+static void abandoned_free(struct container *c)
+{
+    call_fail(c->init.pending, (enum ttrpc_code)c->worker.report.code, "%s", c->worker.report.text);
+    c->init.pending = NULL;
+    container_free(c);
+}
+
 static void cleanup_done(struct worker *worker, const struct worker_report *report)
 {
     struct container *c = process_of_worker(worker)->container;
 
     if (report->code != 0)
         log_line(LOG_ERROR, c->id, "cannot remove what a failed create left: %s", report->text);
-    container_free(c);
+    abandoned_free(c);
 }
 
-/* A worker that failed has cleaned up; one that died, or whose init we cannot watch, has not. */
+/* A worker that failed has cleaned up; one that died, or whose init we cannot watch, has not: the answer then waits until
+ * nothing is left and the id is free. Why it failed is kept in the report of the container's own worker, which never ran. */
 static void create_abandon(struct container *c, enum ttrpc_code code, const char *why, bool clean)
 {
-    struct call *call = c->init.pending;
     struct runtime_job job = job_of(c);
     struct shim *shim = c->shim;
 
-    c->init.pending = NULL;
-    call_fail(call, code, "%s", why);
+    c->worker.report.code = (int)code;
+    snprintf(c->worker.report.text, sizeof c->worker.report.text, "%s", why);
     process_close_stdio(&c->init);
     c->abandoned = true;
     c->init.worker.done = cleanup_done;
     if (!clean && worker_start(&shim->workers, &c->init.worker, WORKER_NO_FDS, runtime_delete, &job) == 0)
         return;
-    container_free(c);
+    abandoned_free(c);
 }
 
 static void create_done(struct worker *worker, const struct worker_report *report)

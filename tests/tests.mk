@@ -21,10 +21,17 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c
 
 # the client with which the end-to-end tests drive the shim without a containerd
 SHIM_CLIENT := $(BUILD)/tests/e2e/shim_client
-$(SHIM_CLIENT): tests/e2e/shim_client.c $(BUILD)/libshim.a
+$(SHIM_CLIENT): tests/e2e/shim_client.c tests/e2e/shim_call.c $(BUILD)/libshim.a
 	@mkdir -p $(@D)
 	$(TEST_LINK) -lprotobuf-c -lnettle
--include $(SHIM_CLIENT:=.d)
+# the shim's daemon with allocations that fail
+SHIM_MEMORY := $(BUILD)/tests/e2e/shim_memory
+$(SHIM_MEMORY): tests/e2e/shim_memory.c tests/e2e/shim_call.c $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup strndup) \
+	    -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
+-include $(SHIM_CLIENT:=.d) $(SHIM_MEMORY:=.d)
+SHIM_CLIENT += $(SHIM_MEMORY)
 
 # what answers for a container's system calls in tests/e2e/seccomp.sh
 SECCOMP_AGENT := $(BUILD)/tests/e2e/seccomp_agent

@@ -5,17 +5,12 @@
  *                                                        the nth with the nth BUNDLE
  *     shim_client ADDRESS raw                            sends standard input, then waits for the end of the connection
  * Fields are strings, numbers or booleans of the request; rootfs is "TYPE SOURCE OPTION..."; resources, spec and options are JSON whose Any the client makes. */
-#include "shim/address.h"
-#include "shim/task.pb-c.h"
-#include "shim/ttrpc.h"
 #include "base/fd.h"
-#include <poll.h>
+#include "shim_call.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-
-enum { TIMEOUT_MS = 20000 };
 
 static const struct call_type {
     const char *method;
@@ -46,51 +41,20 @@ _Noreturn static void die(const char *what)
     exit(2);
 }
 
+static int dial(const char *address)
+{
+    int fd = shim_dial(address);
+    if (fd < 0)
+        die("nobody answers at the address");
+    return fd;
+}
+
 static const struct call_type *type_find(const char *method)
 {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(types[i].method, method) == 0)
             return &types[i];
     return NULL;
-}
-
-static int dial(const char *address)
-{
-    int fd = address_connect(address);
-    if (fd < 0)
-        die("nobody answers at the address");
-    fcntl(fd, F_SETFL, 0);
-    return fd;
-}
-
-/* Sends one request and returns its response; NULL when the connection ended or twenty seconds went by. */
-static Rpc__Response *exchange(int fd, const char *method, const ProtobufCMessage *request)
-{
-    static uint32_t stream = 1;
-    struct bytes out = {0}, in = {0};
-    struct ttrpc_frame frame;
-    Rpc__Response *response = NULL;
-
-    stream += 2;
-    if (!ttrpc_put_request(&out, stream, "containerd.task.v2.Task", method, request))
-        die("the request cannot be made");
-    if (send(fd, out.data, out.len, MSG_NOSIGNAL) != (ssize_t)out.len)
-        die("the request cannot be sent");
-    bytes_done(&out);
-    while (response == NULL) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        ssize_t n;
-        if (poll(&p, 1, TIMEOUT_MS) <= 0 || !bytes_reserve(&in, 4096))
-            break;
-        n = recv(fd, in.data + in.len, in.capacity - in.len, 0);
-        if (n <= 0)
-            break;
-        in.len += (size_t)n;
-        if (ttrpc_parse(in.data, in.len, &frame) == TTRPC_FRAME)
-            response = rpc__response__unpack(NULL, frame.len, frame.payload);
-    }
-    bytes_done(&in);
-    return response;
 }
 
 static void set_any(ProtobufCMessage **member, const char *json)
@@ -192,12 +156,12 @@ static int call(const char *address, char **words)
     protobuf_c_message_init(type->request, request);
     for (char **word = words + 1; *word != NULL; word++)
         set_field(request, *word);
-    return answer_print(type, exchange(dial(address), type->method, request));
+    return answer_print(type, shim_exchange(dial(address), type->method, request));
 }
 
 static void must(int fd, const char *method, const ProtobufCMessage *request, const char *id)
 {
-    Rpc__Response *response = exchange(fd, method, request);
+    Rpc__Response *response = shim_exchange(fd, method, request);
 
     if (response == NULL || response->status != NULL) {
         printf("%s of %s: %s\n", method, id, response != NULL ? response->status->message : "no answer");

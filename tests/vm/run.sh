@@ -1,6 +1,6 @@
 #!/bin/sh
-# tests/vm/run.sh [TEST...]: runs tests (else those of tests/e2e that need no containerd) in a guest that has cgroup v2
-# only (this machine may be v1 or hybrid).
+# tests/vm/run.sh [TEST...]: runs tests (else those of tests/e2e) in a guest that has cgroup v2 only (this machine
+# may be v1 or hybrid).
 #
 # The guest is user-mode Linux, an ordinary process: its root is this machine's own root, read-only through hostfs, so
 # there is no disk image to make. tests/vm/init is its pid 1; it works on a copy of build/ in the guest's memory and
@@ -9,8 +9,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
-# images cannot be imported into a containerd in the guest yet
-[ $# -gt 0 ] || set -- $(ls tests/e2e/*.sh | grep -v /shim)
+[ $# -gt 0 ] || set -- tests/e2e/*.sh
 skip() { echo "ok 1 - tests in the cgroup v2 guest # SKIP $1"; exit 0; }
 case $(uname -m) in x86_64) ;; *) skip "user-mode Linux exists for x86 only" ;; esac
 linux=$(command -v linux.uml) || skip "the package user-mode-linux is not installed"
@@ -21,7 +20,7 @@ printf '%s\n' "$@" > "$out/tests"
 memory=$out
 [ "$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 2000000 ] 2>/dev/null && memory=/dev/shm
 TMPDIR=$memory timeout -k 10 "${VM_TIMEOUT_S:-3500}" "$linux" mem="${VM_MEMORY:-1536M}" root=/dev/root rootfstype=hostfs \
-    rootflags=/ ro quiet init="$(pwd)/tests/vm/init" WHERRY_TOP="$(pwd)" WHERRY_BUILD="$BUILD" ${RUNTIME:+"RUNTIME=$RUNTIME"} \
+    rootflags=/ ro quiet init="$(pwd)/tests/vm/init" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" WHERRY_TOP="$(pwd)" WHERRY_BUILD="$BUILD" ${RUNTIME:+"RUNTIME=$RUNTIME"} \
     ${GUEST_TEST_TIMEOUT_S:+"GUEST_TEST_TIMEOUT_S=$GUEST_TEST_TIMEOUT_S"} \
     con=null con0=null,fd:1 ssl=null < /dev/null > "$out/console" 2>&1
 if [ ! -s "$out/result" ]; then
