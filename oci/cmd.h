@@ -57,6 +57,17 @@ void cmd_block_signals(sigset_t *signals);
 /* Passes signals on to PID until it ends; returns its exit status, 128 + N for a signal. */
 int cmd_wait(pid_t pid, const sigset_t *signals);
 
+/* Reaps what has ended; true once PID has, with its exit status as above. */
+bool cmd_reap(pid_t pid, int *status);
+
+/* For a container's terminal in the foreground: ENDS[1] is for the `console` of a request; what comes of it is taken from
+ * ENDS[0]: the terminal's master, or -1 if the process has no terminal. Then cmd_terminal_wait is cmd_wait with the terminal in
+ * between; the own one, if there is one, is raw meanwhile. */
+int cmd_terminal_offer(int ends[2], struct err *e);
+int cmd_terminal_take(int end);
+void cmd_terminal_size(uint32_t *height, uint32_t *width); /* of the own; untouched if there is none */
+int cmd_terminal_wait(pid_t pid, const sigset_t *signals, int master);
+
 /* What create and run have in common. */
 struct cmd_create_options {
     struct container_create request;

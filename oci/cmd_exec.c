@@ -105,14 +105,31 @@ static int make_process(struct cmd *cmd, const struct exec_flags *f, const char 
 
 static int run(struct cmd *cmd, struct container_exec *request, bool detach)
 {
+    int ends[2] = {-1, -1}, status = 255;
+    cleanup_fd int master = -1;
     sigset_t signals;
     pid_t pid;
+    int ret = 0;
 
     if (!detach)
         cmd_block_signals(&signals);
-    if (container_exec(request, &pid, &cmd->err) < 0)
-        return cmd_fail(cmd, 255);
-    return detach ? 0 : cmd_wait(pid, &signals);
+    if (!detach && request->console_socket == NULL && (ret = cmd_terminal_offer(ends, &cmd->err)) == 0) {
+        request->console = ends[1];
+        request->plain_output = true;
+    }
+    if (ret == 0)
+        ret = container_exec(request, &pid, &cmd->err);
+    if (ret < 0)
+        cmd_fail(cmd, 255);
+    else if (ends[0] >= 0)
+        master = cmd_terminal_take(ends[0]);
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
+    if (ret == 0 && master >= 0)
+        status = cmd_terminal_wait(pid, &signals, master);
+    else if (ret == 0)
+        status = detach ? 0 : cmd_wait(pid, &signals);
+    return status;
 }
 
 int cmd_exec(struct cmd *cmd, int argc, char **argv)
@@ -155,6 +172,8 @@ int cmd_exec(struct cmd *cmd, int argc, char **argv)
     if (ret < 0)
         return cmd_fail(cmd, 255);
     process.set = true;
+    if (process.terminal && process.console_height == 0)
+        cmd_terminal_size(&process.console_height, &process.console_width);
     request.cache = rootless() ? rootless_cache_directory(&cmd->arena) : NULL;
     request.process = &process;
     return run(cmd, &request, f->detach);

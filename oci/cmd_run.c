@@ -1,9 +1,10 @@
 /* wherry run: create, start, and, unless detached, stay until the program ends and end as it did. */
+#include "base/fd.h"
 #include "oci/cmd.h"
 #include <signal.h>
 #include <sys/prctl.h>
 
-static int run_foreground(struct cmd *cmd, const struct cmd_create_options *o, const struct state *state)
+static int run_foreground(struct cmd *cmd, const struct cmd_create_options *o, const struct state *state, int master)
 {
     sigset_t signals;
     int status;
@@ -15,10 +16,22 @@ static int run_foreground(struct cmd *cmd, const struct cmd_create_options *o, c
         cmd->err = cause;
         return cmd_fail(cmd, 1);
     }
-    status = cmd_wait(state->pid, &signals);
+    status = master >= 0 ? cmd_terminal_wait(state->pid, &signals, master) : cmd_wait(state->pid, &signals);
     if (!o->keep && cmd_delete_container(cmd, state->id, true) < 0)
         return cmd_fail(cmd, 1);
     return status;
+}
+
+static int offer_terminal(struct cmd *cmd, struct container_create *request, int *own, int *theirs)
+{
+    int ends[2], ret = cmd_terminal_offer(ends, &cmd->err);
+
+    if (ret < 0)
+        return ret;
+    *own = ends[0];
+    request->console = *theirs = ends[1];
+    request->plain_output = true;
+    return 0;
 }
 
 int cmd_run(struct cmd *cmd, int argc, char **argv)
@@ -28,6 +41,7 @@ int cmd_run(struct cmd *cmd, int argc, char **argv)
                                         {"detach", 'd', OPTION_FLAG, &o.detach, "do not wait"},
                                         {"keep", 0, OPTION_FLAG, &o.keep, "do not delete the container at its end"},
                                         {0}};
+    cleanup_fd int own = -1, theirs = -1, master = -1;
     struct state state;
     int status, ret;
 
@@ -36,12 +50,15 @@ int cmd_run(struct cmd *cmd, int argc, char **argv)
     ret = cmd_create_prepare(cmd, &o, argv[1]);
     if (ret == 0 && !o.detach && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
         ret = err_sys(&cmd->err, "cannot become a subreaper");
+    if (ret == 0 && !o.detach && o.request.console_socket == NULL)
+        ret = offer_terminal(cmd, &o.request, &own, &theirs);
     if (ret == 0)
         ret = container_create(&o.request, &cmd->arena, &state, &cmd->err);
     if (ret < 0)
         return cmd_fail(cmd, 1);
+    master = own >= 0 ? cmd_terminal_take(own) : -1;
     if (!o.detach)
-        return run_foreground(cmd, &o, &state);
+        return run_foreground(cmd, &o, &state, master);
     if (container_start(cmd->root, state.id, &cmd->err) < 0) {
         struct err cause = cmd->err;
         container_delete(cmd->root, state.id, true, &cmd->err);

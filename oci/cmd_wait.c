@@ -8,8 +8,8 @@ void cmd_block_signals(sigset_t *signals)
     sigprocmask(SIG_BLOCK, signals, NULL);
 }
 
-/* Reaps what has ended; true once PID has. As subreaper we also get what the container's own processes left. */
-static bool reap(pid_t pid, int *status)
+/* See cmd.h. As subreaper we also get what the container's own processes left. */
+bool cmd_reap(pid_t pid, int *status)
 {
     int one;
     pid_t ended;
@@ -27,7 +27,7 @@ int cmd_wait(pid_t pid, const sigset_t *signals)
 {
     int status = 255;
 
-    while (!reap(pid, &status)) {
+    while (!cmd_reap(pid, &status)) {
         siginfo_t info;
         int signal = sigwaitinfo(signals, &info);
         if (signal > 0 && signal != SIGCHLD && signal != SIGPIPE)

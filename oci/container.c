@@ -140,7 +140,7 @@ static int check_console(const struct container_create *request, const struct co
         return err_set(
             e, EINVAL,
             "config.json: process.terminal: a terminal needs --console-socket when the runtime does not stay");
-    if (!config->process.terminal && given)
+    if (!config->process.terminal && request->console_socket != NULL)
         return err_set(e, EINVAL, "--console-socket is of use only with process.terminal in config.json");
     return 0;
 }

@@ -22,9 +22,10 @@ struct container_create {
     const char *config;         /* path of the config file; NULL: BUNDLE/config.json */
     const char *pid_file;       /* NULL: none. Written, by rename, when the container exists */
     const char *console_socket; /* NULL: none; AF_UNIX stream socket that is sent the terminal's master */
-    int console;                /* instead of console_socket: a connected socket; -1: none */
-    int module;   /* the program is this Wasm module, whatever process.args[0] names; -1: it is looked for there */
-    int stdio[3]; /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
+    int console;       /* instead of console_socket: a connected socket, used if there is a terminal; -1: none */
+    bool plain_output; /* the terminal leaves "\n" as it is */
+    int module;        /* the program is this Wasm module, whatever process.args[0] names; -1: it is looked for there */
+    int stdio[3];      /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
     unsigned preserve_fds; /* so many of the caller's descriptors from 3 on stay open in the container */
     unsigned listen_fds;   /* and so many before those, sockets of systemd's socket activation */
     bool no_pivot, no_new_keyring;

@@ -90,10 +90,11 @@ static int connect_console(const struct container_exec *request, int *console, s
 {
     bool given = request->console_socket != NULL || request->console >= 0;
 
-    if (request->process->terminal != given)
-        return given ? err_set(e, EINVAL, "--console-socket is of use only with process.terminal")
-                     : err_set(e, EINVAL, "process.terminal: a terminal needs --console-socket");
-    if (!given)
+    if (!request->process->terminal && request->console_socket != NULL)
+        return err_set(e, EINVAL, "--console-socket is of use only with process.terminal");
+    if (request->process->terminal && !given)
+        return err_set(e, EINVAL, "process.terminal: a terminal needs --console-socket when the runtime does not stay");
+    if (!request->process->terminal)
         return 0;
     if (request->console < 0)
         *console = socket_connect(request->console_socket, "console socket", e);
@@ -109,6 +110,7 @@ static void as_create(const struct container_exec *request, const struct state *
         .id = request->id,
         .bundle = state->bundle,
         .console = -1,
+        .plain_output = request->plain_output,
         .module = request->module,
         .stdio = {request->stdio[0], request->stdio[1], request->stdio[2]},
         .preserve_fds = request->preserve_fds,

@@ -9,9 +9,10 @@ struct container_exec {
     const struct config_process *process;
     const char *pid_file;       /* NULL: none */
     const char *console_socket; /* NULL: none */
-    int console;                /* instead of console_socket: a connected socket; -1: none */
-    int module;                 /* as in struct container_create; -1 */
-    int stdio[3];               /* descriptors that become 0, 1, 2; -1: the caller's own */
+    int console;       /* instead of console_socket: a connected socket, used if there is a terminal; -1: none */
+    bool plain_output; /* the terminal leaves "\n" as it is */
+    int module;        /* as in struct container_create; -1 */
+    int stdio[3];      /* descriptors that become 0, 1, 2; -1: the caller's own */
     unsigned preserve_fds;
     bool ignore_paused;          /* let it begin in a paused container, where it waits until that is resumed */
     bool clone_parent;           /* the process becomes the child of the caller's parent, with exit signal 0 */

@@ -195,8 +195,7 @@ static int open_terminal(struct init *in, int root, bool console, struct err *e)
 {
     const struct config_process *process = &in->plan->config->process;
     int slave = -1, ret;
-    cleanup_fd int master =
-        tty_open(root, process->console_height, process->console_width, process->user.uid, &slave, e);
+    cleanup_fd int master = tty_open(root, process, in->request->plain_output, &slave, e);
 
     if (master < 0)
         return master;

@@ -7,6 +7,7 @@
 #include "oci/sys.h"
 #include <linux/magic.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 
 /* Opens both ends. Returns the master. */
 static int open_pair(int root, int *slave, struct err *e)
@@ -41,16 +42,22 @@ int tty_bind_console(int root, int slave, struct err *e)
     return mount < 0 ? mount : 0;
 }
 
-int tty_open(int root, unsigned height, unsigned width, uid_t uid, int *slave, struct err *e)
+int tty_open(int root, const struct config_process *process, bool plain_output, int *slave, struct err *e)
 {
-    const struct winsize size = {.ws_row = (unsigned short)height, .ws_col = (unsigned short)width};
+    const struct winsize size = {.ws_row = (unsigned short)process->console_height,
+                                 .ws_col = (unsigned short)process->console_width};
     cleanup_fd int container = -1, master = open_pair(root, &container, e);
+    struct termios mode;
 
     if (master < 0)
         return master;
-    if (height != 0 && width != 0 && ioctl(master, TIOCSWINSZ, &size) < 0)
+    if (size.ws_row != 0 && size.ws_col != 0 && ioctl(master, TIOCSWINSZ, &size) < 0)
         return err_sys(e, "cannot set the size of the terminal");
-    if (fchown(container, uid, (gid_t)-1) < 0)
+    if (plain_output && tcgetattr(container, &mode) == 0) {
+        mode.c_oflag &= ~(tcflag_t)ONLCR;
+        tcsetattr(container, TCSANOW, &mode);
+    }
+    if (fchown(container, process->user.uid, (gid_t)-1) < 0)
         return err_sys(e, "cannot set the owner of the terminal");
     *slave = fd_take(&container);
     return fd_take(&master);

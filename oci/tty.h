@@ -5,12 +5,12 @@
 #ifndef WHERRY_OCI_TTY_H
 #define WHERRY_OCI_TTY_H
 
-#include "base/err.h"
+#include "oci/config.h"
 #include <sys/types.h>
 
-/* Opens a terminal in the devpts mounted at /dev/pts below ROOT, of HEIGHT x WIDTH characters unless they are 0, owned by
- * UID. Returns the master; *SLAVE gets the container's end. A negative errno with *E on failure. */
-int tty_open(int root, unsigned height, unsigned width, uid_t uid, int *slave, struct err *e);
+/* Opens a terminal for PROCESS in the devpts mounted at /dev/pts below ROOT: of its consoleSize, owned by its user. With
+ * PLAIN_OUTPUT it leaves "\n" as it is. Returns the master; *SLAVE gets the container's end. A negative errno with *E. */
+int tty_open(int root, const struct config_process *process, bool plain_output, int *slave, struct err *e);
 
 /* Binds SLAVE to /dev/console below ROOT. Needs the host's /proc: before pivot_root. 0 or a negative errno with *E. */
 int tty_bind_console(int root, int slave, struct err *e);

@@ -106,7 +106,7 @@ PYTHON
 else
     skip "a terminal" "python3 is not installed"
 fi
-like "a terminal needs --console-socket" "$(exec_ --tty "$id" true)" "console-socket"
+like "a detached terminal needs --console-socket" "$(exec_ --tty --detach "$id" true)" "console-socket"
 
 # --- a runtime in a chroot, whose root is not that of its mount namespace: entering the container's leads to the host's root
 chroot=$dir/chroot

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 static struct err e;
+static const struct config_process plain, sized = {.console_height = 24, .console_width = 80, .user.uid = 1000};
 
 static void mount_one(int root, const char *type, const char *destination, const char *data)
 {
@@ -36,10 +37,10 @@ static void terminal_body(void *old_kernel)
     CHECK(mkdir("/mnt/root", 0755) == 0);
     int root = rootfs_prepare("/mnt/root", 0, &e);
     CHECK_OK(root);
-    CHECK(tty_open(root, 24, 80, 0, &slave, &e) == -ENOENT && strstr(e.text, "devpts") != NULL);
+    CHECK(tty_open(root, &sized, false, &slave, &e) == -ENOENT && strstr(e.text, "devpts") != NULL);
     mount_one(root, "tmpfs", "/dev", "mode=755");
     mount_one(root, "devpts", "/dev/pts", "newinstance,ptmxmode=0666,mode=0620");
-    int master = tty_open(root, 24, 80, 1000, &slave, &e);
+    int master = tty_open(root, &sized, false, &slave, &e);
     CHECK_OK(master);
     CHECK(ioctl(slave, TIOCGWINSZ, &size) == 0 && size.ws_row == 24 && size.ws_col == 80);
     CHECK_OK(tty_bind_console(root, slave, &e));
@@ -81,9 +82,9 @@ static void fake_body(void *unused)
     int root = rootfs_prepare("/mnt/root", 0, &e);
     CHECK_OK(root);
     CHECK(mknod("/mnt/root/dev/pts/ptmx", S_IFREG | 0666, 0) == 0);
-    CHECK(tty_open(root, 0, 0, 0, &slave, &e) == -EINVAL);
+    CHECK(tty_open(root, &plain, false, &slave, &e) == -EINVAL);
     CHECK(unlink("/mnt/root/dev/pts/ptmx") == 0 && symlink("/etc/passwd", "/mnt/root/dev/pts/ptmx") == 0);
-    CHECK(tty_open(root, 0, 0, 0, &slave, &e) == -ELOOP);
+    CHECK(tty_open(root, &plain, false, &slave, &e) == -ELOOP);
 }
 
 static void cve_2025_52565_terminals_come_from_devpts(void **state)
