@@ -3,6 +3,7 @@
 #include "shim/verb.h"
 #include "base/fd.h"
 #include "shim/address.h"
+#include "shim/group.h"
 #include "shim/runtime.h"
 #include <sys/stat.h>
 #include <time.h>
@@ -22,8 +23,8 @@ static void read_options(const char *bundle, struct options *out)
 }
 
 /* A killed shim leaves its socket, whose address `start` wrote into the bundle; one that answers serves its pod's other
- * containers. */
-static void remove_socket(const char *bundle)
+ * containers. Returns whether the shim was found dead. */
+static bool remove_socket(const char *bundle)
 {
     char path[8192], address[ADDRESS_MAX];
     cleanup_fd int fd = -1, other = -1;
@@ -33,11 +34,13 @@ static void remove_socket(const char *bundle)
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     len = fd >= 0 ? fd_read_full(fd, address, sizeof address - 1) : -1;
     if (len <= 0)
-        return;
+        return false;
     address[len] = 0;
     other = address_connect(address);
-    if (other == -ECONNREFUSED)
-        unlink(address_path(address));
+    if (other != -ECONNREFUSED)
+        return other == -ENOENT;
+    unlink(address_path(address));
+    return true;
 }
 
 static int answer(void)
@@ -73,6 +76,7 @@ int verb_delete(const struct arguments *a)
         fprintf(stderr, "delete %s: %s\n", a->id, report.text);
         return 1;
     }
-    remove_socket(job.bundle);
+    if (remove_socket(job.bundle))
+        group_delete_others(root, a->id);
     return answer();
 }

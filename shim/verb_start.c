@@ -11,6 +11,7 @@
 #include "oci/sys.h"
 #include "shim/address.h"
 #include "shim/bootstrap.h"
+#include "shim/group.h"
 #include "shim/log.h"
 #include "shim/shim.h"
 #include <limits.h>
@@ -33,7 +34,6 @@ static int read_whole(const char *path, struct buf *out, size_t limit_bytes, str
 /* The group whose containers share a shim: a pod's. Without an annotation the container is alone. */
 static int find_group(const char *id, struct arena *arena, const char **group, struct err *e)
 {
-    static const char *const keys[] = {"io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id"};
     struct buf text = {0};
     const struct json *config, *annotations, *value;
     int error = read_whole("config.json", &text, CONFIG_MAX, e);
@@ -46,8 +46,8 @@ static int find_group(const char *id, struct arena *arena, const char **group, s
     if (config == NULL)
         return err_prefix(e, "config.json of %s", id);
     annotations = json_get(config, "annotations");
-    for (size_t i = 0; annotations != NULL && i < sizeof keys / sizeof *keys; i++) {
-        value = json_get(annotations, keys[i]);
+    for (const char *const *key = group_annotations; annotations != NULL && *key != NULL; key++) {
+        value = json_get(annotations, *key);
         if (value != NULL && value->type == JSON_STRING && value->text[0] != 0) {
             *group = value->text;
             return 0;
