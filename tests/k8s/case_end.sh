@@ -22,10 +22,14 @@ like "and its reason is the termination message" "$(field trap-wasm c .state.ter
 like "which kubectl describe shows" "$(kubectl describe pod trap-wasm)" 'Message: .*\(unreachable\|trap\)'
 
 # refused NAME ARGUMENTS...: a container that cannot be created; prints the events' messages
+was_refused() { kubectl describe pod "$1" | grep -q 'Warning  *Failed .*Error: '; }
 refused() {
     pod "$1" wherry "$2" > "$dir/apply.log"
-    until_true 30 sh -c "'$programs/kubectl' --kubeconfig '$dir/kubeconfig' describe pod $1 | grep -q 'Error:\|Failed '"
+    until_true 30 was_refused "$1"
     kubectl describe pod "$1"
 }
 like "a bad module is an event with one sentence" "$(refused bad '{"containers": [{"name": "c", "image": "localhost/hello:1", "command": ["/bad.wasm"]}]}')" 'bad.wasm'
 like "so is a program that is not there" "$(refused absent '{"containers": [{"name": "c", "image": "localhost/hello:1", "command": ["/absent.wasm"]}]}')" 'absent.wasm'
+like "so is an import that does not exist, by its name" "$(refused import '{"containers": [{"name": "c", "image": "localhost/hello:1", "command": ["/import.wasm"]}]}')" 'nowhere.*env'
+like "so is a grant that is refused" "$(refused grant '{"annotations": {"wherry.wasm.sails": "1"}, "containers": [{"name": "c", "image": "localhost/hello:1"}]}')" 'wherry.wasm.sails'
+remove bad absent import grant

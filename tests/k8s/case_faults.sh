@@ -31,5 +31,6 @@ again() { [ "$(field revived c .restartCount)" -ge 1 ] && [ "$(field revived c .
 until_true 90 again
 ok "a killed shim is noticed, and its pod's containers are restarted" $? "$(kubectl describe pod revived | tail -12)"
 remove revived
-until_true 30 sh -c "! pgrep -f 'hello.wasm --sleep'"
+none_sleeps() { ! pgrep -f 'hello.wasm --sleep'; }
+until_true 30 none_sleeps
 is "and nothing of the dead shim's containers is left" "$(pgrep -fa 'hello.wasm --sleep')" ""

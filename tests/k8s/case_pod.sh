@@ -20,6 +20,9 @@ like "exec hands on the input of a module" "$(printf 12345 | kubectl exec -i mix
 kubectl exec mixed -c wasm -- /hello.wasm --exit 7 > /dev/null 2> "$dir/exec.log"
 like "exec hands on the exit code" "$(cat "$dir/exec.log")" 'exit code 7'
 like "describe says what happened" "$(kubectl describe pod mixed)" 'Started container wasm\|Container started'
+like "cp needs tar in the image, and says so" "$(kubectl cp "$dir/kubelet.yaml" mixed:/tmp/file -c wasm 2>&1)" '"\?tar"\?'
+kubectl cp "$dir/kubelet.yaml" mixed:/tmp/file -c web > "$dir/cp.log" 2>&1
+is "cp into the sidecar" "$(cat "$dir/cp.log"; kubectl exec mixed -c web -- cat /tmp/file | cmp - "$dir/kubelet.yaml" 2>&1)" ""
 kubectl port-forward pod/mixed 18080:8080 > "$dir/forward.log" 2>&1 &
 forward=$!
 until_true 10 grep -q Forwarding "$dir/forward.log"
@@ -49,3 +52,14 @@ began=$SECONDS
 kubectl delete pod mixed --wait=true > "$dir/delete.log" 2>&1
 [ $((SECONDS - began)) -lt 9 ]
 ok "the pod ends within its grace period" $? "$(cat "$dir/delete.log")"
+
+# attach, and a sidecar that is an init container which stays
+pod attached wherry '{
+    initContainers: [{name: "side", image: "localhost/busybox:1", restartPolicy: "Always", command: ["sh", "-c", "echo beside; exec sleep 1000"]}],
+    containers: [{name: "c", image: "localhost/hello:1", args: ["--stdin"], stdin: true, stdinOnce: true}]}' > "$dir/apply.log"
+until_true 30 phase_is attached Running
+like "attach hands on the input and its end to a module" "$(printf 1234567 | kubectl attach -i attached -c c 2>&1; kubectl logs attached -c c)" 'stdin: 7 bytes, then end of file'
+until_true 30 ended attached
+is "a native sidecar (an init container that stays) does not keep the pod from ending" "$(phase attached)" Succeeded
+like "and ran beside it" "$(kubectl logs attached -c side 2>&1)" beside
+remove attached

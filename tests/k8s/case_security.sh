@@ -17,3 +17,15 @@ done
 like "wasm: readOnlyRootFilesystem" "$(context readonly-wasm wherry hello '["--write", "/tmp/x", "text"]' '{"securityContext": {"readOnlyRootFilesystem": true}}')" 'Read-only file system'
 like "wasm: seccomp RuntimeDefault and a user without rights" "$(context seccomp-wasm wherry hello '["given"]' '{"securityContext": {"runAsUser": 1000, "runAsNonRoot": true, "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}}}')" 'argument 1: given'
 like "wasm: shareProcessNamespace" "$(context share-wasm wherry hello '["shared"]' '{}' '{"shareProcessNamespace": true}')" 'argument 1: shared'
+
+# a seccomp profile of the node: every call but one
+mkdir -p /var/lib/kubelet/seccomp
+echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}' > /var/lib/kubelet/seccomp/no-directories.json
+localhost='{"securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "no-directories.json"}}}'
+for handler in $HANDLERS; do
+    like "$handler: seccomp Localhost" "$(context "localhost-$handler" "$handler" busybox '["mkdir", "/tmp/new"]' "$localhost")" 'not supported'
+done
+like "wasm: seccomp Localhost" "$(context localhost-wasm wherry hello '["allowed"]' "$localhost")" 'argument 1: allowed'
+# bookworm's runc has no user namespaces to offer to Kubernetes
+like "wherry: hostUsers: false" "$(context users-wherry wherry busybox '["cat", "/proc/self/uid_map"]' '{}' '{"hostUsers": false}')" ' 65536$'
+like "wasm: hostUsers: false" "$(context users-wasm wherry hello '["mapped"]' '{}' '{"hostUsers": false}')" 'argument 1: mapped'

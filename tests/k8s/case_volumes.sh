@@ -35,3 +35,18 @@ for kind in $HANDLERS wasm; do
     like "$kind: which is read-only" "$(writes /read-only/file)" 'Read-only file system'
     like "$kind: a secret is read-only" "$(writes /secret/password)" 'Read-only file system'
 done
+
+# recursively read-only: a mount below the volume is too
+mkdir -p "$dir/tree/below" && mount -t tmpfs tmpfs "$dir/tree/below"
+recursive() { # NAME IMAGE ARGS
+    pod "$1" wherry "$(jq -nc --arg image "localhost/$2:1" --argjson args "$3" --arg path "$dir/tree" '
+        {volumes: [{name: "tree", hostPath: {path: $path}}],
+         containers: [{name: "c", image: $image, args: $args, volumeMounts: [{name: "tree", mountPath: "/tree", readOnly: true, recursiveReadOnly: "Enabled"}]}]}')" > "$dir/apply.log"
+    until_true 30 ended "$1"
+    kubectl logs "$1" 2>&1
+}
+like "wherry: recursive read-only mounts" "$(recursive recursive-wherry busybox '["sh", "-c", "echo x > /tree/below/file"]')" 'Read-only file system'
+# a module reaches no mount below a volume: paths are resolved inside one grant
+like "wasm: recursive read-only mounts" "$(recursive recursive-wasm hello '["--write", "/tree/below/file", "x"]')" 'Operation not permitted'
+remove recursive-wherry recursive-wasm
+umount "$dir/tree/below"

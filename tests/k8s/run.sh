@@ -46,6 +46,8 @@ for applet in $(busybox --list); do [ "$applet" = busybox ] || ln "$dir/busybox/
 echo "welcome" > "$dir/busybox/www/index.html"
 cp "$BUILD"/guests/{hello,trap,serve}.wasm "$dir/hello/"
 printf '\0asm\1\0\0\0 and then nothing that decodes' > "$dir/hello/bad.wasm"
+# imports the function "nowhere" of "env"
+printf '\0asm\1\0\0\0\1\4\1\140\0\0\2\17\1\3env\7nowhere\0\0' > "$dir/hello/import.wasm"
 image localhost/pause:1 "$dir/busybox" '{"Entrypoint": ["/bin/sleep", "1000000"]}' &&
     image localhost/busybox:1 "$dir/busybox" '{"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"]}' &&
     image localhost/hello:1 "$dir/hello" '{"Entrypoint": ["/hello.wasm"]}'
@@ -82,7 +84,8 @@ for case in "${cases[@]}"; do . "$case"; done
 
 kubectl delete pods --all --wait=true --timeout=60s > "$dir/delete.log" 2>&1
 ok "all pods are deleted" $? "$(cat "$dir/delete.log")"
-until_true 30 sh -c "! pgrep -f '$shim -namespace k8s.io'"
+no_shim() { ! pgrep -f "$shim -namespace k8s.io"; }
+until_true 30 no_shim
 is "nothing is left: shims" "$(pgrep -fa "$shim -namespace k8s.io")" ""
 is "nothing is left: runtime state" "$(ls /run/containerd/wherry/k8s.io 2> /dev/null)" ""
 is "nothing is left: mounts of containers" "$(grep '/rootfs \|/run/containerd.*/shm \|/kubelet/pods/' /proc/self/mountinfo)" ""
