@@ -181,7 +181,7 @@ node_stop() {
     for pid in ${pid_apiserver:-} ${pid_etcd:-}; do kill -9 "$pid" 2> /dev/null && wait "$pid" 2> /dev/null; done
     [ -z "${containerd_pid:-}" ] || containerd_stop
     local cgroup
-    for cgroup in $(node_cgroups); do
+    for cgroup in $(node_cgroups) "/sys/fs/cgroup/unified/$node_cgroup"; do # the kubelet makes the latter
         [ ! -d "$cgroup" ] || find "$cgroup" -depth -type d -exec rmdir {} \; 2> /dev/null
     done
 }
