@@ -28,6 +28,12 @@ bench-libc: $(BENCH_PROGRAMS)
 bench-engine: all $(BENCH_PROGRAMS)
 	@BUILD=$(BUILD) tests/bench/engine.sh
 
+## bench-pods   pods on a real node: API to Ready, by runtime (needs what make check-k8s builds)
+.PHONY: bench-pods
+bench-pods: all guests
+	@tests/k8s/build > /dev/null
+	@BUILD=$(BUILD) tests/bench/pods.sh
+
 $(BUILD)/bench/validate: tests/bench/validate.c $(BUILD)/libengine.a
 	@mkdir -p $(@D)
 	$(TEST_LINK) -lm
