@@ -181,3 +181,44 @@ int cgroup_find(const char *cgroups_path, const char *id, struct arena *arena, s
     *out = c;
     return 0;
 }
+
+/* --- below the container's ------------------------------------------------------------------------------------------- */
+
+/* True if a v1 hierarchy with these CONTROLLERS carries one that LIST names: LEN bytes, separated by commas. */
+static bool carries(const char *controllers, const char *list, size_t len)
+{
+    char name[64];
+
+    for (size_t at = 0, word; at < len; at += word + 1) {
+        word = strcspn(list + at, ",:");
+        snprintf(name, sizeof name, "%.*s", (int)word, list + at);
+        if (cgroup_list_has(controllers, name, ','))
+            return true;
+    }
+    return false;
+}
+
+int cgroup_enter_below(const struct cgroup *own, const char *sub, struct arena *arena, struct cgroup *out,
+                       struct err *e)
+{
+    const char *colon = strchr(sub, ':'), *path = colon != NULL ? colon + 1 : sub;
+    unsigned changed = 0;
+
+    if (own->count == 0)
+        return err_set(e, ENOTSUP, "--cgroup: the container has no cgroup of its own");
+    if (cgroup_list_has(path, "..", '/'))
+        return err_set(e, EINVAL, "--cgroup '%s': %s is not a sub cgroup path", sub, path);
+    if (own->unified && colon != NULL)
+        return err_set(e, EINVAL, "--cgroup '%s': cgroup v2 has no hierarchies by controller", sub);
+    path += strspn(path, "/");
+    for (unsigned i = 0; i < own->count; i++) {
+        struct cgroup_hierarchy *h = &out->hierarchies[i];
+        if (colon != NULL && !carries(h->controllers, sub, (size_t)(colon - sub)))
+            continue;
+        h->directory = arena_printf(arena, "%s%s%s", own->hierarchies[i].directory, path[0] != 0 ? "/" : "", path);
+        if (access(h->directory, F_OK) < 0)
+            return err_sys(e, "--cgroup '%s': the cgroup %s", sub, h->directory);
+        changed++;
+    }
+    return changed != 0 ? 0 : err_set(e, EINVAL, "--cgroup '%s': the container has no such controller", sub);
+}

@@ -82,9 +82,9 @@ struct cmd_create_options {
         {"no-pivot", 0, OPTION_FLAG, &(o)->request.no_pivot, "enter the root by mount move and chroot (ramdisks)"},    \
         {"no-new-keyring", 0, OPTION_FLAG, &(o)->request.no_new_keyring, "keep the caller's session keyring"},         \
         {"preserve-fds", 0, OPTION_NUMBER, &(o)->request.preserve_fds, "descriptors from 3 on to pass on"},            \
-        {"no-subreaper", 0, OPTION_IGNORED_FLAG, NULL, NULL},                                                          \
+        {"pidfd-socket", 0, OPTION_TEXT, &(o)->request.pidfd_socket, "socket that is sent a pidfd of the init"},       \
     {                                                                                                                  \
-        "pidfd-socket", 0, OPTION_REFUSED, NULL, NULL                                                                  \
+        "no-subreaper", 0, OPTION_IGNORED_FLAG, NULL, NULL                                                             \
     }
 
 /* Completes OPTIONS for the container ID. Returns 0, or a negative errno with cmd->err. */

@@ -11,7 +11,7 @@ enum { PROCESS_BYTES_MAX = 16 << 20 };
 
 struct exec_flags {
     const char *process, *cwd, *user, *process_label, *apparmor;
-    struct option_texts env, caps, groups;
+    struct option_texts env, caps, groups, cgroups;
     bool terminal, no_new_privileges, detach;
 };
 
@@ -153,8 +153,9 @@ int cmd_exec(struct cmd *cmd, int argc, char **argv)
         {"preserve-fds", 0, OPTION_NUMBER, &request.preserve_fds, "descriptors from 3 on to pass on"},
         {"ignore-paused", 0, OPTION_FLAG, &request.ignore_paused, "let it wait in a paused container"},
         {"no-subreaper", 0, OPTION_IGNORED_FLAG, NULL, NULL},
-        {"cgroup", 0, OPTION_REFUSED, NULL, NULL},
-        {"pidfd-socket", 0, OPTION_REFUSED, NULL, NULL},
+        {"cgroup", 0, OPTION_TEXTS, &f->cgroups,
+         "[CONTROLLERS:]PATH: an existing cgroup below the container's to be put into"},
+        {"pidfd-socket", 0, OPTION_TEXT, &request.pidfd_socket, "socket that is sent a pidfd of the process"},
         {0},
     };
     struct config_process process;
@@ -172,6 +173,7 @@ int cmd_exec(struct cmd *cmd, int argc, char **argv)
     if (ret < 0)
         return cmd_fail(cmd, 255);
     process.set = true;
+    request.cgroups = (struct strings){(char **)f->cgroups.data, f->cgroups.count};
     if (process.terminal && process.console_height == 0)
         cmd_terminal_size(&process.console_height, &process.console_width);
     request.cache = rootless() ? rootless_cache_directory(&cmd->arena) : NULL;

@@ -111,6 +111,19 @@ int container_write_pid_file(const char *path, pid_t pid, struct err *e)
     return 0;
 }
 
+int container_send_pidfd(const char *path, pid_t pid, struct err *e)
+{
+    cleanup_fd int fd = (int)sys.pidfd_open(pid, 0);
+    cleanup_fd int socket = fd < 0 ? -1 : socket_connect(path, "pidfd socket", e);
+
+    if (fd < 0)
+        return err_sys(e, "cannot open a pidfd of process %d", (int)pid);
+    if (socket < 0)
+        return socket;
+    errno = -socket_send_fd(socket, "pidfd", 5, fd);
+    return errno != 0 ? err_sys(e, "cannot send a pidfd to '%s'", path) : 0;
+}
+
 static const char *now(struct arena *arena)
 {
     struct timespec ts;
@@ -183,11 +196,14 @@ static int create_process(struct init *init, struct state *out, struct err *e)
 {
     int ret = process_create(init, out, e);
 
-    if (ret == 0 && init->request->pid_file != NULL) {
+    if (ret < 0)
+        return ret;
+    if (init->request->pid_file != NULL)
         ret = container_write_pid_file(init->request->pid_file, out->pid, e);
-        if (ret < 0)
-            process_kill(init->request, out->pid);
-    }
+    if (ret == 0 && init->request->pidfd_socket != NULL)
+        ret = container_send_pidfd(init->request->pidfd_socket, out->pid, e);
+    if (ret < 0)
+        process_kill(init->request, out->pid);
     return ret;
 }
 

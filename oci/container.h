@@ -21,6 +21,7 @@ struct container_create {
     const char *bundle;         /* absolute */
     const char *config;         /* path of the config file; NULL: BUNDLE/config.json */
     const char *pid_file;       /* NULL: none. Written, by rename, when the container exists */
+    const char *pidfd_socket;   /* NULL: none; AF_UNIX stream socket that is sent a pidfd of the init */
     const char *console_socket; /* NULL: none; AF_UNIX stream socket that is sent the terminal's master */
     int console;       /* instead of console_socket: a connected socket, used if there is a terminal; -1: none */
     bool plain_output; /* the terminal leaves "\n" as it is */
@@ -53,6 +54,9 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
 
 /* Writes PID to the file PATH, by rename. Returns 0 or a negative errno with *E. */
 int container_write_pid_file(const char *path, pid_t pid, struct err *e);
+
+/* Sends a pidfd of PID with the text "pidfd" to the socket PATH. Returns 0 or a negative errno with *E. */
+int container_send_pidfd(const char *path, pid_t pid, struct err *e);
 
 /* The directory of the helper programs (container_create.libexec) as the running program finds it, for one that is about to
  * be executed where it cannot. Returns 0 or a negative errno with *E. */

@@ -121,22 +121,36 @@ static void as_create(const struct container_exec *request, const struct state *
     };
 }
 
+static int choose_cgroup(const struct container_exec *request, const struct cgroup *own, struct arena *arena,
+                         struct cgroup *out, struct err *e)
+{
+    for (unsigned i = 0; i < request->cgroups.count; i++) {
+        int ret = cgroup_enter_below(own, request->cgroups.data[i], arena, out, e);
+        if (ret < 0)
+            return ret;
+    }
+    return 0;
+}
+
 static int exec_in(const struct container_exec *request, const struct config *config, struct state *state,
                    struct arena *arena, const struct target *target, pid_t *pid, struct err *e)
 {
     struct container_create create;
     struct plan plan;
     struct buf filter = {0};
+    struct cgroup cgroup = state->cgroup;
     int console = -1, ret = plan_exec(config, state->bundle, arena, &plan, e);
 
     as_create(request, state, &create);
     if (ret == 0 && config->seccomp.set)
         ret = seccomp_prepare(&config->seccomp, request->libexec, request->cache, &filter, e);
     if (ret == 0)
+        ret = choose_cgroup(request, &state->cgroup, arena, &cgroup, e);
+    if (ret == 0)
         ret = connect_console(request, &console, e);
     struct init init = {.request = &create,
                         .plan = &plan,
-                        .cgroup = &state->cgroup,
+                        .cgroup = &cgroup,
                         .filter = &filter,
                         .root = target->root,
                         .state = -1,
@@ -149,6 +163,17 @@ static int exec_in(const struct container_exec *request, const struct config *co
     fd_close(&console);
     arena_free(&init.arena);
     buf_done(&filter);
+    return ret;
+}
+
+static int announce(const struct container_exec *request, pid_t pid, struct err *e)
+{
+    int ret = request->pid_file != NULL ? container_write_pid_file(request->pid_file, pid, e) : 0;
+
+    if (ret == 0 && request->pidfd_socket != NULL)
+        ret = container_send_pidfd(request->pidfd_socket, pid, e);
+    if (ret < 0)
+        process_kill(&(struct container_create){.clone_parent = request->clone_parent}, pid);
     return ret;
 }
 
@@ -172,11 +197,8 @@ int container_exec(const struct container_exec *request, pid_t *pid, struct err 
     }
     if (ret == 0)
         ret = exec_in(request, &config, &state, &arena, &target, pid, e);
-    if (ret == 0 && request->pid_file != NULL) {
-        ret = container_write_pid_file(request->pid_file, *pid, e);
-        if (ret < 0)
-            process_kill(&(struct container_create){.clone_parent = request->clone_parent}, *pid);
-    }
+    if (ret == 0)
+        ret = announce(request, *pid, e);
     target_close(&target);
     arena_free(&arena);
     return ret;

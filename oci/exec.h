@@ -8,6 +8,8 @@ struct container_exec {
     const char *root, *id;
     const struct config_process *process;
     const char *pid_file;       /* NULL: none */
+    const char *pidfd_socket;   /* NULL: none; is sent a pidfd of the process */
+    struct strings cgroups;     /* to be put into: "[CONTROLLERS:]PATH" below the container's own; none: that */
     const char *console_socket; /* NULL: none */
     int console;       /* instead of console_socket: a connected socket, used if there is a terminal; -1: none */
     bool plain_output; /* the terminal leaves "\n" as it is */

@@ -108,6 +108,17 @@ else
 fi
 like "a detached terminal needs --console-socket" "$(exec_ --tty --detach "$id" true)" "console-socket"
 
+# --- cgroups below the container's
+cgroup=pids:
+hierarchy=/sys/fs/cgroup/pids
+[ -d $hierarchy ] || { hierarchy=/sys/fs/cgroup; cgroup=; }
+mkdir "$hierarchy/$id/below"
+is "--cgroup" "$(exec_ --cgroup "${cgroup}below" "$id" cat /proc/self/cgroup | grep -c /below)" 1
+like "--cgroup that is not there" "$(exec_ --cgroup "${cgroup}nowhere" "$id" true)" "--cgroup '${cgroup}nowhere': .*No such file"
+like "--cgroup with .. (a sibling would be somebody else's)" "$(exec_ --cgroup "${cgroup}below/../../x" "$id" true)" "is not a sub cgroup path"
+like "--cgroup of a controller that does not exist" "$(exec_ --cgroup "nothing:/below" "$id" true)" "--cgroup 'nothing:/below': "
+rmdir "$hierarchy/$id/below"
+
 # --- a runtime in a chroot, whose root is not that of its mount namespace: entering the container's leads to the host's root
 chroot=$dir/chroot
 mkdir "$chroot"

@@ -110,6 +110,29 @@ status 0 as before"
 is "exec without -t has none" "$(drive '' "$runtime" --root "$dir/state/rt" exec "$id" sh -c 'test -t 0 && busybox readlink /proc/self/fd/0 | grep -c ^/dev/pts; true' | tail -1)" "status 0 as before"
 rt delete --force "$id"
 
+# --- pidfds
+# pidfd COMMAND...: a socket for COMMAND's --pidfd-socket; prints the text that came and the pid that the descriptor is of
+pidfd() {
+    python3 - "$dir/state/pidfd" "$@" <<'END'
+import array, os, socket, subprocess, sys
+path, command = sys.argv[1], sys.argv[2:]
+if os.path.exists(path): os.unlink(path)
+server = socket.socket(socket.AF_UNIX)
+server.bind(path); server.listen(1); server.settimeout(20)
+child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+connection, _ = server.accept()
+text, control, _, _ = connection.recvmsg(64, socket.CMSG_SPACE(4))
+fd = array.array("i", control[0][2])[0]
+print(text.decode(), [line.split()[1] for line in open("/proc/self/fdinfo/%d" % fd) if line.startswith("Pid:")][0])
+child.wait()
+END
+}
+is "create --pidfd-socket" "$(pidfd "$runtime" --root "$dir/state/rt" create --bundle "$dir/life" --pid-file "$dir/pid" --pidfd-socket "$dir/state/pidfd" "$id")" "pidfd $(cat "$dir/pid")"
+rt start "$id"
+is "exec --pidfd-socket" "$(pidfd "$runtime" --root "$dir/state/rt" exec --detach --pid-file "$dir/pid" --pidfd-socket "$dir/state/pidfd" "$id" sleep 100)" "pidfd $(cat "$dir/pid")"
+rt delete --force "$id"
+like "a pidfd socket that is not there fails create" "$(rt create --bundle "$dir/life" --pidfd-socket "$dir/nowhere" "$id" 2>&1 < /dev/null)" "pidfd socket '.*nowhere'"
+
 if [ "$(basename "$runtime")" = wherry ] && [ -e "$BUILD/guests/hello.wasm" ]; then
     bundle wasm -- /hello.wasm --exit 7
     is "wasm: a terminal" "$(drive '' "$runtime" --root "$dir/state/rt" run --bundle "$dir/wasm" "$id")" "status 7 as before"
