@@ -50,16 +50,21 @@ static void be_init(void)
 
 /* --- the module ----------------------------------------------------------------------------------------------- */
 
+/* A command's _start; of a module without one (WASI's reactors) _initialize, in which some toolchains, Kotlin's among
+ * them, call main. */
 static int find_start(struct instance *instance, struct external *start, struct err *err)
 {
-    if (instance_export(instance, name_of("_start"), start) && start->kind == EXTERNAL_FUNC) {
+    if ((instance_export(instance, name_of("_start"), start) && start->kind == EXTERNAL_FUNC) ||
+        (instance_export(instance, name_of("_initialize"), start) && start->kind == EXTERNAL_FUNC)) {
         const struct store_type *type =
             types_get(&instance->store->types, store_func(instance->store, start->func)->type_id);
         if (type->param_count == 0 && type->result_count == 0)
             return 0;
-        return err_set(err, ENOEXEC, "the module's _start has parameters or results; a command's has none");
+        return err_set(err, ENOEXEC,
+                       "the module's _start or _initialize has parameters or results; a command's has none");
     }
-    return err_set(err, ENOEXEC, "the module exports no function _start: it is a library, not a command");
+    return err_set(err, ENOEXEC,
+                   "the module exports no function _start or _initialize: it is a library, not a command");
 }
 
 static int prepare(struct program *program, int artifact_fd, const struct grant *grant, struct instance **out,

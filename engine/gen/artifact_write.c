@@ -360,9 +360,11 @@ static const char *why_no_command(const struct module *m, bool spawns_threads)
     const struct type_def *start = exported_func(m, "_start"), *thread_start = exported_func(m, WASI_THREAD_START);
 
     if (start == NULL)
-        return "the module exports no function _start: it is a library, not a command";
+        start = exported_func(m, "_initialize"); /* run.c: find_start */
+    if (start == NULL)
+        return "the module exports no function _start or _initialize: it is a library, not a command";
     if (!type_has_letters(start, ":"))
-        return "the module's _start has parameters or results; a command's has none";
+        return "the module's _start or _initialize has parameters or results; a command's has none";
     if (spawns_threads && (thread_start == NULL || !type_has_letters(thread_start, WASI_THREAD_START_SIGNATURE)))
         return "the module imports thread-spawn from wasi, but exports no function wasi_thread_start of the type "
                "[i32 i32] -> []";

@@ -59,6 +59,12 @@ else
     fi
 fi
 
+if ! why=$(tests/real/kotlin-build "$out"); then
+    skip "Kotlin" "$why"
+else
+    is "Kotlin: prints what the JVM prints" "$(wasm "$out/kotlin.wasm")" "$(cat "$out/kotlin.expected")"
+fi
+
 if ! why=$(tests/real/sqlite-build "$out"); then
     skip "SQLite" "$why"
     finish
