@@ -95,29 +95,46 @@ static void initialise(struct compiler *c, valtype storage, struct masm_address 
     c->pinned = pinned;
 }
 
-/* Takes the reference that has just been pushed off again and makes an address of it, beside it. */
-static reg new_object_address(struct compiler *c, struct operand *object)
-{
-    reg address;
+struct new_object {
+    reg reference, address;
+};
 
-    *object = vstack_pop_extended(c);
-    address = vstack_alloc(c, false);
-    masm_ref_address(&c->m, address, object->reg);
-    return address;
+/* Inline where the object fits a run's cell, by BUILTIN, whose operand the length of an array is, where it does not. */
+static struct new_object allocate(struct compiler *c, uint32_t type, uint32_t length, uint64_t size_bytes)
+{
+    bool is_array = c->module->types[type].kind == TYPE_ARRAY;
+    struct new_object object;
+
+    if (size_bytes <= VM_RUN_CLASSES * VM_RUN_GRANULE_BYTES) {
+        object.reference = vstack_alloc(c, false);
+        object.address = vstack_alloc(c, false);
+        masm_allocate(&c->m, type, length, (uint32_t)size_bytes, object.reference, object.address,
+                      vstack_alloc(c, false));
+        return object;
+    }
+    if (is_array)
+        vstack_push_const(c, VT_I32, length);
+    call_builtin(c, is_array ? BUILTIN_ARRAY_NEW_DEFAULT : BUILTIN_STRUCT_NEW, type, is_array, VT_REF_NULL);
+    object.reference = vstack_pop_extended(c).reg;
+    object.address = vstack_alloc(c, false);
+    masm_ref_address(&c->m, object.address, object.reference);
+    return object;
 }
 
-static void struct_new(struct compiler *c)
+static void struct_new(struct compiler *c, bool by_default)
 {
-    uint32_t index = read_u32(&c->body);
+    uint32_t index = read_u32(&c->body), end = OBJECT_HEADER_BYTES;
     const struct type_def *type = &c->module->types[index];
-    struct operand object;
-    reg address;
+    struct new_object object;
 
-    call_builtin(c, BUILTIN_STRUCT_NEW, index, 0, VT_REF_NULL);
-    address = new_object_address(c, &object);
-    for (uint32_t i = type->field_count; i-- != 0;)
-        initialise(c, type->fields[i].type, masm_at(address, (int32_t)type->fields[i].offset));
-    vstack_push_reg(c, VT_REF_NULL, object.reg);
+    if (type->field_count != 0) {
+        const struct field_type *last = &type->fields[type->field_count - 1];
+        end = last->offset + valtype_size_bytes(last->type);
+    }
+    object = allocate(c, index, 0, end);
+    for (uint32_t i = by_default ? 0 : type->field_count; i-- != 0;)
+        initialise(c, type->fields[i].type, masm_at(object.address, (int32_t)type->fields[i].offset));
+    vstack_push_reg(c, VT_REF_NULL, object.reference);
 }
 
 static void array_new_fixed(struct compiler *c)
@@ -125,15 +142,27 @@ static void array_new_fixed(struct compiler *c)
     uint32_t index = read_u32(&c->body), count = read_u32(&c->body);
     valtype storage = c->module->types[index].fields[0].type;
     uint32_t size_bytes = valtype_size_bytes(storage);
-    struct operand object;
-    reg address;
+    struct new_object object = allocate(c, index, count, OBJECT_HEADER_BYTES + (uint64_t)count * size_bytes);
 
-    vstack_push_const(c, VT_I32, count);
-    call_builtin(c, BUILTIN_ARRAY_NEW_DEFAULT, index, 1, VT_REF_NULL);
-    address = new_object_address(c, &object);
     for (uint32_t i = count; i-- != 0;)
-        initialise(c, storage, masm_at(address, (int32_t)(OBJECT_HEADER_BYTES + i * size_bytes)));
-    vstack_push_reg(c, VT_REF_NULL, object.reg);
+        initialise(c, storage, masm_at(object.address, (int32_t)(OBJECT_HEADER_BYTES + i * size_bytes)));
+    vstack_push_reg(c, VT_REF_NULL, object.reference);
+}
+
+static void array_new_default(struct compiler *c)
+{
+    uint32_t index = read_u32(&c->body), length;
+    valtype storage = c->module->types[index].fields[0].type;
+    uint64_t size_bytes;
+
+    if (!vstack_top_is_const(c)) {
+        call_builtin(c, BUILTIN_ARRAY_NEW_DEFAULT, index, 1, VT_REF_NULL);
+        return;
+    }
+    length = (uint32_t)vstack_top(c)->bits;
+    vstack_drop(c);
+    size_bytes = OBJECT_HEADER_BYTES + (uint64_t)length * valtype_size_bytes(storage);
+    vstack_push_reg(c, VT_REF_NULL, allocate(c, index, length, size_bytes).reference);
 }
 
 /* With the top COUNT operands in their slots (gen/abi.h). */
@@ -255,16 +284,14 @@ static void ref_eq(struct compiler *c)
 bool gc_op(struct compiler *c, enum opcode op)
 {
     switch (op) {
-    case OP_STRUCT_NEW: struct_new(c); return true;
-    case OP_STRUCT_NEW_DEFAULT: call_builtin(c, BUILTIN_STRUCT_NEW, read_u32(&c->body), 0, VT_REF_NULL); return true;
+    case OP_STRUCT_NEW: struct_new(c, false); return true;
+    case OP_STRUCT_NEW_DEFAULT: struct_new(c, true); return true;
     case OP_STRUCT_GET:
     case OP_STRUCT_GET_U: struct_get(c, false); return true;
     case OP_STRUCT_GET_S: struct_get(c, true); return true;
     case OP_STRUCT_SET: struct_set(c); return true;
     case OP_ARRAY_NEW: call_with_slots(c, BUILTIN_ARRAY_NEW, read_u32(&c->body), 2, VT_REF_NULL); return true;
-    case OP_ARRAY_NEW_DEFAULT:
-        call_builtin(c, BUILTIN_ARRAY_NEW_DEFAULT, read_u32(&c->body), 1, VT_REF_NULL);
-        return true;
+    case OP_ARRAY_NEW_DEFAULT: array_new_default(c); return true;
     case OP_ARRAY_NEW_FIXED: array_new_fixed(c); return true;
     case OP_ARRAY_NEW_DATA: array_new_segment(c, BUILTIN_ARRAY_NEW_DATA); return true;
     case OP_ARRAY_NEW_ELEM: array_new_segment(c, BUILTIN_ARRAY_NEW_ELEM); return true;

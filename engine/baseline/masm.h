@@ -31,6 +31,11 @@ struct masm_foreign_call { /* of a function that turns out to be another instanc
     reg func;
 };
 
+struct masm_allocation { /* that finds its run empty: behind the function */
+    uint32_t jump, back, wasm_offset, type, length;
+    reg reference, address;
+};
+
 struct masm_constant { /* in the function's pool, 16 bytes */
     uint64_t low, high;
     uint32_t chain;
@@ -49,6 +54,7 @@ struct masm {
     VEC(struct masm_trap) traps;
     VEC(struct masm_constant) constants;
     VEC(struct masm_foreign_call) foreign_calls;
+    VEC(struct masm_allocation) allocations;
     uint32_t frame_patch, pop_bytes;
     struct { /* the operation that ended at `at` left the flags of `result` */
         uint32_t at;
@@ -220,6 +226,10 @@ void masm_memory_store_const(struct masm *m, enum masm_access access, struct mas
 void masm_field_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from,
                      enum trap_kind kind);
 void masm_field_store(struct masm *m, enum masm_access access, struct masm_address to, reg src, enum trap_kind kind);
+/* A new object of type index TYPE, at most VM_RUN_CLASSES granules large, zero but for its header: its REFERENCE, and
+ * its ADDRESS. Every other register but TEMPORARY keeps its value. */
+void masm_allocate(struct masm *m, uint32_t type, uint32_t length, uint32_t size_bytes, reg reference, reg address,
+                   reg temporary);
 /* sum = a + value; traps as KIND when that needs more than 64 bits. A is not SUM. */
 void masm_add_or_trap(struct masm *m, reg sum, reg a, uint64_t value, enum trap_kind kind);
 /* Compares with b in linear memory; records a trap site. */

@@ -183,6 +183,9 @@ struct vm {
     struct vm_thread *thread;  /* stacks and trap state of the thread that runs this instance */
     const struct vm_type_row *type_rows;
     struct vm_run *runs;
+    const void
+        *allocate_thunk; /* where a run is empty: in and out by the scratch register, r11, type index | length << 32
+                                   in, the new object's reference out; every other register keeps its value */
 };
 
 #endif

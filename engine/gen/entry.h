@@ -66,6 +66,8 @@ _Noreturn void entry_resume(const void *pc, const void *sp, const void *fp, uint
 /* What vm_func.code and vm_import.code point at for a host function, and what vm->builtin_thunk is. */
 void entry_host_thunk(void);
 void entry_builtin_thunk(void);
+/* What vm->allocate_thunk is. */
+void entry_allocate_thunk(void);
 
 /* Given by the runtime (rt/host.c, rt/builtin.c). `slots` is the caller's stack argument area, results follow it. */
 struct vm_host_func;
@@ -74,6 +76,8 @@ enum trap_kind entry_host_dispatch(struct vm_host_func *func, struct entry_host_
 /* The same for a function whose head says only_ints: up to six integer parameters, at most one result, into
  * frame->ints[0]. */
 enum trap_kind entry_host_dispatch_ints(struct vm_host_func *func, struct entry_host_frame *frame, struct vm *caller);
+/* A new object (rt/object.c). Does not return when it traps. */
+uint32_t entry_allocate(struct vm *vm, uint64_t type_and_length);
 typedef uint64_t entry_builtin(struct vm *vm, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 extern entry_builtin *const entry_builtins[BUILTIN_COUNT];
 

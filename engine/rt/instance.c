@@ -46,6 +46,7 @@ static struct instance *allocate(struct store *store, const struct code *code)
     i->artifact = a;
     i->vm.owner = i;
     i->vm.thread = store->thread;
+    i->vm.allocate_thunk = (const void *)entry_allocate_thunk;
     i->vm.runs = store->heap.runs;
     i->vm.reference_space = store->space.base;
     i->vm.builtin_thunk = (const void *)entry_builtin_thunk;

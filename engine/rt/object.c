@@ -91,6 +91,16 @@ uint64_t builtin_struct_new(struct vm *vm, uint64_t type, uint64_t b, uint64_t c
     return reference;
 }
 
+uint32_t entry_allocate(struct vm *vm, uint64_t type_and_length)
+{
+    struct store *store = owner(vm)->store;
+    uint32_t number = vm->type_ids[(uint32_t)type_and_length];
+
+    if (types_get(&store->types, number)->kind == TYPE_ARRAY)
+        return new_array(vm, (uint32_t)type_and_length, type_and_length >> 32);
+    return (uint32_t)builtin_struct_new(vm, type_and_length, 0, 0, 0);
+}
+
 uint64_t builtin_array_new_default(struct vm *vm, uint64_t type, uint64_t length, uint64_t c, uint64_t d)
 {
     return new_array(vm, type, length);

@@ -44,24 +44,26 @@ _Static_assert(offsetof(struct entry_host_head, only_ints) == 8, "entry code");
 #define VM_THREAD "88"
 _Static_assert(offsetof(struct vm, thread) == 88, "entry code");
 
-#define LOAD_VECTORS(base)                                                                                             \
-    "movaps " C_VECTORS "(" base "), %xmm0\n"                                                                          \
-    "movaps " C_VECTORS "+16(" base "), %xmm1\n"                                                                       \
-    "movaps " C_VECTORS "+32(" base "), %xmm2\n"                                                                       \
-    "movaps " C_VECTORS "+48(" base "), %xmm3\n"                                                                       \
-    "movaps " C_VECTORS "+64(" base "), %xmm4\n"                                                                       \
-    "movaps " C_VECTORS "+80(" base "), %xmm5\n"                                                                       \
-    "movaps " C_VECTORS "+96(" base "), %xmm6\n"                                                                       \
-    "movaps " C_VECTORS "+112(" base "), %xmm7\n"
-#define SAVE_VECTORS(base)                                                                                             \
-    "movaps %xmm0, " C_VECTORS "(" base ")\n"                                                                          \
-    "movaps %xmm1, " C_VECTORS "+16(" base ")\n"                                                                       \
-    "movaps %xmm2, " C_VECTORS "+32(" base ")\n"                                                                       \
-    "movaps %xmm3, " C_VECTORS "+48(" base ")\n"                                                                       \
-    "movaps %xmm4, " C_VECTORS "+64(" base ")\n"                                                                       \
-    "movaps %xmm5, " C_VECTORS "+80(" base ")\n"                                                                       \
-    "movaps %xmm6, " C_VECTORS "+96(" base ")\n"                                                                       \
-    "movaps %xmm7, " C_VECTORS "+112(" base ")\n"
+#define LOAD_VECTORS_AT(base, at) \
+    "movaps " at "(" base "), %xmm0\n" \
+    "movaps " at "+16(" base "), %xmm1\n" \
+    "movaps " at "+32(" base "), %xmm2\n" \
+    "movaps " at "+48(" base "), %xmm3\n" \
+    "movaps " at "+64(" base "), %xmm4\n" \
+    "movaps " at "+80(" base "), %xmm5\n" \
+    "movaps " at "+96(" base "), %xmm6\n" \
+    "movaps " at "+112(" base "), %xmm7\n"
+#define LOAD_VECTORS(base) LOAD_VECTORS_AT(base, C_VECTORS)
+#define SAVE_VECTORS_AT(base, at) \
+    "movaps %xmm0, " at "(" base ")\n" \
+    "movaps %xmm1, " at "+16(" base ")\n" \
+    "movaps %xmm2, " at "+32(" base ")\n" \
+    "movaps %xmm3, " at "+48(" base ")\n" \
+    "movaps %xmm4, " at "+64(" base ")\n" \
+    "movaps %xmm5, " at "+80(" base ")\n" \
+    "movaps %xmm6, " at "+96(" base ")\n" \
+    "movaps %xmm7, " at "+112(" base ")\n"
+#define SAVE_VECTORS(base) SAVE_VECTORS_AT(base, C_VECTORS)
 /* arguments and results differ in the order of the integer registers */
 #define LOAD_ARGUMENTS(base)                                                                                           \
     "mov (" base "), %rdi\n"                                                                                           \
@@ -230,6 +232,62 @@ __asm__(".text\n"
         "lea entry_builtins(%rip), %r10\n"
         "call *(%r10,%rax,8)\n"
         "mov " T_WASM_SP "(%r12), %rsp\n"
+        "ret\n"
+
+        /* r11: type index and length, then the reference. The registers it saves lie where the collector looks, with the
+           return address below them, where a backtrace looks. */
+        FUNCTION("entry_allocate_thunk")
+        "push %rax\n"
+        "push %rcx\n"
+        "push %rdx\n"
+        "push %rbx\n"
+        "push %rsi\n"
+        "push %rdi\n"
+        "push %r8\n"
+        "push %r9\n"
+        "push %r10\n"
+        "push %r12\n"
+        "push %r13\n"
+        "sub $240, %rsp\n"
+        SAVE_VECTORS_AT("%rsp", "0")
+        "movups %xmm8, 128(%rsp)\n"
+        "movups %xmm9, 144(%rsp)\n"
+        "movups %xmm10, 160(%rsp)\n"
+        "movups %xmm11, 176(%rsp)\n"
+        "movups %xmm12, 192(%rsp)\n"
+        "movups %xmm13, 208(%rsp)\n"
+        "movups %xmm14, 224(%rsp)\n"
+        "push 328(%rsp)\n"
+        "mov " VM_THREAD "(%r15), %r12\n"
+        "mov %rsp, " T_WASM_SP "(%r12)\n"
+        "mov %rbp, " T_WASM_FP "(%r12)\n"
+        "mov " T_C_SP "(%r12), %rsp\n"
+        "mov %r15, %rdi\n"
+        "mov %r11, %rsi\n"
+        "call entry_allocate\n"
+        "mov " T_WASM_SP "(%r12), %rsp\n"
+        "mov %eax, %r11d\n"
+        "add $8, %rsp\n"
+        LOAD_VECTORS_AT("%rsp", "0")
+        "movups 128(%rsp), %xmm8\n"
+        "movups 144(%rsp), %xmm9\n"
+        "movups 160(%rsp), %xmm10\n"
+        "movups 176(%rsp), %xmm11\n"
+        "movups 192(%rsp), %xmm12\n"
+        "movups 208(%rsp), %xmm13\n"
+        "movups 224(%rsp), %xmm14\n"
+        "add $240, %rsp\n"
+        "pop %r13\n"
+        "pop %r12\n"
+        "pop %r10\n"
+        "pop %r9\n"
+        "pop %r8\n"
+        "pop %rdi\n"
+        "pop %rsi\n"
+        "pop %rbx\n"
+        "pop %rdx\n"
+        "pop %rcx\n"
+        "pop %rax\n"
         "ret\n"
         "entry_code_end:\n");
 /* clang-format on */

@@ -69,6 +69,7 @@ void masm_done(struct masm *m)
     vec_done(&m->traps);
     vec_done(&m->constants);
     vec_done(&m->foreign_calls);
+    vec_done(&m->allocations);
 }
 
 void x64_site(struct masm *m, enum trap_kind kind)
@@ -204,6 +205,7 @@ void masm_end(struct masm *m, uint32_t frame_bytes)
     }
     m->traps.len = 0;
     emit_foreign_calls(m);
+    x64_put_allocations(m);
     emit_constants(m);
 }
 

@@ -15,6 +15,8 @@ static inline struct x64_mem x64_mem_of(struct masm_address a)
     return (struct x64_mem){a.base, a.index, a.scale_log2, a.disp};
 }
 
+/* The slow ways of the function's masm_allocate, behind it. */
+void x64_put_allocations(struct masm *m);
 /* The next instruction may fault and means KIND (or, TRAP_NONE, it is where a call returns to). */
 void x64_site(struct masm *m, enum trap_kind kind);
 void x64_trap_cc(struct masm *m, enum x64_cc cc, enum trap_kind kind);

@@ -83,21 +83,6 @@ static struct known *find_known(const char *name, long line)
     return NULL;
 }
 
-/* The features that the files of a proposal's folder need beyond the default ones. */
-static uint32_t features_for(const char *path)
-{
-    static const struct {
-        const char *folder;
-        uint32_t on;
-    } folders[] = {{"/proposals/custom-page-sizes/", ENGINE_FEATURE_CUSTOM_PAGE_SIZES},
-                   {"/legacy/", ENGINE_FEATURE_LEGACY_EXCEPTIONS}};
-    uint32_t features = engine_default_features();
-    for (unsigned i = 0; i < sizeof folders / sizeof folders[0]; i++)
-        if (strstr(path, folders[i].folder) != NULL)
-            features |= folders[i].on;
-    return features;
-}
-
 /* The JSON library ends strings at a NUL, which the suite has in names: it is carried through as a character that
  * the suite has nowhere (spec.h, json_name). */
 static void hide_nuls(struct buf *text)
@@ -118,7 +103,6 @@ static _Noreturn void run_in_child(const char *path, struct engine_options optio
 
     alarm(FILE_SECONDS);
     *strrchr(directory, '/') = 0;
-    options.features = features_for(path);
     if (fd < 0 || fd_read_to_end(fd, &text, 1 << 30) != 0)
         _exit(2);
     hide_nuls(&text);
