@@ -212,20 +212,20 @@ static void erase_dead(const struct heap *heap, uint32_t index, uint8_t *space)
             memset(space + at, 0, cell);
 }
 
-/* Free memory beyond what is allocated until the next collection goes back to the system. */
+/* Free memory goes back to the system, but for twice what is allocated until the next collection. What is kept lies
+ * where the search for free blocks begins. */
 static void give_back(struct heap *heap, uint8_t *space)
 {
     uint64_t kept = 0;
 
-    for (uint32_t i = heap->high; i-- > heap->low;) {
+    for (uint32_t i = heap->low; i < heap->high; i++) {
         struct heap_block *block = &heap->blocks[i];
         if (block->kind != BLOCK_FREE || !block->dirty)
             continue;
-        if (kept < heap->threshold_bytes) {
+        if (kept < 2 * heap->threshold_bytes)
             kept += HEAP_BLOCK_BYTES;
-        } else if (madvise(space + ((uint64_t)i << HEAP_BLOCK_LOG2), HEAP_BLOCK_BYTES, MADV_DONTNEED) == 0) {
+        else if (madvise(space + ((uint64_t)i << HEAP_BLOCK_LOG2), HEAP_BLOCK_BYTES, MADV_DONTNEED) == 0)
             block->dirty = false;
-        }
     }
 }
 
