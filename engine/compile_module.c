@@ -1,8 +1,9 @@
 /* A module's functions over the cores.
  *
- * They are cut into parts of about PART_BYTES, by the bodies' sizes alone; threads take parts in order, validate and
- * compile each by itself, and the parts are then put one behind the other as if one compiler had gone through the
- * whole. So the outcome depends neither on the number of threads nor on who was faster. */
+ * They are cut into parts of about PART_BYTES, by the bodies' sizes alone. Threads take parts in order, validate and
+ * compile each by itself; as soon as all before it are there, a part is put behind them, as if one compiler had gone
+ * through the whole. So the outcome depends neither on the number of threads nor on who was faster, and only a few
+ * parts are in memory beside the whole: page faults are a good part of a fast compiler's time. */
 #include "engine/gen/code.h"
 #include "engine/gen/target.h"
 #include <pthread.h>
@@ -12,11 +13,15 @@ enum {
     BYTES_PER_THREAD = 4 * PART_BYTES, /* less is done before a thread has begun */
     THREADS_MAX = 64,
     STACK_BYTES = 1 << 20,
+    /* what a byte of a body becomes, about: for reservations */
+    CODE_BYTES_PER_BYTE = 3,
+    BYTES_PER_SITE = 8,
 };
 
 struct part {
     uint32_t first, end; /* functions */
-    struct code_object code;
+    struct code_object *code;
+    bool is_done;
     int status;
     struct err err;
     uint32_t features_used;
@@ -29,8 +34,12 @@ struct job {
     code_compiler *compiler;
     VEC(struct part) parts;
     uint64_t body_bytes;
-    size_t next; /* part; atomic */
-    bool failed; /* some part has; later ones need not begin. Atomic */
+    pthread_mutex_t lock; /* of all below */
+    size_t next;          /* part to be taken */
+    size_t joined;        /* parts that are in `whole` */
+    bool failed;          /* some part has: later ones need not begin */
+    struct code_object *whole;
+    VEC(struct code_object *) unused; /* emptied, their memory kept */
 };
 
 static void cut(struct job *job)
@@ -50,25 +59,127 @@ static void cut(struct job *job)
     }
 }
 
-static void do_part(const struct job *job, struct part *p)
+/* --- joining ------------------------------------------------------------------------------------------------------ */
+
+/* What the numbers and offsets of a part grow by in the whole. */
+struct bases {
+    uint32_t code, tries, catches;
+};
+
+static uint32_t moved(uint32_t number, uint32_t base)
 {
-    p->status = module_validate_bodies(job->m, job->features, p->first, p->end, &p->features_used, &p->err);
-    if (p->status == 0)
-        p->status = job->compiler(job->m, job->options, p->first, p->end, &p->code, &p->err);
+    return number != 0 ? number + base : 0;
+}
+
+static void join_tables(struct code_object *out, const struct code_object *part, struct bases b)
+{
+    vec_reserve(&out->entries, part->entries.len);
+    for (size_t i = 0; i < part->entries.len; i++)
+        out->entries.data[out->entries.len++] = part->entries.data[i] + b.code;
+    vec_reserve(&out->sites, part->sites.len);
+    for (size_t i = 0; i < part->sites.len; i++) {
+        struct code_site site = part->sites.data[i];
+        site.pc += b.code;
+        out->sites.data[out->sites.len++] = site;
+    }
+    for (size_t i = 0; i < part->calls.len; i++)
+        vec_push(&out->calls, (struct code_call){part->calls.data[i].at + b.code, part->calls.data[i].func});
+    for (size_t i = 0; i < part->calls_in_tries.len; i++) {
+        struct code_call_in_try call = part->calls_in_tries.data[i];
+        vec_push(&out->calls_in_tries, (struct code_call_in_try){call.pc + b.code, call.try_number + b.tries});
+    }
+    for (size_t i = 0; i < part->tries.len; i++) {
+        struct code_try try = part->tries.data[i];
+        vec_push(&out->tries,
+                 (struct code_try){moved(try.outer, b.tries), moved(try.catches, b.catches), try.frame_bytes});
+    }
+    for (size_t i = 0; i < part->catches.len; i++) {
+        struct code_catch clause = part->catches.data[i];
+        vec_push(&out->catches, (struct code_catch){clause.tag, clause.pc + b.code, moved(clause.next, b.catches)});
+    }
+}
+
+static void join(struct code_object *out, const struct code_object *part)
+{
+    size_t padding = (0 - out->code.len) & (CODE_ALIGN - 1);
+    struct bases b;
+
+    memset(buf_extend(&out->code, padding), CODE_FILLER, padding);
+    b = (struct bases){(uint32_t)out->code.len, (uint32_t)out->tries.len, (uint32_t)out->catches.len};
+    buf_put(&out->code, part->code.data, part->code.len);
+    join_tables(out, part, b);
+}
+
+static void empty(struct code_object *code)
+{
+    code->code.len = code->entries.len = code->calls.len = code->sites.len = 0;
+    code->calls_in_tries.len = code->tries.len = code->catches.len = 0;
+}
+
+/* Joins all parts that are done and have nothing undone before them, up to the first that failed. */
+static void join_what_is_done(struct job *job)
+{
+    while (job->joined < job->parts.len) {
+        struct part *p = &job->parts.data[job->joined];
+        if (!p->is_done || p->status != 0)
+            return;
+        if (job->whole->code.len + p->code->code.len > INT32_MAX - CODE_ALIGN) {
+            p->status = err_set(&p->err, E2BIG, "function %u: the module's machine code exceeds 2 GiB", p->first);
+            job->failed = true;
+            return;
+        }
+        join(job->whole, p->code);
+        empty(p->code);
+        vec_push(&job->unused, p->code);
+        p->code = NULL;
+        job->joined++;
+    }
+}
+
+/* --- working ------------------------------------------------------------------------------------------------------ */
+
+static struct code_object *take_object(struct job *job)
+{
+    struct code_object *code = job->unused.len != 0 ? vec_pop(&job->unused) : calloc(1, sizeof *code);
+
+    if (code == NULL)
+        out_of_memory();
+    return code;
 }
 
 /* Parts are taken in order, so all before the first failure are done or being done. */
+static struct part *take_part(struct job *job)
+{
+    struct part *p = NULL;
+
+    pthread_mutex_lock(&job->lock);
+    if (!job->failed && job->next < job->parts.len) {
+        p = &job->parts.data[job->next++];
+        p->code = take_object(job);
+    }
+    pthread_mutex_unlock(&job->lock);
+    return p;
+}
+
+static void hand_in(struct job *job, struct part *p)
+{
+    pthread_mutex_lock(&job->lock);
+    p->is_done = true;
+    job->failed |= p->status != 0;
+    join_what_is_done(job);
+    pthread_mutex_unlock(&job->lock);
+}
+
 static void *work(void *argument)
 {
     struct job *job = argument;
+    struct part *p;
 
-    while (!__atomic_load_n(&job->failed, __ATOMIC_RELAXED)) {
-        size_t index = __atomic_fetch_add(&job->next, 1, __ATOMIC_RELAXED);
-        if (index >= job->parts.len)
-            break;
-        do_part(job, &job->parts.data[index]);
-        if (job->parts.data[index].status != 0)
-            __atomic_store_n(&job->failed, true, __ATOMIC_RELAXED);
+    while ((p = take_part(job)) != NULL) {
+        p->status = module_validate_bodies(job->m, job->features, p->first, p->end, &p->features_used, &p->err);
+        if (p->status == 0)
+            p->status = job->compiler(job->m, job->options, p->first, p->end, p->code, &p->err);
+        hand_in(job, p);
     }
     return NULL;
 }
@@ -93,89 +204,7 @@ static void work_together(struct job *job, unsigned cores)
         pthread_join(threads[i], NULL);
 }
 
-/* --- putting together ------------------------------------------------------------------------------------------- */
-
-/* What the numbers and offsets of a part grow by in the whole. */
-struct bases {
-    uint32_t code, tries, catches;
-};
-
-static uint32_t moved(uint32_t number, uint32_t base)
-{
-    return number != 0 ? number + base : 0;
-}
-
-static void append_tables(struct code_object *out, const struct code_object *part, struct bases b)
-{
-    for (size_t i = 0; i < part->entries.len; i++)
-        out->entries.data[out->entries.len++] = part->entries.data[i] + b.code;
-    for (size_t i = 0; i < part->sites.len; i++) {
-        struct code_site site = part->sites.data[i];
-        site.pc += b.code;
-        out->sites.data[out->sites.len++] = site;
-    }
-    for (size_t i = 0; i < part->calls_in_tries.len; i++) {
-        struct code_call_in_try call = part->calls_in_tries.data[i];
-        vec_push(&out->calls_in_tries, (struct code_call_in_try){call.pc + b.code, call.try_number + b.tries});
-    }
-    for (size_t i = 0; i < part->tries.len; i++) {
-        struct code_try try = part->tries.data[i];
-        vec_push(&out->tries,
-                 (struct code_try){moved(try.outer, b.tries), moved(try.catches, b.catches), try.frame_bytes});
-    }
-    for (size_t i = 0; i < part->catches.len; i++) {
-        struct code_catch clause = part->catches.data[i];
-        vec_push(&out->catches, (struct code_catch){clause.tag, clause.pc + b.code, moved(clause.next, b.catches)});
-    }
-}
-
-static void append_part(struct code_object *out, struct part *p)
-{
-    size_t padding = (0 - out->code.len) & (CODE_ALIGN - 1);
-    struct bases b;
-
-    memset(buf_extend(&out->code, padding), CODE_FILLER, padding);
-    b = (struct bases){(uint32_t)out->code.len, (uint32_t)out->tries.len, (uint32_t)out->catches.len};
-    buf_put(&out->code, p->code.code.data, p->code.code.len);
-    append_tables(out, &p->code, b);
-    for (size_t i = 0; i < p->code.calls.len; i++)
-        p->code.calls.data[i].at += b.code;
-    buf_done(&p->code.code); /* the rest is small; of this there is never twice the whole */
-}
-
-static int check_size(const struct job *job, uint64_t *code_bytes, struct err *err)
-{
-    *code_bytes = 0;
-    for (size_t i = 0; i < job->parts.len; i++)
-        *code_bytes += job->parts.data[i].code.code.len + CODE_ALIGN;
-    return *code_bytes <= INT32_MAX ? 0 : err_set(err, E2BIG, "the module's machine code exceeds 2 GiB");
-}
-
-static int put_together(struct job *job, struct code_object *out, struct err *err)
-{
-    uint32_t imported = job->m->imported_func_count;
-    uint64_t code_bytes;
-    size_t sites = 0;
-    int status = check_size(job, &code_bytes, err);
-
-    if (status != 0)
-        return status;
-    for (size_t i = 0; i < job->parts.len; i++)
-        sites += job->parts.data[i].code.sites.len;
-    buf_reserve(&out->code, code_bytes);
-    vec_reserve(&out->entries, job->m->func_count - imported + 1);
-    vec_reserve(&out->sites, sites);
-    for (size_t i = 0; i < job->parts.len; i++)
-        append_part(out, &job->parts.data[i]);
-    vec_push(&out->entries, (uint32_t)out->code.len);
-    for (size_t i = 0; i < job->parts.len; i++) {
-        const struct code_object *code = &job->parts.data[i].code;
-        for (size_t k = 0; k < code->calls.len; k++)
-            target_patch_call(out->code.data, code->calls.data[k].at,
-                              out->entries.data[code->calls.data[k].func - imported]);
-    }
-    return 0;
-}
+/* --- the module --------------------------------------------------------------------------------------------------- */
 
 /* The failure of the lowest part; also gathers the features. */
 static int outcome(const struct job *job, struct module *m, struct err *err)
@@ -191,21 +220,51 @@ static int outcome(const struct job *job, struct module *m, struct err *err)
     return 0;
 }
 
+static void finish(struct code_object *whole, uint32_t imported)
+{
+    vec_push(&whole->entries, (uint32_t)whole->code.len);
+    for (size_t i = 0; i < whole->calls.len; i++)
+        target_patch_call(whole->code.data, whole->calls.data[i].at,
+                          whole->entries.data[whole->calls.data[i].func - imported]);
+    vec_done(&whole->calls);
+}
+
+static void job_done(struct job *job)
+{
+    for (size_t i = 0; i < job->parts.len; i++)
+        if (job->parts.data[i].code != NULL)
+            vec_push(&job->unused, job->parts.data[i].code);
+    for (size_t i = 0; i < job->unused.len; i++) {
+        code_object_done(job->unused.data[i]);
+        free(job->unused.data[i]);
+    }
+    vec_done(&job->unused);
+    vec_done(&job->parts);
+    pthread_mutex_destroy(&job->lock);
+}
+
 int code_compile_module(struct module *m, uint32_t features, const struct code_options *options,
                         code_compiler *compiler, unsigned cores, struct code_object *out, struct err *err)
 {
-    struct job job = {.m = m, .features = features, .options = options, .compiler = compiler};
+    struct job job = {.m = m,
+                      .features = features,
+                      .options = options,
+                      .compiler = compiler,
+                      .whole = out,
+                      .lock = PTHREAD_MUTEX_INITIALIZER};
     int status = module_validate_declarations(m, features, err);
 
     if (status != 0)
         return status;
     cut(&job);
+    vec_reserve(&out->entries, m->func_count - m->imported_func_count + 1);
+    vec_reserve(&out->sites, job.body_bytes / BYTES_PER_SITE);
+    buf_reserve(&out->code, job.body_bytes * CODE_BYTES_PER_BYTE);
+    buf_advise_huge(&out->code);
     work_together(&job, cores);
     status = outcome(&job, m, err);
     if (status == 0)
-        status = put_together(&job, out, err);
-    for (size_t i = 0; i < job.parts.len; i++)
-        code_object_done(&job.parts.data[i].code);
-    vec_done(&job.parts);
+        finish(out, m->imported_func_count);
+    job_done(&job);
     return status;
 }

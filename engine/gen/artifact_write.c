@@ -10,8 +10,14 @@
 
 enum { IMAGE_GAP_BYTES = 16 * ARTIFACT_PAGE_BYTES }; /* untouched pages that do not split an image */
 
+struct byte_span {
+    const void *data;
+    size_t len;
+};
+
 struct writer {
     const struct module *m;
+    const struct code_object *code;
     struct buf sections[ARTIFACT_SECTION_COUNT];
     bool *in_image; /* per data segment */
 };
@@ -382,33 +388,38 @@ static void note_command(const struct module *m, struct artifact_header *header)
 
 /* --- layout --------------------------------------------------------------------------------------------------- */
 
-static void put_code(struct writer *w, const struct code_object *code)
+/* What a section consists of: gathered bytes, or where a compiler has left them. */
+static struct byte_span section_bytes(const struct writer *w, unsigned section)
 {
-    buf_put(&w->sections[ARTIFACT_code], code->code.data, code->code.len);
-    buf_put(&w->sections[ARTIFACT_entries], code->entries.data, code->entries.len * sizeof code->entries.data[0]);
-    for (size_t i = 0; i < code->sites.len; i++) {
-        struct code_site site;
-        memset(&site, 0, sizeof site); /* its padding too: the file's bytes are a function of the input */
-        site.pc = code->sites.data[i].pc;
-        site.wasm_offset = code->sites.data[i].wasm_offset;
-        site.kind = code->sites.data[i].kind;
-        buf_put(&w->sections[ARTIFACT_sites], &site, sizeof site);
+    const struct code_object *code = w->code;
+
+    switch (section) {
+    case ARTIFACT_code: return (struct byte_span){code->code.data, code->code.len};
+#define TABLE(field)                                                                                                   \
+    case ARTIFACT_##field: return (struct byte_span){code->field.data, code->field.len * sizeof code->field.data[0]};
+        TABLE(entries)
+        TABLE(sites)
+        TABLE(calls_in_tries)
+        TABLE(tries)
+        TABLE(catches)
+#undef TABLE
+    default: return (struct byte_span){w->sections[section].data, w->sections[section].len};
     }
-    buf_put(&w->sections[ARTIFACT_calls_in_tries], code->calls_in_tries.data,
-            code->calls_in_tries.len * sizeof code->calls_in_tries.data[0]);
-    buf_put(&w->sections[ARTIFACT_tries], code->tries.data, code->tries.len * sizeof code->tries.data[0]);
-    buf_put(&w->sections[ARTIFACT_catches], code->catches.data, code->catches.len * sizeof code->catches.data[0]);
 }
 
-static void lay_out(struct writer *w, struct artifact_header *header, struct buf *out)
+static void lay_out(const struct writer *w, struct artifact_header *header, struct buf *out)
 {
-    size_t begin = out->len;
+    size_t begin = out->len, bytes = 2 * ARTIFACT_PAGE_BYTES;
 
+    for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++)
+        bytes += section_bytes(w, i).len + ARTIFACT_PAGE_BYTES;
+    buf_reserve(out, bytes);
+    buf_advise_huge(out);
     memset(buf_extend(out, ARTIFACT_PAGE_BYTES), 0, ARTIFACT_PAGE_BYTES);
     for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++) {
         buf_align(out, i == ARTIFACT_code || i == ARTIFACT_pages ? ARTIFACT_PAGE_BYTES : 8);
-        header->sections[i] = (struct artifact_section){out->len - begin, w->sections[i].len};
-        buf_put(out, w->sections[i].data, w->sections[i].len);
+        header->sections[i] = (struct artifact_section){out->len - begin, section_bytes(w, i).len};
+        buf_put(out, section_bytes(w, i).data, section_bytes(w, i).len);
     }
     buf_align(out, ARTIFACT_PAGE_BYTES);
     header->file_bytes = out->len - begin;
@@ -421,7 +432,7 @@ static void lay_out(struct writer *w, struct artifact_header *header, struct buf
 static int check_sizes(const struct writer *w, struct err *err)
 {
     for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++)
-        if (i != ARTIFACT_pages && i != ARTIFACT_bytes && w->sections[i].len > UINT32_MAX)
+        if (i != ARTIFACT_pages && i != ARTIFACT_bytes && section_bytes(w, i).len > UINT32_MAX)
             return err_set(err, E2BIG, "the module is too large: a table of its artifact exceeds 4 GiB");
     return 0;
 }
@@ -429,7 +440,7 @@ static int check_sizes(const struct writer *w, struct err *err)
 int artifact_write(const struct module *m, const struct code_object *code, const struct artifact_identity *identity,
                    struct buf *out, struct err *err)
 {
-    struct writer w = {.m = m};
+    struct writer w = {.m = m, .code = code};
     struct artifact_header header;
     int status;
 
@@ -453,7 +464,6 @@ int artifact_write(const struct module *m, const struct code_object *code, const
     put_definitions(&w);
     put_elements(&w);
     put_datas(&w);
-    put_code(&w, code);
     status = check_sizes(&w, err);
     if (status == 0)
         lay_out(&w, &header, out);

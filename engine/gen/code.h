@@ -11,6 +11,7 @@ struct code_site {        /* sorted by pc within a code_object */
     uint32_t pc;          /* offset in the code: of the faulting instruction, or the return address of a call */
     uint32_t wasm_offset; /* byte offset in the module */
     uint8_t kind;         /* enum trap_kind; TRAP_NONE: a call site (for backtraces) */
+    uint8_t zero[3];      /* so that equal sites have equal bytes, in the artifact too */
 };
 
 /* Exceptions cost nothing until one is thrown: then the runtime looks up each frame's return address, from the newest
@@ -69,9 +70,9 @@ struct code_options {
 /* The optimizing compiler, as a code_function_compiler. What it leaves to the baseline compiler: docs/DEVIATIONS.md. */
 code_function_compiler optimizing_compile_function;
 
-/* A compiler: the functions FIRST to END - 1 of M, which are valid, into OUT, which is empty; calls of other functions
- * may stay open. Several threads may ask at once. Deterministic: same module, options and range, same bytes; and what
- * comes out for a function does not depend on the range that it is compiled in, but for where it lies. Returns 0 or a
+/* A compiler: the functions FIRST to END - 1 of M, which are valid, into OUT, which is empty (but may have memory);
+ * calls of other functions may stay open. Several threads may ask at once. Deterministic: same module, options and
+ * range, same bytes; and what comes out for a function does not depend on the range that it is compiled in, but for where it lies. Returns 0 or a
  * negative errno (-ENOTSUP names the feature; -E2BIG code too large for 32-bit offsets). */
 typedef int code_compiler(const struct module *m, const struct code_options *options, uint32_t first, uint32_t end,
                           struct code_object *out, struct err *err);

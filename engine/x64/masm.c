@@ -45,6 +45,9 @@ void masm_init(struct masm *m, struct code_object *out, uint32_t features, uint3
 {
     memset(m, 0, sizeof *m);
     m->first_func = first_func;
+    m->code.start = m->code.at = out->code.data;
+    m->code.end = out->code.data + out->code.capacity;
+    out->code = (struct buf){0};
     m->out = out;
     m->features = features;
 }
@@ -74,7 +77,8 @@ void masm_done(struct masm *m)
 
 void x64_site(struct masm *m, enum trap_kind kind)
 {
-    vec_push(&m->out->sites, (struct code_site){x64_offset(enc(m)), m->wasm_offset, (uint8_t)kind});
+    vec_push(&m->out->sites,
+             (struct code_site){.pc = x64_offset(enc(m)), .wasm_offset = m->wasm_offset, .kind = (uint8_t)kind});
 }
 
 /* At the return address of a call. */

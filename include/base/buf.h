@@ -4,6 +4,7 @@
 #define WHERRY_BASE_BUF_H
 
 #include "base/arena.h"
+#include <sys/mman.h>
 
 struct buf {
     uint8_t *data;
@@ -25,6 +26,17 @@ static inline void buf_reserve(struct buf *b, size_t more)
     if (b->data == NULL)
         out_of_memory();
     b->capacity = want;
+}
+
+/* Room that will be filled soon, some MB of it, had better be found in huge pages: a page fault costs as much as some
+ * kilobytes of copying. Only a hint. */
+static inline void buf_advise_huge(const struct buf *b)
+{
+    const uintptr_t huge = UINT64_C(2) << 20;
+    uintptr_t from = ((uintptr_t)b->data + huge - 1) & ~(huge - 1),
+              to = ((uintptr_t)b->data + b->capacity) & ~(huge - 1);
+    if (to > from)
+        (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
 /* Appends LEN bytes of unspecified content and returns where they start (valid until the next append). */

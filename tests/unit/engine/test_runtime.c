@@ -52,7 +52,7 @@ static void add_code(struct fixture *f, const void *bytes, size_t len)
 
 static void add_site(struct fixture *f, uint32_t pc, uint8_t kind)
 {
-    vec_push(&f->code.sites, ((struct code_site){pc, 0x100 + pc, kind}));
+    vec_push(&f->code.sites, ((struct code_site){.pc = pc, .wasm_offset = 0x100 + pc, .kind = kind}));
 }
 
 #define CODE(f, ...)                                                                                                   \
