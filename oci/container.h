@@ -26,6 +26,7 @@ struct container_create {
     int console;       /* instead of console_socket: a connected socket, used if there is a terminal; -1: none */
     bool plain_output; /* the terminal leaves "\n" as it is */
     int module;        /* the program is this Wasm module, whatever process.args[0] names; -1: it is looked for there */
+    const uint8_t *module_digest; /* the SHA-256 that it must have, 32 bytes; NULL: any */
     int stdio[3];      /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
     unsigned preserve_fds; /* so many of the caller's descriptors from 3 on stay open in the container */
     unsigned listen_fds;   /* and so many before those, sockets of systemd's socket activation */

@@ -112,6 +112,7 @@ static void as_create(const struct container_exec *request, const struct state *
         .console = -1,
         .plain_output = request->plain_output,
         .module = request->module,
+        .module_digest = request->module_digest,
         .stdio = {request->stdio[0], request->stdio[1], request->stdio[2]},
         .preserve_fds = request->preserve_fds,
         .clone_parent = request->clone_parent,

@@ -14,6 +14,7 @@ struct container_exec {
     int console;       /* instead of console_socket: a connected socket, used if there is a terminal; -1: none */
     bool plain_output; /* the terminal leaves "\n" as it is */
     int module;        /* as in struct container_create; -1 */
+    const uint8_t *module_digest; /* as there; NULL */
     int stdio[3];      /* descriptors that become 0, 1, 2; -1: the caller's own */
     unsigned preserve_fds;
     bool ignore_paused;          /* let it begin in a paused container, where it waits until that is resumed */

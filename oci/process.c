@@ -80,6 +80,7 @@ static int answer_module(struct init *init, pid_t pid, struct message *message, 
                                                needs_explicit_checks(&init->plan->config->process)};
     const struct cache_settings settings = {.directory = init->request->cache,
                                             .libexec = init->request->libexec,
+                                            .digest = init->request->module_digest,
                                             .mounts_of = init->request->module >= 0 ? 0 : pid};
     cleanup_fd int module = message->fds[0];
     cleanup_fd int artifact = -1, engine = -1;

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 struct image_request {
     const char *address, *namespace; /* containerd's gRPC socket */
@@ -15,9 +16,12 @@ struct image_request {
     bool by_title;                   /* an only module, too, is meant only by its title: there are other programs */
 };
 
-/* Opens the module of the image, whose bytes are checked against its digest. *FD is -1 if the image has no Wasm layer.
- * Returns 0 or a negative errno with *E. */
-int image_open_module(const struct image_request *request, int *fd, struct err *e);
+enum { IMAGE_DIGEST_BYTES = 32 };
+
+/* Opens the module of the image. DIGEST is the one that the image names it by; whether the bytes have it is for the cache of
+ * compiled code to find out, which need not look at them each time. *FD is -1 if the image has no Wasm layer. Returns 0 or a negative errno with *E. */
+int image_open_module(const struct image_request *request, int *fd, uint8_t digest[IMAGE_DIGEST_BYTES],
+                      struct err *e);
 
 /* A layer of this media type is a Wasm module or component. */
 bool image_is_wasm_layer(const char *media_type);

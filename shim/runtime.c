@@ -72,15 +72,20 @@ static bool lacks_entry(const struct config *config, const char *entry, const ch
     return fd < 0 || is_empty(rootfs); /* "/", which users write for artifacts that have no entry point */
 }
 
-/* Opens the Wasm layer that is the program of PROCESS, or of the container itself (NULL). *MODULE is -1 if it is none. */
+struct module {
+    int fd; /* -1: the program is none of the image's Wasm layers */
+    uint8_t digest[IMAGE_DIGEST_BYTES];
+};
+
+/* Opens the Wasm layer that is the program of PROCESS, or of the container itself (NULL). */
 static int find_module(const struct runtime_job *job, const struct config_process *process, struct arena *arena,
-                       int *module, struct err *e)
+                       struct module *module, struct err *e)
 {
     struct image_request request = {.address = job->address, .namespace = job->namespace, .container = job->id};
     struct config config;
     int error = config_read(arena_printf(arena, "%s/config.json", job->bundle), arena, &config, NULL, e);
 
-    *module = -1;
+    module->fd = -1;
     if (error != 0 || job->address == NULL || job->address[0] == 0 || config.process.args.count == 0 ||
         (process != NULL && process->args.count == 0))
         return error;
@@ -92,10 +97,10 @@ static int find_module(const struct runtime_job *job, const struct config_proces
     if (!lacks_entry(&config, request.entry, arena_printf(arena, "%s/rootfs", job->bundle)))
         return 0;
     request.image = config_annotation(&config, "io.kubernetes.cri.image-name");
-    return image_open_module(&request, module, e);
+    return image_open_module(&request, &module->fd, module->digest, e);
 }
 
-static int create_container(const struct runtime_job *job, int module, int console, struct arena *arena,
+static int create_container(const struct runtime_job *job, const struct module *module, int console, struct arena *arena,
                             struct worker_report *report, struct err *e)
 {
     struct container_create request = {.root = job->root,
@@ -103,7 +108,8 @@ static int create_container(const struct runtime_job *job, int module, int conso
                                        .bundle = job->bundle,
                                        .stdio = {-1, -1, -1},
                                        .console = console,
-                                       .module = module,
+                                       .module = module->fd,
+                                       .module_digest = module->fd >= 0 ? module->digest : NULL,
                                        .no_pivot = job->options->no_pivot_root,
                                        .no_new_keyring = job->options->no_new_keyring,
                                        .clone_parent = true,
@@ -135,7 +141,8 @@ void runtime_create(const void *argument, const struct worker_fds *fds, struct w
     const struct runtime_job *job = argument;
     struct arena arena = {0};
     struct err e = {0};
-    int error, module = -1;
+    struct module module;
+    int error;
 
     if (job->options->systemd_cgroup) {
         err_set(&e, ENOTSUP,
@@ -152,7 +159,7 @@ void runtime_create(const void *argument, const struct worker_fds *fds, struct w
     if (error == 0)
         error = find_module(job, NULL, &arena, &module, &e);
     if (error == 0)
-        error = create_container(job, module, fds->console, &arena, report, &e);
+        error = create_container(job, &module, fds->console, &arena, report, &e);
     if (error != 0) {
         rootfs_unmount(job->bundle, NULL);
         report_error(report, error, &e);
@@ -188,10 +195,12 @@ void runtime_exec(const void *argument, const struct worker_fds *fds, struct wor
     const struct runtime_job *job = argument;
     struct arena arena = {0};
     struct config_process process;
+    struct module module;
     struct container_exec request = {.root = job->root,
                                      .id = job->id,
                                      .process = &process,
                                      .console = fds->console,
+                                     .module = -1,
                                      .stdio = {-1, -1, -1},
                                      .clone_parent = true,
                                      .libexec = job->libexec};
@@ -201,7 +210,11 @@ void runtime_exec(const void *argument, const struct worker_fds *fds, struct wor
     if (error == 0)
         error = wait_for_logger(job, fds, &e);
     if (error == 0)
-        error = find_module(job, &process, &arena, &request.module, &e);
+        error = find_module(job, &process, &arena, &module, &e);
+    if (error == 0 && module.fd >= 0) {
+        request.module = module.fd;
+        request.module_digest = module.digest;
+    }
     if (error == 0)
         error = container_exec(&request, &report->pid, &e);
     if (error != 0)

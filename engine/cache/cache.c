@@ -51,6 +51,8 @@ int cache_open_artifact(int module_fd, const struct engine_options *options, con
             memo_digest(attempt == 0 ? e.directory : NULL, module_fd, settings->mounts_of, e.key, &size_bytes, err);
         if (status == 0 && size_bytes > MODULE_BYTES_MAX)
             status = err_set(err, EFBIG, "the module is larger than %llu bytes", (unsigned long long)MODULE_BYTES_MAX);
+        if (status == 0 && settings->digest != NULL && memcmp(settings->digest, e.key, DIGEST_BYTES) != 0)
+            status = err_set(err, EBADMSG, "the module is damaged: its bytes are not those of the digest it is named by");
         if (status != 0)
             break;
         entry_name(&e);

@@ -25,6 +25,7 @@ struct cache_settings {
     const char *libexec; /* NULL: found as worker.h says */
     bool disabled;       /* compile always, keep nothing */
     bool kept_private;   /* nobody else ever gets the descriptor: the read-only mount (0.15 ms) is not needed */
+    const uint8_t *digest; /* the SHA-256 that the module is named by, 32 bytes: it must have it; NULL: any */
     pid_t mounts_of;     /* the process in whose mount namespace the module was opened; 0: the caller */
     uint64_t worker_memory_bytes; /* address space of the compile worker; 0: 8 GiB */
     unsigned worker_cpu_seconds;  /* 0: 300 */
@@ -36,8 +37,8 @@ struct cache_settings {
  * need be; one process per key compiles, others wait for it and share its result, failures too. *ARTIFACT_FD is
  * read-only and, unless kept_private, where the kernel and the caller's rights allow, on a read-only mount of its own,
  * so that nobody it is passed to can reopen it for writing. Without a usable directory it is a sealed memfd instead.
- * *WAS_CACHED (may be NULL): whether nothing had to be compiled. Returns 0 or a negative errno (compile_artifact's, or of
- * reading the module). */
+ * *WAS_CACHED (may be NULL): whether nothing had to be compiled. Returns 0 or a negative errno (compile_artifact's, of reading
+ * the module, or -EBADMSG: not the bytes of settings->digest). */
 int cache_open_artifact(int module_fd, const struct engine_options *options, const struct cache_settings *settings,
                         int *artifact_fd, bool *was_cached, struct err *err);
 

@@ -108,7 +108,7 @@ execs() {
     started e1 sleep 1000
     expect "$version: exec" 5 'in there' ctr task exec --exec-id x1 e1 sh -c 'echo in there; exit 5'
     like "$version: exec is in the pid namespace" "$(ctr task exec --exec-id x1 e1 ps 2>&1)" ' 1 .*sleep 1000'
-    is "$version: exec: stdin and its end" "$({ sleep 0.5; printf hello; } | ctr task exec --exec-id x1 e1 wc -c 2>&1)" 5
+    is "$version: exec: stdin and its end" "$(typed e1 x1 hello | ctr task exec --exec-id x1 e1 wc -c 2>&1)" 5
     like "$version: exec with a terminal" "$(script -qec "$ctr_program -a /run/test/containerd.sock -n wherry-shim task exec -t --exec-id x1 e1 tty" /dev/null 2>&1 < /dev/null)" '/dev/pts'
     expect "$version: exec of what is not there" 1 'nowhere' ctr task exec --exec-id x1 e1 /nowhere
     ctr task pause e1
@@ -131,8 +131,15 @@ execs() {
     is "$version: a paused container can be killed" "$(ctr task ls -q)" ""
 }
 
+# typed ID EXEC TEXT: TEXT once the process is there; before that ctr does not pass the end on
+typed() {
+    for _ in $(seq 200); do ctr task ps "$1" 2> /dev/null | grep -q "${2:-^[0-9]}" && break; sleep 0.05; done
+    sleep 0.2
+    printf %s "$3"
+}
+
 streams() {
-    is "$version: stdin and its end" "$({ sleep 0.5; printf hello; } | run localhost/busybox:1 c4 wc -c 2>&1)" 5
+    is "$version: stdin and its end" "$(typed c4 '' hello | run localhost/busybox:1 c4 wc -c 2>&1)" 5
     like "$version: a terminal" "$(script -qec "$ctr_program -a /run/test/containerd.sock -n wherry-shim run --rm -t --runtime $shim localhost/busybox:1 c4 sh -c 'tty; stty size'" /dev/null 2>&1 < /dev/null)" '/dev/'
 }
 

@@ -109,7 +109,7 @@ like "a trap: its reason in the termination message" "$(cat "$dir/termination-lo
 like "a component is refused by that word" "$(container component localhost/component:1 '["/"]')" 'component'
 blob=$dir/root/io.containerd.content.v1.content/blobs/sha256/$(sha256sum < "$BUILD/guests/hello.wasm" | cut -d' ' -f1)
 [ -e "$blob" ] && chmod u+w "$blob" && printf x | dd of="$blob" bs=1 seek=100 conv=notrunc 2> /dev/null
-like "a damaged blob is refused" "$(container damaged localhost/artifact:1 '["/"]')" 'content store is damaged'
+like "a damaged blob is refused" "$(container damaged localhost/artifact:1 '["/"]')" 'the module is damaged'
 
 began=$(date +%s)
 crictl stop -t 10 "$wasm" > /dev/null

@@ -45,20 +45,26 @@ gone() {
     ctr task rm "$1" > /dev/null 2>&1
     ctr c rm "$1" > /dev/null 2>&1
 }
+# typed ID EXEC TEXT: TEXT once the process is there; before that ctr does not pass the end on
+typed() {
+    for _ in $(seq 200); do ctr task ps "$1" 2> /dev/null | grep -q "${2:-^[0-9]}" && break; sleep 0.05; done
+    sleep 0.2
+    printf %s "$3"
+}
 # on_terminal COMMAND...: types "abc", a line's end and the end of file
 on_terminal() {
     { sleep 1; printf 'abc\n\004'; sleep 1; } |
         script -qec "$ctr_program -a /run/test/containerd.sock -n wherry-wasm $*" /dev/null 2>&1 | tr -d '\r'
 }
 
-is "stdin and its end" "$({ sleep 0.5; printf hello; } | run localhost/hello:1 w1 /hello.wasm --stdin)" "stdin: 5 bytes, then end of file"
+is "stdin and its end" "$(typed w1 '' hello | run localhost/hello:1 w1 /hello.wasm --stdin)" "stdin: 5 bytes, then end of file"
 like "a terminal" "$(on_terminal run --rm -t --runtime "$shim" localhost/hello:1 w1 /hello.wasm --stdin)" '^stdin: 4 bytes, then end of file$'
 
 started w2 --memory-limit 64000000
 like "exec: another module of the image" "$(ctr task exec --exec-id x1 w2 /hello.wasm second 'with words' 2>&1)" 'argument 2: with words'
 ctr task exec --exec-id x1 w2 /hello.wasm --exit 5 > /dev/null 2>&1
 is "exec: its exit code" $? 5
-is "exec: stdin and its end" "$({ sleep 0.5; printf abc; } | ctr task exec --exec-id x1 w2 /hello.wasm --stdin 2>&1)" "stdin: 3 bytes, then end of file"
+is "exec: stdin and its end" "$(typed w2 x1 abc | ctr task exec --exec-id x1 w2 /hello.wasm --stdin 2>&1)" "stdin: 3 bytes, then end of file"
 like "exec with a terminal" "$(on_terminal task exec -t --exec-id x1 w2 /hello.wasm --stdin)" '^stdin: 4 bytes, then end of file$'
 like "exec of what the image does not have" "$(ctr task exec --exec-id x1 w2 /bin/sh 2>&1)" '/bin/sh.*no such file'
 like "pids" "$(ctr task ps w2 2>&1)" "^$(pid_of w2)"
