@@ -130,7 +130,7 @@ $(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/
 $(BUILD)/libexec/wherry/compile: $(BUILD)/obj/musl/engine/main_compile.o $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) -o $@ $^ $(MUSL_STATIC_END)
-$(BUILD)/libexec/wherry/system: $(BUILD)/obj/glibc/oci/main_system.o $(BUILD)/liboci.a $(BUILD)/libengine.a
+$(BUILD)/libexec/wherry/system: $(call GLIBC_OBJ,oci/main_system.c oci/main_system_unit.c) $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) -pie $(LINK) -Wl,--as-needed $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lnettle -lseccomp -lsystemd -lm
 comma := ,

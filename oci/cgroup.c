@@ -6,6 +6,7 @@
 #include "oci/cgroup_file.h"
 #include "oci/path.h"
 #include "oci/rootless.h"
+#include "oci/systemd.h"
 #include <dirent.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -92,6 +93,8 @@ int cgroup_check_unused(const struct cgroup *c, struct err *e)
 {
     int ret = 0;
 
+    if (c->unit != NULL)
+        return 0;
     for (unsigned i = 0; ret == 0 && i < c->count; i++)
         ret = check_empty(&c->hierarchies[i], e);
     if (ret == 0 && cgroup_is_frozen(c))
@@ -105,6 +108,8 @@ int cgroup_create(const struct cgroup *c, struct err *e)
     unsigned count = 0;
     int ret = 0;
 
+    if (c->unit != NULL && c->unified) /* systemd has made it, and alone writes to what is above it */
+        return 0;
     for (; ret == 0 && count < c->count; count++)
         ret = make_hierarchy(&c->hierarchies[count], c->unified, &made[count], e);
     if (ret == 0)
@@ -130,9 +135,13 @@ static int set_all(const struct cgroup *c, const struct config_resources *r, boo
 
 int cgroup_set(const struct cgroup *c, const struct config_resources *r, struct err *e)
 {
+    int ret = 0;
+
     if (c->count == 0)
         return err_set(e, ENOTSUP, "the container has no cgroup of its own");
-    return set_all(c, r, r->device_count != 0, e);
+    if (c->unit != NULL) /* or systemd would put the old limits back whenever it looks at the unit again */
+        ret = systemd_set(c->unit, r, c->unified, e);
+    return ret == 0 ? set_all(c, r, r->device_count != 0, e) : ret;
 }
 
 /* Also without rules a container has only the usual devices. Setting them is the host root's right; where another cannot, a
@@ -443,9 +452,19 @@ static int remove_hierarchy(const char *directory, int *tries, struct err *e)
     return err_set(e, -ret, "cannot remove the cgroup %s: %s", directory, strerror(-ret));
 }
 
+/* systemd removes a scope by itself when its last process is gone, and its cgroup with it. */
+static bool unit_is_gone(const struct cgroup *c)
+{
+    const struct cgroup_hierarchy *h = cgroup_controller(c, c->unified ? "" : "name=systemd");
+    return h != NULL && access(h->directory, F_OK) < 0;
+}
+
 int cgroup_remove(const struct cgroup *c, struct err *e)
 {
     int ret = 0, tries = REMOVE_TRIES; /* shared: a process that stays is in all of them */
+
+    if (c->unit != NULL && !unit_is_gone(c))
+        ret = systemd_stop(c->unit, e);
 
     for (unsigned i = 0; i < c->count; i++) {
         int one = remove_hierarchy(c->hierarchies[i].directory, &tries, ret == 0 ? e : NULL);

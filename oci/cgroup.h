@@ -30,6 +30,7 @@ struct cgroup_hierarchy {
 
 struct cgroup {
     bool unified; /* v2 alone: the only entry is the v2 hierarchy, with the controllers in it */
+    const char *unit; /* the systemd unit whose cgroup it is; NULL: none. Kept in the state file on its own */
     unsigned count;
     struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES_MAX];
 };
@@ -41,7 +42,11 @@ struct cgroup {
  * below it); without one (NULL or "") it is ID there. ".." is refused. Strings are allocated in ARENA. */
 int cgroup_find(const char *cgroups_path, const char *id, struct arena *arena, struct cgroup *out, struct err *e);
 
-/* Refuses cgroups that have processes in them or are frozen: somebody else's, or a start that would hang. */
+/* Whether this machine has cgroup v2 alone. */
+bool cgroup_host_is_unified(void);
+
+/* Refuses cgroups that have processes in them or are frozen: somebody else's, or a start that would hang. A unit's is new,
+ * or systemd would have refused it. */
 int cgroup_check_unused(const struct cgroup *c, struct err *e);
 
 /* Makes the directories, and enables on v2 the controllers on the way to them; refuses those in use. On failure nothing
@@ -75,7 +80,7 @@ int cgroup_kill(const struct cgroup *c, int signal, struct err *e);
 /* The processes in the cgroup and below: the first MAX of them. Returns how many there are or a negative errno. */
 int cgroup_pids(const struct cgroup *c, pid_t *pids, unsigned max, struct err *e);
 
-/* Removes the directories and those below. Retries while the kernel is still reaping (EBUSY), up to five seconds.
+/* Stops the unit, if it is one, and removes the directories and those below. Retries while the kernel is still reaping (EBUSY), up to five seconds.
  * What is gone already is no error. */
 int cgroup_remove(const struct cgroup *c, struct err *e);
 

@@ -154,16 +154,21 @@ static void add_hierarchy(struct cgroup *c, char *line, const struct cgroup_moun
         .controllers = controllers, .mount_point = m->point, .directory = arena_printf(arena, "%s%s", m->point, place)};
 }
 
+bool cgroup_host_is_unified(void)
+{
+    struct statfs fs;
+    return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
 int cgroup_find(const char *cgroups_path, const char *id, struct arena *arena, struct cgroup *out, struct err *e)
 {
     struct cgroup_mount mounts[CGROUP_HIERARCHIES_MAX * 2];
     struct cgroup c = {0};
-    struct statfs fs;
     int ret = check_path(cgroups_path, e);
 
     if (ret < 0)
         return ret;
-    c.unified = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+    c.unified = cgroup_host_is_unified();
     char *mountinfo = read_proc("/proc/self/mountinfo", arena, e), *own = read_proc("/proc/self/cgroup", arena, e);
     if (mountinfo == NULL || own == NULL)
         return -e->code;

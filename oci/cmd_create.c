@@ -16,15 +16,13 @@ int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char
     struct container_create *request = &o->request;
     char resolved[PATH_MAX];
 
-    if (cmd->systemd_cgroup)
-        return err_set(&cmd->err, ENOTSUP,
-                       "--systemd-cgroup: the systemd cgroup driver is not supported yet; use cgroupfs");
     if (realpath(o->bundle != NULL ? o->bundle : ".", resolved) == NULL)
         return err_sys(&cmd->err, "cannot open the bundle '%s'", o->bundle != NULL ? o->bundle : ".");
     request->root = cmd->root;
     request->id = id;
     request->bundle = arena_strdup(&cmd->arena, resolved);
     request->config = o->config;
+    request->systemd_cgroup = cmd->systemd_cgroup;
     request->cgroups_disabled = cmd->cgroups_disabled;
     request->cache = rootless() ? rootless_cache_directory(&cmd->arena) : NULL;
     request->console = request->module = -1;

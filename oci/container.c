@@ -10,6 +10,7 @@
 #include "oci/socket.h"
 #include "oci/sys.h"
 #include "oci/sysctl.h"
+#include "oci/systemd.h"
 #include "wherry/worker.h"
 #include <poll.h>
 #include <signal.h>
@@ -217,21 +218,46 @@ static int make_cgroup(const struct config_resources *resources, struct cgroup *
         return ret;
     if (config_limits_asked(resources))
         return err_prefix(e, "config.json: linux.resources: limits need a cgroup, and none is delegated to this user");
-    memset(cgroup, 0, sizeof *cgroup);
+    *cgroup = (struct cgroup){.unit = cgroup->unit};
     return 0;
+}
+
+/* The unit's name is noted before systemd hears of it; where its cgroup lies is known only afterwards. */
+static int create_scope(const struct container_create *request, const struct config *config, struct arena *arena,
+                        struct state *out, struct systemd_scope *scope, struct err *e)
+{
+    struct systemd_unit unit;
+    const char *path = NULL;
+    bool unified = cgroup_host_is_unified();
+    int ret = systemd_unit_read(config->cgroups_path, request->id, arena, &unit, e);
+
+    if (ret < 0)
+        return ret;
+    out->cgroup.unit = unit.name;
+    ret = state_write(request->root, out, e);
+    if (ret == 0)
+        ret = systemd_scope_begin(&unit, config, request->id, unified, request->libexec, scope, e);
+    if (ret == 0)
+        ret = systemd_scope_finish(scope, unified, arena, &path, e);
+    if (ret == 0)
+        ret = cgroup_find(path, request->id, arena, &out->cgroup, e);
+    out->cgroup.unit = unit.name;
+    return ret;
 }
 
 /* The state file is written before the first cgroup is made, so that whatever becomes of us `delete` knows what to remove.
  * By then the cgroups are known to be nobody else's. */
 static int create_cgroup(const struct container_create *request, const struct config *config, struct arena *arena,
-                         struct state *out, struct err *e)
+                         struct state *out, struct systemd_scope *scope, struct err *e)
 {
     bool zombie;
     int ret = 0;
 
     out->creator = getpid();
     out->creator_start_time = state_start_time(out->creator, &zombie);
-    if (!request->cgroups_disabled)
+    if (!request->cgroups_disabled && request->systemd_cgroup)
+        ret = create_scope(request, config, arena, out, scope, e);
+    else if (!request->cgroups_disabled)
         ret = cgroup_find(config->cgroups_path, request->id, arena, &out->cgroup, e);
     if (ret == 0)
         ret = cgroup_check_unused(&out->cgroup, e);
@@ -248,6 +274,7 @@ static int create_in_directory(const struct container_create *request, const str
     struct buf filter = {0};
     struct init init = {
         .request = request, .plan = plan, .cgroup = &out->cgroup, .filter = &filter, .root = -1, .state = -1};
+    struct systemd_scope scope = {0};
     bool made;
     int ret = state_keep_config(request->root, request->id, text, e);
 
@@ -258,15 +285,17 @@ static int create_in_directory(const struct container_create *request, const str
     if (ret == 0 && plan->config->seccomp.set)
         ret = seccomp_prepare(&plan->config->seccomp, request->libexec, request->cache, &filter, e);
     if (ret == 0)
-        ret = create_cgroup(request, plan->config, arena, out, e);
+        ret = create_cgroup(request, plan->config, arena, out, &scope, e);
     made = ret == 0;
     if (ret == 0 && plan->config->process.terminal)
         ret = console = connect_console(request, e);
     init.console = console;
+    init.scope = &scope;
     init.start_fifo = start;
     init.result_fifo = result;
     if (ret >= 0)
         ret = create_process(&init, out, e);
+    systemd_scope_leave(&scope);
     if (ret < 0 && made) {
         remove_mounts(out, NULL);
         cgroup_remove(&out->cgroup, NULL);

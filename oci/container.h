@@ -32,6 +32,7 @@ struct container_create {
     unsigned listen_fds;   /* and so many before those, sockets of systemd's socket activation */
     bool no_pivot, no_new_keyring;
     bool clone_parent;     /* the init becomes the child of the caller's parent (CLONE_PARENT), with exit signal 0 */
+    bool systemd_cgroup;   /* the cgroup is a systemd scope; cgroupsPath is "slice:prefix:name" */
     bool cgroups_disabled; /* --cgroup-manager disabled: the caller's own cgroups are kept */
     const char *libexec;   /* directory of engine, compile, system; NULL: found relative to /proc/self/exe */
     const char *cache;     /* root-owned directory of the filter and artifact caches; NULL: below /var/lib/wherry */

@@ -70,8 +70,8 @@ static void put_linux(struct json_writer *w)
     json_open(w, '{');
     put_flag(w, "v1", true);
     put_flag(w, "v2", true);
-    put_flag(w, "systemd", false);
-    put_flag(w, "systemdUser", false);
+    put_flag(w, "systemd", true);
+    put_flag(w, "systemdUser", true);
     put_flag(w, "rdma", true);
     json_close(w, '}');
     put_seccomp(w);

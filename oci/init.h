@@ -8,6 +8,8 @@
 #include "oci/plan.h"
 #include "oci/workload.h"
 
+struct systemd_scope;
+
 struct init {
     const struct container_create *request;
     const struct plan *plan;
@@ -18,6 +20,7 @@ struct init {
     int start_fifo, result_fifo; /* opened for reading and writing */
     int console;                 /* connected socket for the terminal's master; -1: none */
     const int *namespaces;       /* NAMESPACE_COUNT descriptors to enter, -1: none; for ENTER, else NULL */
+    struct systemd_scope *scope; /* left as soon as the init is in it; NULL: none */
     bool in_cgroup;              /* cloned into it: no need to wait for the attach */
     /* while the plan is carried out: */
     int root;   /* O_PATH of the container's root until it is entered; for ENTER given, else -1 */

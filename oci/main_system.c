@@ -2,8 +2,10 @@
  * program of wherry, run when it is needed and not before.
  *
  * `system seccomp`: reads a profile in the form of seccomp_encode on standard input, compiles it with libseccomp and writes
- * a struct seccomp_file with the filter to standard output. A sentence on standard error and status 1 if it cannot. */
+ * a struct seccomp_file with the filter to standard output. A sentence on standard error and status 1 if it cannot.
+ * `system unit`: main_system_unit.c. */
 #include "base/fd.h"
+#include "oci/main_system.h"
 #include "oci/seccomp_file.h"
 #include <dlfcn.h>
 #include <linux/filter.h>
@@ -255,6 +257,8 @@ static int seccomp_main(void)
 
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "unit") == 0)
+        return unit_main(argv[2]);
     if (argc == 2 && strcmp(argv[1], "seccomp") == 0)
         return seccomp_main();
     fail("this program is part of wherry and not run by hand");

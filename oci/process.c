@@ -9,6 +9,7 @@
 #include "oci/seccomp_check.h"
 #include "oci/seccomp_notify.h"
 #include "oci/sys.h"
+#include "oci/systemd.h"
 #include "oci/userns.h"
 #include "oci/wasm_grant.h"
 #include "wherry/cache.h"
@@ -258,6 +259,8 @@ int process_create(struct init *init, struct state *state, struct err *e)
         ret = err_sys(e, "cannot read when the container's init was started");
     if (ret == 0 && !init->in_cgroup) /* the init mounts meanwhile */
         ret = cgroup_attach(init->cgroup, pid, e);
+    if (init->scope != NULL)
+        systemd_scope_leave(init->scope);
     if (ret == 0)
         ret = prepare_user_namespace(init, pid, e);
     if (ret == 0)

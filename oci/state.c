@@ -94,6 +94,8 @@ static void encode(const struct state *s, struct buf *out)
     put_text(&w, "created", s->created);
     cgroup_encode(&s->cgroup, &cgroup);
     put_text(&w, "cgroup", buf_cstr(&cgroup));
+    if (s->cgroup.unit != NULL)
+        put_text(&w, "unit", s->cgroup.unit);
     buf_done(&cgroup);
     put_pairs(&w, "annotations", &s->annotations);
     put_hooks(&w, "poststart", &s->poststart);
@@ -183,6 +185,7 @@ static struct config_hooks get_hooks(const struct json *object, const char *key,
 static int decode(const struct json *root, struct arena *arena, struct state *out, struct err *e)
 {
     const char *cgroup = get_text(root, "cgroup");
+    int ret;
 
     out->oci_version = get_text(root, "ociVersion");
     out->creator = (pid_t)get_number(root, "creator");
@@ -201,7 +204,10 @@ static int decode(const struct json *root, struct arena *arena, struct state *ou
     out->poststop = get_hooks(root, "poststop", arena);
     if (out->pid < 0 || (out->pid == 0 && out->creator <= 0))
         return err_set(e, EINVAL, "it names no process");
-    return cgroup_decode(cgroup, strlen(cgroup), arena, &out->cgroup, e);
+    ret = cgroup_decode(cgroup, strlen(cgroup), arena, &out->cgroup, e);
+    if (json_get(root, "unit") != NULL)
+        out->cgroup.unit = get_text(root, "unit");
+    return ret;
 }
 
 int state_read(const char *root, const char *id, struct arena *arena, struct state *out, struct err *e)

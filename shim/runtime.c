@@ -112,6 +112,7 @@ static int create_container(const struct runtime_job *job, const struct module *
                                        .module_digest = module->fd >= 0 ? module->digest : NULL,
                                        .no_pivot = job->options->no_pivot_root,
                                        .no_new_keyring = job->options->no_new_keyring,
+                                       .systemd_cgroup = job->options->systemd_cgroup,
                                        .clone_parent = true,
                                        .libexec = job->libexec};
     struct state state;
@@ -144,13 +145,6 @@ void runtime_create(const void *argument, const struct worker_fds *fds, struct w
     struct module module;
     int error;
 
-    if (job->options->systemd_cgroup) {
-        err_set(&e, ENOTSUP,
-                "SystemdCgroup = true: the systemd cgroup driver is not built yet; set it to false and the "
-                "kubelet's cgroupDriver to cgroupfs");
-        report_error(report, -ENOTSUP, &e);
-        return;
-    }
     error = wait_for_logger(job, fds, &e);
     if (error == 0)
         error = rootfs_mount(job->create, &arena, &e);

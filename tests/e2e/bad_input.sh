@@ -96,7 +96,7 @@ changed rlimit '.process.rlimits += [{type: "RLIMIT_SAILS", hard: 1, soft: 1}]'
 refused "an unknown rlimit" 'RLIMIT_SAILS' create rlimit
 changed rdt '.linux.intelRdt = {closID: "x"}'
 refused "what is not there yet is refused by name" 'intelRdt' create rdt
-refused "the systemd cgroup driver, by name" 'systemd' rt --systemd-cgroup create --bundle "$dir/good" "$id"
+refused "a path for the systemd cgroup driver" 'slice:prefix:name' rt --systemd-cgroup create --bundle "$dir/good" "$id"
 refused "an id with a slash" 'a/b' rt create --bundle "$dir/good" a/b
 
 # the entry point
