@@ -160,9 +160,9 @@ is "nothing is left at the end" "$(left)" ""
 
 if command -v setpriv > /dev/null; then
     chmod 755 "$dir" "$dir/good"
-    out=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$wherry" --root /tmp/wherry-nobody-$$ create --bundle "$dir/good" "$id" 2>&1 < /dev/null)
+    out=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$wherry" --root /tmp/test-nobody-$$ create --bundle "$dir/good" "$id" 2>&1 < /dev/null)
     [ $? = 1 ] && [ "$(printf '%s\n' "$out" | wc -l)" = 1 ]
     ok "without rights: one sentence, status 1" $? "$out"
-    rm -rf "/tmp/wherry-nobody-$$"
+    rm -rf "/tmp/test-nobody-$$"
 fi
 finish
