@@ -9,7 +9,7 @@ static int compile_module(struct module *m, const void *bytes, size_t len, const
                           struct code_object *code, struct err *err)
 {
     struct code_options code_options = {
-        .cpu_features = engine_cpu_features(),
+        .cpu_features = engine_cpu_features(options->compiler),
         .explicit_bounds_checks = options->explicit_bounds_checks,
         .compile_function = options->compiler == ENGINE_OPTIMIZING ? optimizing_compile_function : NULL};
     int status = module_decode(m, bytes, len, options->features, err);
@@ -26,7 +26,7 @@ int engine_compile(const void *bytes, size_t len, const uint8_t key[32], const s
     struct artifact_identity identity = {.key = key,
                                          .compiler = o.compiler,
                                          .features = o.features,
-                                         .cpu_features = engine_cpu_features(),
+                                         .cpu_features = engine_cpu_features(o.compiler),
                                          .explicit_bounds_checks = o.explicit_bounds_checks};
     struct module m = {0};
     struct code_object code = {0};

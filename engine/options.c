@@ -1,4 +1,5 @@
 /* The engine's options with their defaults: what the compiler, the cache key and an artifact's header must agree on. */
+#include "engine/gen/target.h"
 #include "engine/options.h"
 #include <stdio.h>
 
@@ -27,9 +28,10 @@ bool engine_needs_explicit_checks(uint64_t address_space_bytes)
     return address_space_bytes < UINT64_C(24) << 30;
 }
 
-uint32_t engine_cpu_features(void)
+uint32_t engine_cpu_features(enum engine_compiler compiler)
 {
-    return 0; /* the compilers use x86-64-v2 and nothing beyond it */
+    /* the question costs tens of microseconds in a virtual machine, so baseline code does without the answer */
+    return compiler == ENGINE_OPTIMIZING ? target_native_features() : 0;
 }
 
 void engine_options_print(const struct engine_options *o, char text[ENGINE_OPTIONS_TEXT_BYTES])

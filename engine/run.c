@@ -70,7 +70,7 @@ static int find_start(struct instance *instance, struct external *start, struct 
 static int prepare(struct program *program, int artifact_fd, const struct grant *grant, struct instance **out,
                    struct external *start, struct err *err)
 {
-    const struct artifact_identity any = {.cpu_features = engine_cpu_features()};
+    const struct artifact_identity any = {0};
     struct store *store;
     struct code *code;
     int status;

@@ -148,7 +148,7 @@ $(BUILD)/fuzz/fuzz_ttrpc: $(FUZZ_TTRPC) $(PROTO_C) $(wildcard shim/*.h include/*
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -I$(BUILD)/gen -include base/banned.h -o $@ $(FUZZ_TTRPC) $(PROTO_C) -lprotobuf-c
 
-FUZZ_ARTIFACT := tests/fuzz/fuzz_artifact.c $(addprefix engine/,body.c opcodes.c options.c text.c types.c gen/artifact.c x64/entry.c) \
+FUZZ_ARTIFACT := tests/fuzz/fuzz_artifact.c $(addprefix engine/,body.c opcodes.c options.c text.c types.c gen/artifact.c x64/cpu.c x64/entry.c) \
                  $(wildcard engine/rt/*.c)
 $(BUILD)/fuzz/fuzz_artifact: $(FUZZ_ARTIFACT) $(BUILD)/gen/engine_build_id.c $(wildcard engine/*.h engine/*/*.h include/*/*.h)
 	@mkdir -p $(@D)

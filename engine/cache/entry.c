@@ -26,7 +26,7 @@ void entry_name(struct cache_entry *e)
 
     engine_options_print(&e->options, options);
     buf_put(&all, e->key, sizeof e->key);
-    buf_printf(&all, "%s,%u,%s", engine_build_id, engine_cpu_features(), options);
+    buf_printf(&all, "%s,%u,%s", engine_build_id, engine_cpu_features(e->options.compiler), options);
     digest_bytes(all.data, all.len, name);
     buf_done(&all);
     digest_text(name, e->name);
@@ -83,7 +83,6 @@ static int check_header(const struct cache_entry *e, int fd, const struct stat *
     const struct artifact_identity identity = {.key = e->key,
                                                .compiler = e->options.compiler,
                                                .features = e->options.features,
-                                               .cpu_features = engine_cpu_features(),
                                                .explicit_bounds_checks = e->options.explicit_bounds_checks};
     union artifact_page page;
 

@@ -210,6 +210,10 @@ static void emit_internal(struct emitter *e, const struct mach *i)
         emit_memory_struct(e, dst, i->imm);
         masm_load_pointer(e->m, dst, masm_at(dst, offsetof(struct vm_memory, base)));
         break;
+    case IR_ADDRESS:
+        masm_lea(e->m, true, emit_result(e, i),
+                 (struct masm_address){target_native.memory0, emit_operand(e, i, 0), 0, 0});
+        break;
     case IR_TABLE_STRUCT: load_indexed(e, emit_result(e, i), offsetof(struct vm, tables), i->imm); break;
     case IR_GLOBAL_ADDRESS: load_indexed(e, emit_result(e, i), offsetof(struct vm, globals), i->imm); break;
     case IR_FUNC_REF:

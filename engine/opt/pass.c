@@ -3,7 +3,9 @@
 
 const struct pass passes[] = {
     {"phis", pass_phis, 0, FACT_USES},
+    {"gvn", pass_gvn, FACT_DOMINATORS, FACT_USES},
     {"dead", pass_dead, 0, FACT_USES},
+    {"addresses", pass_addresses, 0, FACT_USES},
 };
 const unsigned pass_count = sizeof passes / sizeof passes[0];
 

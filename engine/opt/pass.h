@@ -24,6 +24,8 @@ void passes_run(struct ir_func *f, uint64_t off);
 int pass_by_name(const char *name);
 
 void pass_phis(struct ir_func *f);
+void pass_gvn(struct ir_func *f);
 void pass_dead(struct ir_func *f);
+void pass_addresses(struct ir_func *f);
 
 #endif

@@ -2,7 +2,6 @@
  * Floats are in masm_float.c. r11 and xmm15 are used freely inside one operation and hold nothing between two. */
 #include "engine/x64/masm_x64.h"
 #include <assert.h>
-#include <cpuid.h>
 
 const struct target target_native = {
     .name = "x86-64",
@@ -26,18 +25,6 @@ const struct target target_native = {
     .builtin_args = {RSI, RDX, RCX, R8},
     .builtin_result = RAX,
 };
-
-uint32_t target_native_features(void)
-{
-    unsigned a, b, c, d;
-    uint32_t features = 0;
-
-    if (__get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_ABM) != 0)
-        features |= TARGET_X64_LZCNT;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
-        features |= ((b & bit_BMI) != 0 ? TARGET_X64_BMI1 : 0) | ((b & bit_BMI2) != 0 ? TARGET_X64_BMI2 : 0);
-    return features;
-}
 
 _Static_assert(sizeof(((struct masm *)0)->code) == sizeof(struct x64_enc), "masm.h repeats struct x64_enc");
 

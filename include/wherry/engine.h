@@ -48,8 +48,8 @@ struct engine_options engine_options_resolved(const struct engine_options *optio
  * module is to be compiled with explicit_bounds_checks. */
 bool engine_needs_explicit_checks(uint64_t address_space_bytes);
 
-/* Features of this CPU, beyond the base level x86-64-v2, that the compilers make use of; part of every cache key. */
-uint32_t engine_cpu_features(void);
+/* Features of this CPU, beyond the base level x86-64-v2, that COMPILER makes use of; part of every cache key. */
+uint32_t engine_cpu_features(enum engine_compiler compiler);
 
 enum engine_kind { ENGINE_NOT_WASM = 0, ENGINE_MODULE, ENGINE_COMPONENT, ENGINE_UNKNOWN_VERSION };
 
