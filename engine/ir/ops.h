@@ -26,7 +26,7 @@ enum ir_effect {
     X(STORE, "store", IR_WRITES)                 /* (pointer, value) at pointer + imm */                               \
     X(MEMORY_STRUCT, "memory_struct", IR_PURE)   /* struct vm_memory * of memory imm */                                \
     X(MEMORY_BASE, "memory_base", IR_PURE)       /* base of memory imm, which never moves */                           \
-    X(ADDRESS, "address", IR_PURE)                   /* of an index in memory 0 */                                     \
+    X(ADDRESS, "address", IR_PURE)               /* of an index in memory 0 */                                         \
     X(TABLE_STRUCT, "table_struct", IR_PURE)     /* struct vm_table * of table imm */                                  \
     X(GLOBAL_ADDRESS, "global_address", IR_PURE) /* of global imm */                                                   \
     X(FUNC_REF, "func_ref", IR_PURE)             /* reference to function imm */                                       \

@@ -161,16 +161,16 @@ static ir_value fold_divide(struct ir_func *f, ir_value v, bool wide, enum masm_
     if (!is_power_of_two(b))
         return IR_NONE;
     other = constant(f, wide, op == DIVIDE_DIV_U ? (unsigned)__builtin_ctzll(b) : b - 1);
-    turn_into(ir_inst(f, v), op == DIVIDE_DIV_U ? (wide ? OP_I64_SHR_U : OP_I32_SHR_U) : (wide ? OP_I64_AND : OP_I32_AND),
-              a, other);
+    turn_into(ir_inst(f, v),
+              op == DIVIDE_DIV_U ? (wide ? OP_I64_SHR_U : OP_I32_SHR_U) : (wide ? OP_I64_AND : OP_I32_AND), a, other);
     return b == 1 && op == DIVIDE_DIV_U ? a : IR_NONE;
 }
 
 static ir_value fold_compare(struct ir_func *f, ir_value v, bool wide, enum masm_cond cond)
 {
     const struct ir_inst *i = ir_inst(f, v), *a = ir_inst(f, i->arg[0]), *b = ir_inst(f, i->arg[1]);
-    bool holds_for_equal = cond == COND_EQ || cond == COND_GE_S || cond == COND_LE_S || cond == COND_GE_U ||
-                           cond == COND_LE_U;
+    bool holds_for_equal =
+        cond == COND_EQ || cond == COND_GE_S || cond == COND_LE_S || cond == COND_GE_U || cond == COND_LE_U;
 
     if (a->op == IR_CONST && b->op == IR_CONST) {
         uint64_t x = sign_extend(a->imm, wide), y = sign_extend(b->imm, wide);

@@ -183,7 +183,7 @@ void pass_gvn(struct ir_func *f)
     n.mask = buckets - 1;
     n.buckets = arena_array(&f->arena, uint32_t, buckets);
     n.at_end = arena_array(&f->arena, struct states, f->blocks.len);
-    n.loop_writes = arena_array(&f->arena, bool, f->loops.len * STATE_COUNT);
+    n.loop_writes = arena_array(&f->arena, bool, f->loops.len *STATE_COUNT);
     vec_push(&n.entries, (struct entry){0});
     note_loop_writes(&n);
     for (size_t k = 0; k < f->order.len; k++) {
