@@ -2,6 +2,7 @@
 #include "oci/clone.h"
 #include "base/fd.h"
 #include "oci/channel.h"
+#include "oci/process.h"
 #include "oci/sched.h"
 #include "oci/sys.h"
 #include "oci/userns.h"
@@ -281,7 +282,9 @@ static int clone_by_stage(struct init *init, int cgroup_fd, pid_t *pid, struct e
     fd_close(&ends[0]);
     if (stage > 0 && ret < 0)
         kill(stage, SIGKILL);
-    if (stage > 0 && !sibling)
+    if (stage > 0 && sibling)
+        process_await_end(stage);
+    else if (stage > 0)
         while (waitpid(stage, NULL, 0) < 0 && errno == EINTR)
             ;
     return ret;

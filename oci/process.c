@@ -15,6 +15,7 @@
 #include "wherry/cache.h"
 #include "wherry/engine.h"
 #include "wherry/worker.h"
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -178,12 +179,25 @@ static int serve(struct init *init, struct state *state, pid_t pid, struct err *
 
 /* --- as a whole --------------------------------------------------------------------------------------------------------- */
 
+enum { SIBLING_END_MS = 10000 };
+
+void process_await_end(pid_t sibling)
+{
+    cleanup_fd int fd = (int)sys.pidfd_open(sibling, 0); /* 5.3; before it, whoever reaps has to look twice */
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+
+    while (fd >= 0 && poll(&end, 1, SIBLING_END_MS) < 0 && errno == EINTR)
+        ;
+}
+
 int process_kill(const struct container_create *request, pid_t pid)
 {
     int status = 0;
 
     kill(pid, SIGKILL);
-    if (!request->clone_parent)
+    if (request->clone_parent)
+        process_await_end(pid);
+    else
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
     return status;

@@ -15,7 +15,13 @@ int process_create(struct init *init, struct state *state, struct err *e);
  * has been executed. STATE is the container's. *PID is untouched on failure, and nothing is left. */
 int process_exec(struct init *init, struct state *state, pid_t *pid, struct err *e);
 
-/* Kills the init and, if it is our child, reaps it. Returns its wait status, 0 if it is not ours. */
+/* Kills the init and, if it is our child, reaps it, else waits until it can be reaped. Returns its wait status, 0 if it is not
+ * ours. */
 int process_kill(const struct container_create *request, pid_t pid);
+
+/* Waits until SIBLING, which is about to end, can be reaped by our parent. It has no exit signal, so the parent looks for it
+ * when we end, and only then: were it still ending, it would stay a zombie, and one in the container's pid namespace keeps
+ * the container's init from ever ending. */
+void process_await_end(pid_t sibling);
 
 #endif

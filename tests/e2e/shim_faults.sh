@@ -73,6 +73,14 @@ like "a message above 4 MiB is answered" "$(tr -d '\0' < "$dir/raw")" 'larger th
 is "an unknown method" "$(call Frobnicate)" "error 12 method Frobnicate of containerd.task.v2.Task is not served here"
 like "an unknown container" "$(call State id=nobody)" 'error 5'
 like "an unknown exec" "$(call State id=witness exec_id=nobody)" 'error 5'
+# what a failed exec left as a zombie in the container's pid namespace would keep its init from ever ending
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    call Exec id=witness exec_id="absent$i" spec='{"args": ["/absent"], "cwd": "/", "env": [], "user": {"uid": 0, "gid": 0}}' > "$dir/exec"
+    call Start id=witness exec_id="absent$i" > "$dir/started"
+    call Delete id=witness exec_id="absent$i" > "$dir/deleted"
+done
+like "an exec that fails says why" "$(cat "$dir/exec" "$dir/started")" 'absent.*no such file'
+is "and leaves no zombie" "$(ps --no-headers -o stat= --ppid "$(shim_pid)" | grep -c Z)" 0
 like "a signal that is none" "$(call Kill id=witness signal=9999)" 'error 3'
 like "no such id as .." "$(call Create id=.. bundle="$dir/witness")" 'error 3'
 witness "wrong requests"
