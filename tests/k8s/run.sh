@@ -8,7 +8,7 @@ title=Kubernetes
 . tests/k8s/setup.sh
 
 cases=("$@")
-[ $# -gt 0 ] || cases=(tests/k8s/case_{pod,end,serve}.sh)
+[ $# -gt 0 ] || cases=(tests/k8s/case_{pod,end}.sh)
 [ "${K8S_CASES:-}" != all ] || cases=(tests/k8s/case_*.sh)
 for case in "${cases[@]}"; do . "$case"; done
 
