@@ -68,7 +68,7 @@ int program_instantiate(struct program *p, struct store *store, int artifact_fd,
 
     if (imports == NULL || names == NULL)
         out_of_memory();
-    store->memory_max_bytes = p->grant->memory_max_bytes;
+    store->memory_max_bytes = store->heap.max_bytes = p->grant->memory_max_bytes;
     add_host_modules(p, &linker);
     add_memories(p, &linker, names);
     status = link_imports(&linker, p->code, imports, err);

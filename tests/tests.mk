@@ -80,7 +80,7 @@ include tests/bench/bench.mk
 # Cheap first. Each entry is an executable that prints TAP or a "N passed, N failed, N skipped" line, and that skips by
 # name, with the reason, what this machine cannot do (no root, a package or a suite missing).
 FAST   := tests/layers.sh $(UNIT_BIN) $(GOLDEN_BIN) $(wildcard tests/fast/*.sh)
-SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/wasi/run.sh tests/threads/run.sh \
+SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/spec/collect.sh tests/wasi/run.sh tests/threads/run.sh \
                      tests/real/run.sh tests/cri/run.sh tests/k8s/run.sh)
 E2E    := $(wildcard tests/e2e/*.sh)
 

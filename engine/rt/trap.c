@@ -38,7 +38,7 @@ const char *trap_text(enum trap_kind kind)
     case TRAP_UNALIGNED_ATOMIC: return "unaligned atomic";
     case TRAP_EXPECTED_SHARED_MEMORY: return "expected shared memory";
     case TRAP_UNCAUGHT_EXCEPTION: return "uncaught exception";
-    case TRAP_OUT_OF_MEMORY: return "out of memory";
+    case TRAP_OUT_OF_MEMORY: return "out of memory: no room for another object";
     case TRAP_NONE:
     case TRAP_COUNT: break;
     }

@@ -46,3 +46,12 @@ bench-validate: $(BUILD)/bench/validate
 $(BUILD)/bench/compile: tests/bench/compile.c $(BUILD)/libengine.a
 	@mkdir -p $(@D)
 	$(TEST_LINK) -lm
+
+$(BUILD)/bench/gc: tests/bench/gc/gc.c $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -lm
+
+.PHONY: bench-gc
+## bench-gc     garbage collection against Node's V8: throughput and pauses (ROUNDS; NODE=, WASM_AS= name the programs)
+bench-gc: $(BUILD)/bench/gc
+	@BUILD=$(BUILD) tests/bench/gc/gc.sh

@@ -1,0 +1,28 @@
+;; Binary trees: what a garbage collector's allocation and marking cost. A tree that stays, and many that do not.
+(module
+  (type $node (struct (field (ref null $node)) (field (ref null $node))))
+  (func $make (param $depth i32) (result (ref $node))
+    (if (i32.eqz (local.get $depth)) (then (return (struct.new_default $node))))
+    (struct.new $node (call $make (i32.sub (local.get $depth) (i32.const 1)))
+                      (call $make (i32.sub (local.get $depth) (i32.const 1)))))
+  (func $count (param $node (ref null $node)) (result i32)
+    (if (ref.is_null (struct.get $node 0 (local.get $node))) (then (return (i32.const 1))))
+    (i32.add (i32.const 1)
+             (i32.add (call $count (struct.get $node 0 (local.get $node)))
+                      (call $count (struct.get $node 1 (local.get $node))))))
+  (func $check (param $got i32) (param $depth i32)
+    (if (i32.ne (local.get $got) (i32.sub (i32.shl (i32.const 2) (local.get $depth)) (i32.const 1)))
+      (then (unreachable))))
+  (func $many (param $depth i32) (param $times i32)
+    (loop $again
+      (call $check (call $count (call $make (local.get $depth))) (local.get $depth))
+      (br_if $again (local.tee $times (i32.sub (local.get $times) (i32.const 1))))))
+  (func $run (export "run") (param $most i32)
+    (local $stays (ref null $node)) (local $depth i32)
+    (call $check (call $count (call $make (i32.add (local.get $most) (i32.const 1)))) (i32.add (local.get $most) (i32.const 1)))
+    (local.set $stays (call $make (local.get $most)))
+    (local.set $depth (i32.const 4))
+    (loop $deeper
+      (call $many (local.get $depth) (i32.shl (i32.const 1) (i32.sub (i32.add (local.get $most) (i32.const 4)) (local.get $depth))))
+      (br_if $deeper (i32.le_s (local.tee $depth (i32.add (local.get $depth) (i32.const 2))) (local.get $most))))
+    (call $check (call $count (local.get $stays)) (local.get $most))))
