@@ -154,10 +154,15 @@ $(BUILD)/fuzz/fuzz_artifact: $(FUZZ_ARTIFACT) $(BUILD)/gen/engine_build_id.c $(w
 	@mkdir -p $(@D)
 	$(call say,FUZZ)clang $(FUZZ_CFLAGS) -include base/banned.h -o $@ $(filter %.c,$^)
 
+# our compilers against each other and against V8 (node): no libFuzzer, since what varies are seeds
+$(BUILD)/fuzz/fuzz_differential: $(addprefix tests/fuzz/,differential.c generate.c generate.h) $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -lm
+
 .PHONY: fuzz fuzz-packages
 fuzz-packages:
 	@tests/packages/install fuzz
-## fuzz         one fuzzer for some time: make fuzz TARGET=module SECONDS=60 (or TARGET=ttrpc, artifact)
+## fuzz         one fuzzer for some time: make fuzz TARGET=module SECONDS=60 (or TARGET=ttrpc, artifact, differential)
 fuzz: all fuzz-packages $(BUILD)/fuzz/fuzz_$(TARGET)
 	@BUILD=$(BUILD) tests/fuzz/run.sh $(BUILD)/fuzz/fuzz_$(TARGET) $(SECONDS) $(if $(filter module artifact,$(TARGET)),spec)
 

@@ -14,7 +14,7 @@ $(BUILD)/bench/filter: tests/bench/filter.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -O2 -Wall -Wextra -o $@ $< -lseccomp
 
-.PHONY: bench bench-engine bench-libc
+.PHONY: bench bench-engine bench-compile bench-libc
 ## bench        container starts: wherry, runc, crun and the floor; table and picture (root; ROUNDS, GAP_MS)
 bench: all guests $(BENCH_PROGRAMS)
 	@tests/packages/install build test
@@ -24,9 +24,14 @@ bench: all guests $(BENCH_PROGRAMS)
 bench-libc: $(BENCH_PROGRAMS)
 	@BUILD=$(BUILD) MUSL_LINK="$(MUSL_STATIC)" MUSL_LINK_END="$(MUSL_STATIC_END)" tests/bench/libc.sh
 
-## bench-engine the nine shared kernels against native code (KERNELS="fib sha256", ROUNDS, SIMD=1)
-bench-engine: all $(BENCH_PROGRAMS)
+## bench-engine the nine shared kernels against native code (KERNELS="fib sha256", ROUNDS, SIMD=1); validation and compilation
+bench-engine: all $(BENCH_PROGRAMS) $(BUILD)/bench/compile
 	@BUILD=$(BUILD) tests/bench/engine.sh
+	@BUILD=$(BUILD) tests/bench/compile.sh
+
+## bench-compile only the latter: MB of code section a second beside V8's (MODULES, ROUNDS, NODE)
+bench-compile: $(BUILD)/bench/compile
+	@BUILD=$(BUILD) tests/bench/compile.sh
 
 ## bench-pods   pods on a real node: API to Ready, by runtime (needs what make check-k8s builds)
 .PHONY: bench-pods
