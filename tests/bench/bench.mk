@@ -14,11 +14,20 @@ $(BUILD)/bench/filter: tests/bench/filter.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -O2 -Wall -Wextra -o $@ $< -lseccomp
 
-.PHONY: bench bench-engine bench-compile bench-libc
+# the shim that does nothing, of libshim's own parts
+$(BUILD)/bench/shim_nothing: tests/bench/shim_nothing.c $(BUILD)/libshim.a
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(GLIBC) $(STATIC) -o $@ $(filter %.c %.a,$^) -lprotobuf-c -lnettle
+
+.PHONY: bench bench-engine bench-compile bench-libc bench-shim
 ## bench        container starts: wherry, runc, crun and the floor; table and picture (root; ROUNDS, GAP_MS)
 bench: all guests $(BENCH_PROGRAMS)
 	@tests/packages/install build test
 	@BUILD=$(BUILD) tests/bench/starts.sh
+
+## bench-shim   under containerd: CPU and time of ctr run, memory, many at once, next to the runc shim (root; ROUNDS, PODS)
+bench-shim: all guests $(BUILD)/bench/shim_nothing
+	@BUILD=$(BUILD) tests/bench/shim.sh
 
 ## bench-libc   what musl, static and dynamic glibc cost a short-lived program (docs/RATIONALE.md)
 bench-libc: $(BENCH_PROGRAMS)
