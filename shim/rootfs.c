@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "oci/mount_options.h"
 #include "oci/sys.h"
+#include "shim/rootfs_idmap.h"
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -92,8 +93,14 @@ int rootfs_mount(const Task__CreateRequest *create, struct arena *arena, struct 
 
     if (create->n_rootfs != 0 && mkdir(rootfs, 0711) != 0 && errno != EEXIST)
         return err_sys(e, "cannot make %s", rootfs);
-    for (size_t i = 0; i < create->n_rootfs && error == 0; i++)
-        error = mount_one(create->rootfs[i], rootfs, arena, e);
+    for (size_t i = 0; i < create->n_rootfs && error == 0; i++) {
+        bool staged;
+        error = rootfs_idmap(create->rootfs[i], create->bundle, arena, &staged, e);
+        if (error == 0)
+            error = mount_one(create->rootfs[i], rootfs, arena, e);
+        if (staged)
+            rootfs_idmap_done(create->bundle);
+    }
     if (chdir("/") != 0 && error == 0)
         error = err_sys(e, "cannot leave the directory of the image's layers");
     return error;
