@@ -99,6 +99,15 @@ $(BUILD)/obj/musl/engine_build_id.o: $(BUILD)/gen/engine_build_id.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(MUSL_CC) $(MUSL) -c $< -o $@
 
+# for --version; rewritten only when it is another
+$(BUILD)/gen/commit.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define WHERRY_COMMIT "%s"\n' "$$(git rev-parse HEAD 2> /dev/null)" > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(call GLIBC_OBJ,oci/main.c): $(BUILD)/gen/commit.h
+.PHONY: FORCE
+FORCE:
+
 $(BUILD)/gen/%.pb-c.c: %.proto
 	@mkdir -p $(@D)
 	$(call say,GEN)protoc-c --c_out=$(BUILD)/gen $<

@@ -40,6 +40,10 @@ int cmd_plan(struct cmd *cmd, int argc, char **argv);
 /* Says cmd->err on standard error and in the log; returns STATUS. */
 int cmd_fail(struct cmd *cmd, int status);
 
+/* The IDs of the containers that the extended regular expression PATTERN matches, in the arena. 0 or a negative errno with
+ * cmd->err. */
+int cmd_match(struct cmd *cmd, const char *pattern, struct option_texts *ids);
+
 /* container_delete for a command: what failed without failing it is a warning. Returns as that. */
 int cmd_delete_container(struct cmd *cmd, const char *id, bool force);
 

@@ -26,14 +26,26 @@ static int read_signal(const char *text)
     return -1;
 }
 
+static int kill_matches(struct cmd *cmd, const char *pattern, int signal, bool all)
+{
+    struct option_texts *ids = arena_new(&cmd->arena, struct option_texts);
+    int status = cmd_match(cmd, pattern, ids) < 0 ? cmd_fail(cmd, 1) : 0;
+
+    for (unsigned i = 0; i < ids->count; i++)
+        if (container_kill(cmd->root, ids->data[i], signal, all, &cmd->err) < 0)
+            status = cmd_fail(cmd, 1);
+    return status;
+}
+
 int cmd_kill(struct cmd *cmd, int argc, char **argv)
 {
-    bool all = false;
-    const struct option_spec specs[] = {{"all", 'a', OPTION_FLAG, &all, "every process of the container"},
-                                        {"regex", 'r', OPTION_REFUSED, NULL, NULL},
-                                        {0}};
+    bool all = false, regex = false;
+    const struct option_spec specs[] = {
+        {"all", 'a', OPTION_FLAG, &all, "every process of the container"},
+        {"regex", 'r', OPTION_FLAG, &regex, "ID is a regular expression: all that it matches"},
+        {0}};
     int status, signal;
-    int words = cmd_options(cmd, argc, argv, specs, "kill [--all] ID [SIGNAL]", 1, 2, &status);
+    int words = cmd_options(cmd, argc, argv, specs, "kill [--all] [--regex] ID [SIGNAL]", 1, 2, &status);
 
     if (words < 0)
         return status;
@@ -42,5 +54,7 @@ int cmd_kill(struct cmd *cmd, int argc, char **argv)
         err_set(&cmd->err, EINVAL, "unknown signal \"%s\"", argv[2]);
         return cmd_fail(cmd, 1);
     }
+    if (regex)
+        return kill_matches(cmd, argv[1], signal, all);
     return container_kill(cmd->root, argv[1], signal, all, &cmd->err) < 0 ? cmd_fail(cmd, 1) : 0;
 }

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { ID_MAX_BYTES = 1024, DEATH_TIMEOUT_MS = 10000, DEATH_LOOK_MS = 10 };
+enum { ID_MAX_BYTES = 1024, DEATH_TIMEOUT_MS = 10000, DEATH_LOOK_MS = 10, CREATE_TRIES = 1000, CREATE_LOOK_MS = 5 };
 
 int container_check_id(const char *id, struct err *e)
 {
@@ -325,6 +325,8 @@ static int create_from_text(const struct container_create *request, struct arena
     if (ret == 0)
         ret = lsm_check(config->process.selinux_label, config->process.apparmor_profile, e);
     if (ret == 0)
+        ret = lsm_check_mounts(config->mount_label, e);
+    if (ret == 0)
         ret = check_console(request, config, e);
     if (ret == 0)
         ret = check_rootfs(plan->rootfs, e);
@@ -408,6 +410,11 @@ int container_start(const char *root, const char *id, struct err *e)
     enum state_status status;
     int ret = state_read(root, id, &arena, &state, e);
 
+    /* whoever saw the state file may come before its init is noted */
+    for (int i = 0; ret == 0 && state_status(root, &state) == STATE_CREATING && i < CREATE_TRIES; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = CREATE_LOOK_MS * 1000000}, NULL);
+        ret = state_read(root, id, &arena, &state, e);
+    }
     if (ret == 0) {
         status = state_status(root, &state);
         ret = status == STATE_CREATED ? 0 : wrong_status(status, e);
@@ -533,7 +540,7 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
     if (ret == 0 && state.poststop.count != 0) { /* the state goes last: a delete that is killed can be repeated */
         cleanup_fd int fd = hook_stage_open_state(&state, STATE_STOPPED, &warning);
         if (fd >= 0) /* the container is gone whatever they say (runtime-spec, lifecycle) */
-            (void)!hook_stage_run(&state.poststop, "poststop", fd, &warning);
+            (void)!hook_stage_run_all(&state.poststop, "poststop", fd, &warning);
     }
     if (ret == 0)
         ret = state_remove(root, id, e);

@@ -12,4 +12,7 @@ int hook_stage_open_state(const struct state *state, enum state_status status, s
  * number are in *E. */
 int hook_stage_run(const struct config_hooks *hooks, const char *stage, int state_fd, struct err *e);
 
+/* The same, but one that fails does not keep the others from running: what is returned is the first failure. */
+int hook_stage_run_all(const struct config_hooks *hooks, const char *stage, int state_fd, struct err *e);
+
 #endif

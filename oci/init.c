@@ -346,6 +346,11 @@ static int step_io_priority(struct init *in, const struct plan_step *step, struc
     return sched_set_io_priority(&in->plan->config->process.io_priority, e);
 }
 
+static int step_memory_policy(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return sched_set_memory_policy(&in->plan->config->memory_policy, e);
+}
+
 static int step_labels(struct init *in, const struct plan_step *step, struct err *e)
 {
     const struct config_process *process = &in->plan->config->process;
@@ -394,11 +399,15 @@ static bool setgroups_denied(void)
 static int step_user(struct init *in, const struct plan_step *step, struct err *e)
 {
     const struct config_user *user = &in->plan->config->process.user;
+    /* crun's annotation, which podman writes for --group-add keep-groups: files that only the caller's groups may read */
+    const char *keep = config_annotation(in->plan->config, "run.oci.keep_original_groups");
     int ret = caps_keep(true, e);
 
     umask(user->umask.set ? (mode_t)user->umask.value : 0022);
     give_stdio(user->uid, user->gid);
-    if (ret == 0)
+    if (ret == 0 && keep != NULL && strcmp(keep, "1") == 0)
+        ret = user_become(user->uid, user->gid, NULL, 0, false, e);
+    else if (ret == 0)
         ret = user_become(user->uid, user->gid, user->additional_gids, user->additional_gid_count, true, e);
     if (ret == -EPERM && setgroups_denied())
         ret = user_become(user->uid, user->gid, user->additional_gids, user->additional_gid_count, false, e);
@@ -444,6 +453,18 @@ static int prepare_wasm(struct init *in, struct err *e)
     return ret == 0 ? workload_move_fd(&in->result_fifo, e) : ret;
 }
 
+/* What the caller has leaked into us. Before the container's filter is loaded, which may not know the call (profiles are older
+ * than it); everything that is opened later is ours and close-on-exec. */
+static int close_inherited(const struct init *in, struct err *e)
+{
+    const struct container_create *request = in->request;
+    unsigned first = in->workload.decision.is_wasm ? 3 : 3 + request->preserve_fds + request->listen_fds;
+
+    if (sys.close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL)
+        return err_sys(e, "cannot mark the descriptors close-on-exec");
+    return 0;
+}
+
 static int step_workload(struct init *in, const struct plan_step *step, struct err *e)
 {
     int module = in->request->module;
@@ -456,7 +477,7 @@ static int step_workload(struct init *in, const struct plan_step *step, struct e
         in->environment = environment_make(&in->plan->config->process, in->request->listen_fds, &in->arena);
     if (ret == 0 && in->plan->config->hooks[HOOK_START_CONTAINER].count != 0)
         ret = ask_state(in, e);
-    return ret;
+    return ret == 0 ? close_inherited(in, e) : ret;
 }
 
 /* The change of user emptied the effective set; what is still permitted may be used until the capabilities are set. */
@@ -536,13 +557,7 @@ static int step_wait(struct init *in, const struct plan_step *step, struct err *
 
 static int step_execute(struct init *in, const struct plan_step *step, struct err *e)
 {
-    const struct container_create *request = in->request;
-    bool wasm = in->workload.decision.is_wasm;
-    unsigned first = wasm ? 3 : 3 + request->preserve_fds + request->listen_fds;
-
-    if (sys.close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL)
-        return err_sys(e, "cannot mark the descriptors close-on-exec");
-    if (wasm)
+    if (in->workload.decision.is_wasm)
         return workload_wasm_exec(in->plan->config, &in->workload, e);
     return workload_exec(in->plan->config, &in->workload, in->environment, e);
 }
@@ -581,6 +596,7 @@ static int (*const steps[])(struct init *, const struct plan_step *, struct err 
     [PLAN_PERSONALITY] = step_personality,
     [PLAN_SCHEDULER] = step_scheduler,
     [PLAN_IO_PRIORITY] = step_io_priority,
+    [PLAN_MEMORY_POLICY] = step_memory_policy,
     [PLAN_LABELS] = step_labels,
     [PLAN_RLIMIT] = step_rlimit,
     [PLAN_BOUNDING] = step_bounding,

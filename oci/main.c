@@ -3,7 +3,9 @@
 #include "oci/cmd.h"
 #include "oci/rootless.h"
 #include "oci/version.h"
+#include "commit.h"
 #include "wherry/tool.h"
+#include <seccomp.h>
 #include <sys/stat.h>
 
 static const struct verb {
@@ -52,10 +54,13 @@ static void print_help(const struct option_spec *options)
     options_help(options);
 }
 
-/* Lines as runc's, which managers take apart: "NAME version V", "spec: V". */
+/* Lines as runc's, which managers take apart: "NAME version V", "commit: ID" (not in a tree without git), "spec: V". */
 static void print_version(void)
 {
-    printf("wherry version " WHERRY_VERSION "\nspec: " WHERRY_SPEC_VERSION "\n");
+    printf("wherry version " WHERRY_VERSION "\n");
+    if (WHERRY_COMMIT[0] != 0)
+        printf("commit: " WHERRY_COMMIT "\n");
+    printf("spec: " WHERRY_SPEC_VERSION "\nlibseccomp: %d.%d.%d\n", SCMP_VER_MAJOR, SCMP_VER_MINOR, SCMP_VER_MICRO);
 }
 
 int cmd_fail(struct cmd *cmd, int status)

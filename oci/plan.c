@@ -53,8 +53,6 @@ static int refuse_unsupported(const struct config *c, struct err *e)
     } features[] = {
         {c->net_device_count != 0, "linux.netDevices"},
         {c->intel_rdt.set, "linux.intelRdt"},
-        {c->memory_policy.set, "linux.memoryPolicy"},
-        {c->mount_label != NULL && c->mount_label[0] != 0, "linux.mountLabel"},
     };
     for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
         if (features[i].used)
@@ -316,6 +314,7 @@ static void plan_process(struct planner *p)
     add_if(p, p->config->personality_set, PLAN_PERSONALITY);
     add_if(p, process->scheduler.set, PLAN_SCHEDULER);
     add_if(p, process->io_priority.set, PLAN_IO_PRIORITY);
+    add_if(p, p->config->memory_policy.set, PLAN_MEMORY_POLICY);
     add_if(p, is_given(process->selinux_label) || is_given(process->apparmor_profile), PLAN_LABELS);
     for (uint32_t i = 0; i < process->rlimit_count; i++)
         vec_push(&p->steps, (struct plan_step){.kind = PLAN_RLIMIT, .rlimit = &process->rlimits[i]});

@@ -46,6 +46,7 @@
     X(PERSONALITY, "personality")                                                                                      \
     X(SCHEDULER, "scheduler")                                                                                          \
     X(IO_PRIORITY, "io-priority")                                                                                      \
+    X(MEMORY_POLICY, "memory-policy")                                                                                  \
     X(LABELS, "labels")                                                                                                \
     X(RLIMIT, "rlimit")                                                                                                \
     X(BOUNDING, "bounding")                                                                                            \

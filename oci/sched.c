@@ -70,6 +70,19 @@ int sched_read_cpus(const char *cpus, cpu_set_t *out, struct err *e)
     return 0;
 }
 
+int sched_set_memory_policy(const struct config_memory_policy *p, struct err *e)
+{
+    cpu_set_t nodes; /* a bit mask as good as any: as long as the kernel's own, least significant first */
+    bool given = p->nodes != NULL && p->nodes[0] != 0;
+
+    if (given && sched_read_cpus(p->nodes, &nodes, e) < 0)
+        return err_set(e, EINVAL, "linux.memoryPolicy.nodes: '%s' is not a list of nodes such as 0-3,8", p->nodes);
+    /* the kernel takes one bit less than it is told of */
+    if (syscall(SYS_set_mempolicy, (unsigned long)p->mode, given ? &nodes : NULL, given ? CPU_SETSIZE + 1ul : 0ul) < 0)
+        return err_sys(e, "cannot set linux.memoryPolicy");
+    return 0;
+}
+
 int sched_set_affinity(const char *cpus, struct err *e)
 {
     cpu_set_t set;

@@ -10,6 +10,7 @@
 /* Each sets one attribute of the calling process, which its program inherits. 0 or a negative errno with *E. */
 int sched_set_policy(const struct config_scheduler *scheduler, struct err *e);
 int sched_set_io_priority(const struct config_io_priority *priority, struct err *e);
+int sched_set_memory_policy(const struct config_memory_policy *policy, struct err *e);
 int sched_set_personality(uint64_t personality, struct err *e);
 int sched_set_affinity(const char *cpus, struct err *e);
 int sched_set_oom_score(int score, struct err *e); /* needs the host's /proc */

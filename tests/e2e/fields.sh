@@ -1,0 +1,107 @@
+#!/bin/bash
+# Fields and flags that managers rarely use, one by one: what the container gets, and that errors say what is wrong.
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
+if [ "${FIELDS_INSIDE:-}" = "" ]; then
+    why=
+    [ "$(id -u)" = 0 ] || why="needs root"
+    for tool in busybox jq; do command -v $tool > /dev/null || why="$tool is not installed"; done
+    [ -x "$BUILD/wherry" ] || why="build/wherry is not built"
+    if [ -z "$why" ]; then FIELDS_INSIDE=1 exec unshare -m --propagation private "$0" "$@"; fi
+fi
+. tests/tap.sh
+[ -z "${why:-}" ] || skip_all "rare fields" "$why"
+
+dir=$BUILD/e2e/fields id=wherry-fields-$$
+rm -rf "$dir"
+mkdir -p "$dir/state" "$dir/rootfs/bin" "$dir/rootfs/proc" "$dir/rootfs/dev" "$dir/rootfs/sys"
+mount -t tmpfs state "$dir/state"
+cp "$(command -v busybox)" "$dir/rootfs/bin/busybox"
+for applet in sh sleep true cat echo id grep ls; do ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/$applet"; done
+cp "$BUILD/guests/"*.wasm "$dir/rootfs/" 2> /dev/null
+rt() { "$BUILD/wherry" --root "$dir/state/rt" "$@"; }
+quiet() { rt "$@" > "$dir/out" 2>&1 < /dev/null; }
+# bundle NAME JQ ARGUMENT...
+bundle() {
+    tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "/$id" -- "${@:3}"
+    jq "$2" "$dir/$1/config.json" > "$dir/new" && mv "$dir/new" "$dir/$1/config.json"
+}
+run() { timeout 20 "$BUILD/wherry" --root "$dir/state/rt" run --bundle "$dir/$1" "$id" 2>&1 < /dev/null; }
+kinds="native"
+[ ! -e "$dir/rootfs/hello.wasm" ] || kinds="native wasm"
+program() { if [ "$1" = wasm ]; then echo /hello.wasm; else echo "/bin/echo hello"; fi; }
+greets() { like "$1" "$(run "$2")" "[Hh]ello"; }
+
+# --- a profile that is older than some calls: what it does not know is forbidden, and the runtime itself must not need it
+old='.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["close_range", "openat2", "clone3", "pidfd_open",
+    "mount_setattr"], action: "SCMP_ACT_ERRNO", errnoRet: 1}]}'
+for kind in $kinds; do
+    bundle "old-$kind" "$old" $(program "$kind")
+    greets "$kind: a seccomp profile that forbids close_range" "old-$kind"
+    bundle "older-$kind" "$old | .process.noNewPrivileges = false" $(program "$kind")
+    greets "$kind: the same without noNewPrivileges" "older-$kind"
+done
+
+# --- linux.memoryPolicy
+bundle policy '.linux.memoryPolicy = {mode: "MPOL_INTERLEAVE", nodes: "0"}' /bin/grep -m1 stack /proc/self/numa_maps
+if [ -e /proc/self/numa_maps ]; then
+    like "memoryPolicy is the program's" "$(run policy)" "interleave:0"
+else
+    skip "memoryPolicy is the program's" "this kernel knows no memory nodes"
+fi
+for kind in $kinds; do
+    bundle "policy-$kind" '.linux.memoryPolicy = {mode: "MPOL_DEFAULT"}' $(program "$kind")
+    [ ! -e /proc/self/numa_maps ] || greets "$kind: runs under one" "policy-$kind"
+done
+bundle nodes '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0-"}' /bin/true
+like "memoryPolicy: no list of nodes" "$(run nodes)" "linux.memoryPolicy.nodes: '0-'"
+
+# --- linux.mountLabel on a host without SELinux
+if [ ! -e /sys/fs/selinux/enforce ]; then
+    bundle label '.linux.mountLabel = "system_u:object_r:container_file_t:s0"' /bin/echo hello
+    greets "a mountLabel means nothing without SELinux" label
+fi
+
+# --- crun's annotation for podman's keep-groups
+bundle groups '.annotations = {"run.oci.keep_original_groups": "1"}' /bin/grep Groups /proc/self/status
+if command -v setpriv > /dev/null; then
+    like "run.oci.keep_original_groups keeps the caller's groups" \
+        "$(setpriv --groups 11,12 "$BUILD/wherry" --root "$dir/state/rt" run --bundle "$dir/groups" "$id" 2>&1 < /dev/null)" "11 12"
+fi
+bundle no-groups . /bin/grep Groups /proc/self/status
+is "without it they are gone" "$(run no-groups | tr -d '[:space:]')" "Groups:"
+
+# --- poststop hooks: one that fails does not keep the others from running, and is said
+mark="$dir/mark"
+bundle stop '.hooks = {poststop: [{path: "'"$dir/rootfs/bin/busybox"'", args: ["busybox", "false"]},
+    {path: "'"$dir/rootfs/bin/busybox"'", args: ["busybox", "touch", "'"$mark"'"]}]}' /bin/true
+like "a failing poststop hook is a warning" "$(run stop)" "warning: .*poststop hook #0"
+ok "and the next one runs" "$(test -e "$mark"; echo $?)"
+
+# --- several containers by a pattern
+for n in 1 2; do
+    bundle "many-$n" ".linux.cgroupsPath = \"/$id-$n\"" /bin/sleep 100
+    quiet run --detach --bundle "$dir/many-$n" "$id-$n"
+done
+bundle other ".linux.cgroupsPath = \"/$id-other\"" /bin/sleep 100
+quiet run --detach --bundle "$dir/other" "$id-other"
+quiet kill --regex "^$id-[0-9]" KILL
+ok "kill --regex" $? "$(cat "$dir/out")"
+for n in 1 2; do
+    for _ in $(seq 100); do [ "$(rt state "$id-$n" | jq -r .status)" = stopped ] && break; sleep 0.05; done
+    is "kill --regex reached $n" "$(rt state "$id-$n" | jq -r .status)" stopped
+done
+is "and no other" "$(rt state "$id-other" | jq -r .status)" running
+like "delete --regex: one that runs is refused" "$(rt delete -r "^$id-" 2>&1)" "$id-other that is not stopped"
+is "but the stopped ones are deleted" "$(rt list -q)" "$id-other"
+quiet delete --force --regex "$id"
+is "delete --force --regex" "$(rt list -q)" ""
+like "a pattern that is none" "$(rt delete --regex '(' 2>&1)" "not a regular expression"
+
+# --- what managers read at their start
+is "--version: its lines" "$(rt --version | cut -d' ' -f1 | grep -v commit: | tr '\n' ' ')" "wherry spec: libseccomp: "
+like "--version: name and number" "$(rt --version | head -1)" "^wherry version [0-9]"
+
+is "nothing is left" "$(ls "$dir/state/rt"; find /sys/fs/cgroup -maxdepth 3 -name "$id*")" ""
+finish
