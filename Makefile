@@ -100,11 +100,13 @@ $(BUILD)/obj/musl/engine_build_id.o: $(BUILD)/gen/engine_build_id.c
 	$(call say,CC)$(MUSL_CC) $(MUSL) -c $< -o $@
 
 # for --version; rewritten only when it is another
-$(BUILD)/gen/commit.h: FORCE
+$(BUILD)/gen/commit.c: FORCE
 	@mkdir -p $(@D)
-	@printf '#define WHERRY_COMMIT "%s"\n' "$$(git rev-parse HEAD 2> /dev/null)" > $@.new
+	@printf '#include "oci/version.h"\nconst char wherry_commit[] = "%s";\n' "$$(git rev-parse HEAD 2> /dev/null)" > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(call GLIBC_OBJ,oci/main.c): $(BUILD)/gen/commit.h
+$(BUILD)/obj/glibc/commit.o: $(BUILD)/gen/commit.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(GLIBC) -c $< -o $@
 .PHONY: FORCE
 FORCE:
 
@@ -129,7 +131,7 @@ $(BUILD)/%.a:
 # --- programs -------------------------------------------------------------------------------------------------------
 # static: libyajl_s is the archive's name in Debian
 YAJL := $(if $(SANITIZE),-lyajl,-lyajl_s)
-$(BUILD)/wherry: $(call GLIBC_OBJ,$(CMD_SRC)) $(BUILD)/liboci.a $(BUILD)/libengine.a
+$(BUILD)/wherry: $(call GLIBC_OBJ,$(CMD_SRC)) $(BUILD)/obj/glibc/commit.o $(BUILD)/liboci.a $(BUILD)/libengine.a
 	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lm
 $(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lprotobuf-c -lnghttp2 -lm

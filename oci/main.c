@@ -3,7 +3,6 @@
 #include "oci/cmd.h"
 #include "oci/rootless.h"
 #include "oci/version.h"
-#include "commit.h"
 #include "wherry/tool.h"
 #include <seccomp.h>
 #include <sys/stat.h>
@@ -58,8 +57,8 @@ static void print_help(const struct option_spec *options)
 static void print_version(void)
 {
     printf("wherry version " WHERRY_VERSION "\n");
-    if (WHERRY_COMMIT[0] != 0)
-        printf("commit: " WHERRY_COMMIT "\n");
+    if (wherry_commit[0] != 0)
+        printf("commit: %s\n", wherry_commit);
     printf("spec: " WHERRY_SPEC_VERSION "\nlibseccomp: %d.%d.%d\n", SCMP_VER_MAJOR, SCMP_VER_MINOR, SCMP_VER_MICRO);
 }
 
