@@ -79,16 +79,18 @@ static const struct code_catch *find_clause(const struct instance *i, uint32_t t
 static bool catches(const struct vm_thread *thread, const struct wasm_frame *frame, const struct tag *tag,
                     struct handler *out)
 {
-    const struct vm *vm = ((const struct vm *const *)frame->fp)[-1];
     const struct code *code = code_at((const uint8_t *)frame->pc - 1);
-    const struct instance *i = vm->owner;
     const struct code_catch *clause;
+    const struct instance *i;
     uint32_t number, frame_bytes;
 
-    if (code == NULL || code != i->code)
+    if (code == NULL)
         return false;
     number = try_around(&code->artifact, (uint32_t)((const uint8_t *)frame->pc - code->artifact.code));
-    if (number == 0 || (clause = find_clause(i, number, tag, &frame_bytes)) == NULL)
+    if (number == 0)
+        return false;
+    i = ((const struct vm *const *)frame->fp)[-1]->owner;
+    if (i->code != code || (clause = find_clause(i, number, tag, &frame_bytes)) == NULL)
         return false;
     *out = (struct handler){code->artifact.code + clause->pc, (const uint8_t *)frame->fp - frame_bytes, frame->fp};
     return frame_bytes % 16 == 0 && frame_bytes <= (uint64_t)((const uint8_t *)frame->fp - thread->stack_low);
