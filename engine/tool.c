@@ -2,6 +2,7 @@
 #include "wherry/tool.h"
 #include "base/fd.h"
 #include "engine/digest.h"
+#include "engine/dump.h"
 #include "engine/feature.h"
 #include "engine/gen/artifact.h"
 #include "engine/module.h"
@@ -11,6 +12,7 @@
 #include "wherry/worker.h"
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -23,7 +25,8 @@ enum {
 static const char usage_text[] =
     "usage: wherry wasm run [--compiler=NAME] [--cache=DIR|--no-cache] [--confined] [--env NAME=VALUE]...\n"
     "           [--dir HOST[::GUEST][:ro]]... MODULE [ARGUMENT...]\n"
-    "       wherry wasm compile [--compiler=NAME] [-o FILE] MODULE\n"
+    "       wherry wasm compile [--compiler=NAME] [-o FILE] [-d LETTERS] MODULE\n"
+    "           -d prints stages: d the decoded module, m the machine code\n"
     "       wherry wasm inspect MODULE\n"
     "       wherry wasm validate MODULE...\n";
 
@@ -49,7 +52,7 @@ static int complain(const struct err *err)
 struct tool_options {
     struct engine_options engine;
     struct cache_settings cache;
-    const char *out;
+    const char *out, *dumps;
     bool confined;
     VEC(const char *) environment;
     VEC(struct grant_path) paths;
@@ -140,6 +143,10 @@ static int parse_one(struct tool_options *o, char **argv, int *at, struct err *e
         vec_push(&o->paths, path);
     } else if ((value = option_value(argv, at, "-o", &missing)) != NULL) {
         o->out = value;
+    } else if ((value = option_value(argv, at, "-d", &missing)) != NULL) {
+        if (value[strspn(value, "dm")] != 0)
+            return err_set(err, EINVAL, "-d %s: the stages are d (decoded) and m (machine code)", value);
+        o->dumps = value;
     } else if (missing) {
         return err_set(err, EINVAL, "%s: a value is missing", argv[*at]);
     } else {
@@ -242,28 +249,92 @@ static int run(int argc, char **argv)
 
 /* --- compile -------------------------------------------------------------------------------------------------- */
 
-static int compile_file(const struct tool_options *o, int module_fd, const char *out, struct err *err)
+static int load_module(const char *path, struct module *m, struct buf *bytes, struct err *err)
+{
+    cleanup_fd int fd = open_module(path, err);
+    int status;
+
+    if (fd < 0)
+        return fd;
+    if (fd_read_to_end(fd, bytes, MODULE_BYTES_MAX) != 0)
+        return err_sys(err, "%s", path);
+    if ((status = module_decode(m, bytes->data, bytes->len, engine_default_features(), err)) != 0 ||
+        (status = module_validate(m, engine_default_features(), err)) != 0)
+        err_prefix(err, "%s", path);
+    return status;
+}
+
+static int compile_to(const struct tool_options *o, int module_fd, int out_fd, struct err *err)
 {
     uint8_t key[DIGEST_BYTES];
     const struct compile_request request = {.key = key, .options = &o->engine, .libexec = o->cache.libexec};
-    cleanup_fd int out_fd = -1;
     uint64_t size_bytes;
-    char *temporary;
     int status = digest_file(module_fd, -1, key, &size_bytes);
 
     if (status != 0)
         return err_set(err, -status, "cannot read the module: %s", strerror(-status));
+    return compile_artifact(&request, module_fd, out_fd, err);
+}
+
+static int compile_file(const struct tool_options *o, int module_fd, const char *out, struct err *err)
+{
+    cleanup_fd int out_fd = -1;
+    char *temporary;
+    int status;
+
     if (asprintf(&temporary, "%s.%d", out, (int)getpid()) < 0)
         out_of_memory();
     out_fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (out_fd < 0)
         return err_sys(err, "%s", temporary);
-    status = compile_artifact(&request, module_fd, out_fd, err);
+    status = compile_to(o, module_fd, out_fd, err);
     if (status == 0 && rename(temporary, out) != 0)
         status = err_sys(err, "%s", out);
     if (status != 0)
         unlink(temporary);
     free(temporary);
+    return status;
+}
+
+static int append_code(const struct tool_options *o, int module_fd, struct buf *text, struct err *err)
+{
+    cleanup_fd int fd = memfd_create("artifact", MFD_CLOEXEC);
+    const struct artifact_identity any = {.cpu_features = UINT32_MAX};
+    struct artifact a;
+    struct buf bytes = {0};
+    int status;
+
+    if (fd < 0)
+        return err_sys(err, "cannot make a file for the artifact");
+    status = compile_to(o, module_fd, fd, err);
+    if (status == 0 && (lseek(fd, 0, SEEK_SET) != 0 || fd_read_to_end(fd, &bytes, MODULE_BYTES_MAX) != 0))
+        status = err_sys(err, "cannot read the artifact");
+    if (status == 0 && (status = artifact_check_header((const void *)bytes.data, bytes.len, &any, err)) == 0 &&
+        (status = artifact_open(&a, bytes.data, bytes.len, err)) == 0)
+        dump_code(&a, text);
+    buf_done(&bytes);
+    return status;
+}
+
+/* Only prints: nothing is left but by -o. */
+static int print_stages(const struct tool_options *o, int module_fd, const char *path, struct err *err)
+{
+    struct buf text = {0};
+    int status = 0;
+
+    for (const char *letter = o->dumps; *letter != 0 && status == 0; letter++) {
+        struct module m = {0};
+        struct buf bytes = {0};
+        if (*letter == 'm')
+            status = append_code(o, module_fd, &text, err);
+        else if ((status = load_module(path, &m, &bytes, err)) == 0)
+            dump_module(&m, &text);
+        module_free(&m);
+        buf_done(&bytes);
+    }
+    if (status == 0 && fd_write_all(1, text.data, text.len) != 0)
+        status = err_sys(err, "cannot write");
+    buf_done(&text);
     return status;
 }
 
@@ -281,9 +352,9 @@ static int compile(int argc, char **argv)
     if (o.out == NULL && asprintf(&out, "%s.artifact", o.rest[0]) < 0)
         out_of_memory();
     module_fd = open_module(o.rest[0], &err);
-    if (module_fd < 0)
+    if (module_fd < 0 || (o.dumps != NULL && print_stages(&o, module_fd, o.rest[0], &err) != 0))
         return complain(&err);
-    if (compile_file(&o, module_fd, o.out != NULL ? o.out : out, &err) == 0)
+    if ((o.dumps != NULL && o.out == NULL) || compile_file(&o, module_fd, o.out != NULL ? o.out : out, &err) == 0)
         return 0;
     err_prefix(&err, "%s", o.rest[0]);
     return complain(&err);
@@ -292,21 +363,6 @@ static int compile(int argc, char **argv)
 /* --- validate and inspect ------------------------------------------------------------------------------------- */
 
 /* Decodes and validates PATH. The caller releases M and BYTES also after a failure. */
-static int load_module(const char *path, struct module *m, struct buf *bytes, struct err *err)
-{
-    cleanup_fd int fd = open_module(path, err);
-    int status;
-
-    if (fd < 0)
-        return fd;
-    if (fd_read_to_end(fd, bytes, MODULE_BYTES_MAX) != 0)
-        return err_sys(err, "%s", path);
-    if ((status = module_decode(m, bytes->data, bytes->len, engine_default_features(), err)) != 0 ||
-        (status = module_validate(m, engine_default_features(), err)) != 0)
-        err_prefix(err, "%s", path);
-    return status;
-}
-
 static int validate(int argc, char **argv)
 {
     int result = 0;
