@@ -20,8 +20,7 @@ enum { IMAGE_DIGEST_BYTES = 32 };
 
 /* Opens the module of the image. DIGEST is the one that the image names it by; whether the bytes have it is for the cache of
  * compiled code to find out, which need not look at them each time. *FD is -1 if the image has no Wasm layer. Returns 0 or a negative errno with *E. */
-int image_open_module(const struct image_request *request, int *fd, uint8_t digest[IMAGE_DIGEST_BYTES],
-                      struct err *e);
+int image_open_module(const struct image_request *request, int *fd, uint8_t digest[IMAGE_DIGEST_BYTES], struct err *e);
 
 /* A layer of this media type is a Wasm module or component. */
 bool image_is_wasm_layer(const char *media_type);

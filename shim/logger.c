@@ -9,7 +9,7 @@
 
 enum { ARGUMENTS_MAX = 64, READY_TIMEOUT_MS = 10000, LOGGER_STDOUT = 3, LOGGER_STDERR, LOGGER_READY };
 
-#define SCHEME "binary://"
+#define SCHEME   "binary://"
 #define SCHEME_2 "binary-v2://"
 
 static bool has_scheme(const char *uri, const char *scheme)

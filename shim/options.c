@@ -133,7 +133,8 @@ static int file_read(const char *path, struct options *out, struct err *e)
     if (len < 0)
         return err_sys(e, "runtime options: cannot read the file of ConfigPath, %s", path);
     if (len > CONFIG_MAX)
-        return err_set(e, EFBIG, "runtime options: %s, the file of ConfigPath, is larger than %d bytes", path, CONFIG_MAX);
+        return err_set(e, EFBIG, "runtime options: %s, the file of ConfigPath, is larger than %d bytes", path,
+                       CONFIG_MAX);
     if (toml_read(text, (size_t)len, out, e) != 0)
         return err_prefix(e, "%s", path);
     return 0;

@@ -55,7 +55,7 @@ static int maps_take(Task__Mount *m, struct arena *arena, struct config_id_maps 
 /* A copy of the mount at SOURCE with the mapping of NAMESPACE, put at TARGET. */
 static int mount_mapped(const char *source, int namespace, const char *target, struct err *e)
 {
-    struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)namespace};
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) namespace};
     cleanup_fd int tree = (int)sys.open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
     if (tree < 0)

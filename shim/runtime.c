@@ -100,8 +100,8 @@ static int find_module(const struct runtime_job *job, const struct config_proces
     return image_open_module(&request, &module->fd, module->digest, e);
 }
 
-static int create_container(const struct runtime_job *job, const struct module *module, int console, struct arena *arena,
-                            struct worker_report *report, struct err *e)
+static int create_container(const struct runtime_job *job, const struct module *module, int console,
+                            struct arena *arena, struct worker_report *report, struct err *e)
 {
     struct container_create request = {.root = job->root,
                                        .id = job->id,

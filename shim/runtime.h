@@ -23,7 +23,7 @@ struct runtime_job {
     const Task__CreateRequest *create;
     const ProtobufCBinaryData *body; /* exec: the process; update: the resources; JSON */
     int signal;
-    const char *stdout_uri; /* of the process; names its logger */
+    const char *stdout_uri;          /* of the process; names its logger */
     const char *namespace, *address; /* address: containerd's, of gRPC */
 };
 

@@ -76,7 +76,8 @@ static int open_stream(const char *uri, bool input, bool terminal, int *fd, int 
     if (!after_scheme(uri, "fifo://", &path))
         path = uri;
     if (path[0] != '/')
-        return err_set(e, EINVAL, "stdio %s: known are a path of a fifo, fifo://, file:// and, for output, binary://", uri);
+        return err_set(e, EINVAL, "stdio %s: known are a path of a fifo, fifo://, file:// and, for output, binary://",
+                       uri);
     if (stat(path, &st) != 0)
         return err_sys(e, "cannot find the fifo %s", path);
     if (S_ISFIFO(st.st_mode))

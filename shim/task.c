@@ -473,8 +473,7 @@ static void simple_done(struct worker *worker, const struct worker_report *repor
 
 /* Runs RUN for C with JOB; its report is the answer, given by DONE. */
 static void run_simple(struct container *c, struct call *call, const char *what, struct runtime_job *job,
-                       worker_run *run,
-                       void (*done)(struct worker *, const struct worker_report *))
+                       worker_run *run, void (*done)(struct worker *, const struct worker_report *))
 {
     int error;
 

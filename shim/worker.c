@@ -49,8 +49,7 @@ static int descriptors_arrange(const struct worker_fds *fds, int report_fd)
 
 _Noreturn static void worker_main(const struct worker_fds *fds, int report_fd, worker_run *run, const void *argument)
 {
-    const struct worker_fds kept = {
-        {0, 1, 2}, fds->console >= 0 ? CONSOLE_FD : -1, fds->logger >= 0 ? LOGGER_FD : -1};
+    const struct worker_fds kept = {{0, 1, 2}, fds->console >= 0 ? CONSOLE_FD : -1, fds->logger >= 0 ? LOGGER_FD : -1};
     struct worker_report report = {0};
     sigset_t none;
 

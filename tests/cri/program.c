@@ -93,7 +93,8 @@ static void serve(const char *name, unsigned short port)
         int client = accept(fd, NULL, NULL);
         char request[4096];
         if (client >= 0 && read(client, request, sizeof request) > 0) {
-            dprintf(client, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+            dprintf(client,
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
                     strlen(page), page);
             printf("%s: GET\n", name);
         }

@@ -75,7 +75,8 @@ static void answer(int client, int with_body, char *path)
         dprintf(client, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
         return;
     }
-    dprintf(client, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %lld\r\nDocker-Content-Digest: sha256:%s\r\n\r\n",
+    dprintf(client,
+            "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %lld\r\nDocker-Content-Digest: sha256:%s\r\n\r\n",
             is_manifest ? "application/vnd.oci.image.manifest.v1+json" : "application/octet-stream",
             (long long)st.st_size, hex);
     while (with_body && at < st.st_size && sendfile(client, fd, &at, (size_t)(st.st_size - at)) > 0)

@@ -62,6 +62,9 @@ like "and started" "$(call Start id=witness)" 'pid=[1-9]'
 [ -w "$shim" ] && [ ! -w "/proc/$(shim_pid)/exe" ]
 ok "CVE-2019-5736: the shim's program is read-only to whoever gets hold of it" $?
 
+is "its socket is root's alone" "$(stat -c %a "${address#unix://}" "$(dirname "${address#unix://}")" | tr '\n' ' ')" "600 700 "
+is "and so are its states" "$(stat -c %a /run/containerd/wherry/test)" 700
+
 # --- what clients send ------------------------------------------------------------------------------------------------
 printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | timeout 10 "$client" "$address" raw > "$dir/raw" 2>&1
 ok "bytes that are no frames end in a closed connection, not a hang" $(($? == 124))
@@ -122,6 +125,20 @@ is "with what is in the first and the last" "$(cat "$dir/l1.out")" "bottom
 top"
 call Delete id=l1 > /dev/null
 clean l1 "many layers"
+change l1 '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+    | .linux.gidMappings = .linux.uidMappings | .process.args = ["cat", "/bottom", "/proc/self/uid_map"]'
+rm -rf "$layers"/{upper,work}
+mkdir -p "$layers"/{upper,work}
+chown 100000:100000 "$layers/upper"
+chmod 600 "$layers/80/fs/bottom"
+like "layers in a user namespace" "$(create l1 stdout="file://$dir/l1.mapped" stderr="file://$dir/l1.mapped" rootfs="overlay overlay lowerdir=$lower upperdir=$layers/upper workdir=$layers/work uidmap=0:100000:65536 gidmap=0:100000:65536")" 'pid='
+call Start id=l1 > /dev/null
+call Wait id=l1 > /dev/null
+is "its root reads what the layers' root owns" "$(tr -s ' ' < "$dir/l1.mapped")" "bottom
+ 0 100000 65536"
+call Delete id=l1 > /dev/null
+clean l1 "layers in a user namespace"
+like "a mapping that is none" "$(create l1 rootfs="overlay overlay lowerdir=$layers/1/fs uidmap=zero gidmap=0:1:1")" "error .*'zero'"
 like "a root file system that cannot be mounted" "$(create l1 rootfs="nosuchfs none ro")" 'error .*nosuchfs'
 clean l1 "a root file system that cannot be mounted"
 
@@ -184,6 +201,46 @@ change c1 'del(.hooks)'
 like "and the id is free again" "$(create c1)" 'pid='
 call Delete id=c1 > /dev/null
 
+# a worker that waits for a slow logger, for an exec of what runs, and one that waits for a slow hook, in delete
+printf '#!/bin/sh\nsleep 3\n' > "$dir/slow-logger"
+chmod +x "$dir/slow-logger"
+create c1 > /dev/null
+call Start id=c1 > /dev/null
+process='{"args": ["sleep", "999"], "cwd": "/", "user": {"uid": 0, "gid": 0}, "env": ["PATH=/bin", "MARK=c1"]}'
+call Exec id=c1 exec_id=x1 spec="$process" stdout="binary://$dir/slow-logger" > /dev/null
+before=$(children "$daemon")
+call Start id=c1 exec_id=x1 > "$dir/start" &
+worker_of_call() { # the copy of the shim among its new children
+    for child in $(children "$daemon"); do
+        case " $before " in *" $child "*) continue ;; esac
+        [ "$(cat "/proc/$child/comm" 2> /dev/null)" = containerd-shim ] && echo "$child"
+    done
+}
+wait_until '[ -n "$(worker_of_call)" ]'
+witness "a slow logger"
+kill -9 $(worker_of_call)
+wait $!
+like "a worker killed in exec is a failed call" "$(cat "$dir/start")" 'error .*died'
+is "and the container runs on" "$(status c1)" 2
+like "its exec can be deleted" "$(call Delete id=c1 exec_id=x1)" 'exit_status'
+call Kill id=c1 signal=9 > /dev/null
+call Wait id=c1 > /dev/null
+call Delete id=c1 > /dev/null
+clean c1 "a worker killed in exec"
+change c1 '.hooks.poststop = [{path: "/bin/sleep", args: ["sleep", "3"]}]'
+create c1 > /dev/null
+before=$(children "$daemon")
+call Delete id=c1 > "$dir/delete" &
+wait_until '[ -n "$(worker_of_call)" ]'
+sleep 0.3
+kill -9 $(worker_of_call)
+wait $!
+like "a worker killed in delete is a failed call" "$(cat "$dir/delete")" 'error .*died'
+like "and a second delete succeeds" "$(call Delete id=c1)" 'exit_status=137'
+change c1 'del(.hooks)'
+clean c1 "a worker killed in delete"
+witness "workers killed"
+
 # --- the shim killed at each call --------------------------------------------------------------------------------------
 bundle k1 alone sleep 1000
 change k1 '.process.env += ["MARK=k1"]'
@@ -224,6 +281,18 @@ create k1 > /dev/null
 call Start id=k1 > /dev/null
 call Pause id=k1 > /dev/null
 killed_at "after pause"
+start k1
+create k1 > /dev/null
+call Start id=k1 > /dev/null
+call Exec id=k1 exec_id=x1 spec="${process//MARK=c1/MARK=k1}" > /dev/null
+call Start id=k1 exec_id=x1 > /dev/null
+killed_at "after exec"
+change k1 '.hooks.poststop = [{path: "/bin/sleep", args: ["sleep", "1"]}]'
+start k1
+create k1 > /dev/null
+call Delete id=k1 > /dev/null 2>&1 &
+sleep 0.4
+killed_at "in delete"
 wait
 address=$pod_address
 witness "other shims killed"

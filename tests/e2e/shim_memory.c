@@ -24,7 +24,7 @@
 static struct shared {
     volatile pid_t daemon;
     volatile long fail_at, count;
-} *shared;
+} * shared;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -166,10 +166,10 @@ static const char *life(bool terminal)
     const struct {
         const char *method;
         const void *request;
-    } steps[] = {{"Create", &create}, {"Start", &init},      {"State", &init},  {"Connect", &container},
-                 {"Exec", &exec},     {"Start", &other},     {"Wait", &other},  {"Delete", &other},
+    } steps[] = {{"Create", &create},  {"Start", &init},      {"State", &init},      {"Connect", &container},
+                 {"Exec", &exec},      {"Start", &other},     {"Wait", &other},      {"Delete", &other},
                  {"Pids", &container}, {"Stats", &container}, {"Pause", &container}, {"Resume", &container},
-                 {"Kill", &kill_init}, {"Wait", &init},      {"Delete", &init}};
+                 {"Kill", &kill_init}, {"Wait", &init},       {"Delete", &init}};
     const char *failed = NULL;
     bool went_well = true;
 
@@ -278,7 +278,8 @@ int main(int argc, char **argv)
         while (fail_at(n, &number, terminal, getenv("LIBEXEC")))
             n++;
         if (number == bad)
-            printf("ok %ld - each of %ld allocations failed once%s\n", ++number, n - 1, terminal ? ", with a terminal" : "");
+            printf("ok %ld - each of %ld allocations failed once%s\n", ++number, n - 1,
+                   terminal ? ", with a terminal" : "");
         n = first;
     }
     kill(receiver, SIGKILL);

@@ -131,7 +131,8 @@ static void loggers(void **state)
 
     signal(SIGPIPE, SIG_IGN);
     assert_string_equal(
-        log_by("binary", "exec+5%3E%26-;+{+cat+%3C%263;+cat+%3C%264;+echo+$CONTAINER_NAMESPACE+$CONTAINER_ID+$1+$2;+}+%3E$0",
+        log_by("binary",
+               "exec+5%3E%26-;+{+cat+%3C%263;+cat+%3C%264;+echo+$CONTAINER_NAMESPACE+$CONTAINER_ID+$1+$2;+}+%3E$0",
                &waited),
         "out err test c1 a&b c d\n");
     assert_int_equal(waited, 0);
