@@ -52,6 +52,11 @@ enum trap_kind {
     TRAP_COUNT
 };
 
+/* What lies in front of every guarded memory and is never opened, and how far below 4 GiB the size of a 32-bit memory
+ * stays unless its minimum is more: so compiled code may add constants up to that to an address that it knows to be
+ * valid, in either direction, without asking whether the sum wraps (opt/anchors.c). */
+enum { MEMORY_MARGIN_BYTES = 16 << 20 };
+
 /* A memory never moves; instances that import it share this struct. The size of a shared one grows under the eyes of
  * other threads: it is read and written as a whole. */
 struct vm_memory {

@@ -86,6 +86,21 @@ static void add_move(struct emitter *e, uint8_t type, struct place to, struct pl
     vec_push(&e->moves.list, (struct move){to, from, type});
 }
 
+/* A value that comes from elsewhere (gen/abi.h): a 32-bit one's upper half is unknown, which a move clears on the way,
+ * and where none is needed clear_upper. */
+static void add_arrival(struct emitter *e, uint8_t type, struct place to, struct place from)
+{
+    if (place_equal(&to, &from) && to.kind == PLACE_REG && (type == VT_I32 || type == VT_REF_NULL))
+        e->unclear |= regset_of(to.reg);
+    add_move(e, type, to, from);
+}
+
+static void clear_upper(struct emitter *e)
+{
+    for (; e->unclear != 0; e->unclear &= e->unclear - 1)
+        masm_zero_extend(e->m, regset_first(e->unclear), regset_first(e->unclear));
+}
+
 static struct place in_register(reg r)
 {
     return (struct place){.kind = PLACE_REG, .reg = r};
@@ -121,8 +136,7 @@ static void move_values(struct emitter *e, const struct mach *i, unsigned first,
     }
 }
 
-/* Results to where they are wanted: registers first, for what comes from the stack may go where a result still is. An
- * i32's upper half is cleared. */
+/* Results to where they are wanted: registers first, for what comes from the stack may go where a result still is. */
 static void take_results(struct emitter *e, const struct mach *i, const struct type_def *t)
 {
     for (unsigned turn = 0; turn < 2; turn++) {
@@ -134,21 +148,10 @@ static void take_results(struct emitter *e, const struct mach *i, const struct t
             for (uint32_t d = 0; d < i->def_count; d++) {
                 uint32_t v = e->mf->defs.data[i->def_first + d];
                 if (ir_inst(e->mf->ir, v)->imm == k && (from.kind == PLACE_REG) == (turn == 0))
-                    add_move(e, type_of(t->results[k]), place_at(e, v, e->at * 2 + 1), from);
+                    add_arrival(e, type_of(t->results[k]), place_at(e, v, e->at * 2 + 1), from);
             }
         }
         moves_resolve(e->m, &e->moves);
-    }
-}
-
-static void clear_upper(struct emitter *e, const struct mach *i)
-{
-    for (uint32_t d = 0; d < i->def_count; d++) {
-        uint32_t v = e->mf->defs.data[i->def_first + d];
-        uint8_t type = e->mf->types.data[v];
-        struct place p = place_at(e, v, e->at * 2 + 1);
-        if ((type == VT_I32 || type == VT_REF_NULL) && p.kind == PLACE_REG)
-            masm_zero_extend(e->m, p.reg, p.reg);
     }
 }
 
@@ -174,7 +177,7 @@ static void emit_call(struct emitter *e, const struct mach *i)
     else
         masm_call_function(e->m, (uint32_t)i->imm);
     take_results(e, i, t);
-    clear_upper(e, i);
+    clear_upper(e);
     masm_adjust_stack(e->m, (int32_t)results);
 }
 
@@ -188,9 +191,9 @@ static void emit_builtin(struct emitter *e, const struct mach *i)
     masm_call_builtin(e->m, (enum vm_builtin)i->imm);
     if (i->def_count != 0) {
         uint32_t v = e->mf->defs.data[i->def_first];
-        add_move(e, e->mf->types.data[v], place_at(e, v, e->at * 2 + 1), in_register(target_native.builtin_result));
+        add_arrival(e, e->mf->types.data[v], place_at(e, v, e->at * 2 + 1), in_register(target_native.builtin_result));
         moves_resolve(e->m, &e->moves);
-        clear_upper(e, i);
+        clear_upper(e);
     }
 }
 
@@ -214,12 +217,12 @@ static void emit_params(struct emitter *e, const struct mach *i)
         struct abi_place p = {0};
         for (uint32_t k = 0; k <= ir_inst(e->mf->ir, v)->imm; k++)
             p = abi_next(&walk, t->params[k]);
-        add_move(
+        add_arrival(
             e, e->mf->types.data[v], place_at(e, v, e->at * 2 + 1),
             abi_place_of(p, target_native.int_args, target_native.vector_args, (struct place){.kind = PLACE_SLOT}));
     }
     moves_resolve(e->m, &e->moves);
-    clear_upper(e, i);
+    clear_upper(e);
 }
 
 /* --- control ------------------------------------------------------------------------------------------------------ */

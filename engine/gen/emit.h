@@ -12,6 +12,7 @@ struct emitter {
     const struct module *module;
     struct masm_label *labels; /* by block */
     struct moves_list moves;
+    regset unclear;    /* hold 32-bit values with an unknown upper half */
     uint32_t at;   /* the instruction being emitted */
     uint32_t next; /* the block behind the one being emitted; 0: none */
     uint32_t pop_bytes;

@@ -7,7 +7,9 @@ static void compare_int(struct emitter *e, const struct mach *i)
 {
     reg a = emit_operand(e, i, 0);
 
-    if (i->form == MACH_IMM)
+    if (i->form == MACH_IMM && i->imm == 0 && (i->cond == COND_EQ || i->cond == COND_NE))
+        masm_compare_zero(e->m, i->wide, a);
+    else if (i->form == MACH_IMM)
         masm_compare_const(e->m, i->wide, a, (int64_t)i->imm);
     else if (i->form == MACH_MEM)
         masm_compare_with_memory(e->m, i->wide, a, emit_address(e, i));

@@ -5,6 +5,7 @@
 enum {
     INLINE_INSTRUCTIONS = 40, /* a callee with more is called */
     INLINE_DEPTH = 4,
+    INLINE_RECURSION = 2, /* levels */
     INLINE_BUDGET = 2000, /* instructions that a function may grow by */
     /* a function with more is left to the baseline compiler: not all work is linear */
     MAX_INSTRUCTIONS = 200000,
@@ -479,12 +480,14 @@ static struct build_label *open_function(struct builder *b, struct build_frame *
     return l;
 }
 
-static bool is_being_inlined(const struct builder *b, uint32_t func)
+/* How often FUNC is being translated at this point: once more for each level of its recursion that is inlined. */
+static unsigned times_open(const struct builder *b, uint32_t func)
 {
+    unsigned times = 0;
+
     for (const struct build_frame *frame = b->frame; frame != NULL; frame = frame->outer)
-        if (frame->func == func)
-            return true;
-    return false;
+        times += frame->func == func;
+    return times;
 }
 
 bool build_inline(struct builder *b, uint32_t func)
@@ -493,7 +496,7 @@ bool build_inline(struct builder *b, uint32_t func)
     uint32_t offset = b->wasm_offset, features_used;
     struct err err;
 
-    if (func < b->module->imported_func_count || b->depth == INLINE_DEPTH || is_being_inlined(b, func) ||
+    if (func < b->module->imported_func_count || b->depth == INLINE_DEPTH || times_open(b, func) > INLINE_RECURSION ||
         b->module->funcs[func].body.len > INLINE_INSTRUCTIONS * 4)
         return false;
     /* another thread's part of the module, perhaps, which nobody has looked at yet */

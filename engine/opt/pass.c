@@ -4,6 +4,7 @@
 const struct pass passes[] = {
     {"phis", pass_phis, 0, FACT_USES},
     {"gvn", pass_gvn, FACT_DOMINATORS, FACT_USES},
+    {"anchors", pass_anchors, FACT_DOMINATORS, FACT_USES},
     {"dead", pass_dead, 0, FACT_USES},
     {"addresses", pass_addresses, 0, FACT_USES},
 };

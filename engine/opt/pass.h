@@ -26,6 +26,7 @@ int pass_by_name(const char *name);
 void pass_phis(struct ir_func *f);
 void pass_gvn(struct ir_func *f);
 void pass_dead(struct ir_func *f);
+void pass_anchors(struct ir_func *f);
 void pass_addresses(struct ir_func *f);
 
 #endif

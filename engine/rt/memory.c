@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define RESERVATION_BYTES ((UINT64_C(2) << 32) + 65536)
+#define RESERVATION_BYTES (MEMORY_MARGIN_BYTES + (UINT64_C(2) << 32) + 65536)
 
 static void *reserve(uint64_t size_bytes)
 {
@@ -41,7 +41,8 @@ static int reserve_for(struct memory *m, bool explicit_checks, struct err *err)
     if (!m->limits.is64 && !explicit_checks) {
         m->reservation_bytes = RESERVATION_BYTES;
         m->reservation = reserve(RESERVATION_BYTES);
-        m->grown_max_bytes = UINT64_C(1) << 32;
+        m->front_bytes = MEMORY_MARGIN_BYTES;
+        m->grown_max_bytes = (UINT64_C(1) << 32) - MEMORY_MARGIN_BYTES; /* gen/abi.h; a larger minimum stays */
         return m->reservation != MAP_FAILED ? 0
                                             : err_set(err, ENOSPC,
                                                       "cannot reserve 8 GiB of address space for a memory; is "
@@ -68,7 +69,7 @@ int memory_new(struct store *store, const struct limits *limits, bool explicit_c
                        (unsigned long long)limits->min);
     if ((status = reserve_for(m, explicit_checks, err)) != 0)
         return status;
-    m->vm.base = m->reservation;
+    m->vm.base = (uint8_t *)m->reservation + m->front_bytes;
     m->next = store->memories;
     store->memories = m;
     if (m->vm.size_bytes != 0 && mprotect(m->vm.base, page_round(m->vm.size_bytes), PROT_READ | PROT_WRITE) != 0)

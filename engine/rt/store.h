@@ -107,6 +107,7 @@ struct memory {
     uint64_t size_pages;
     void *reservation;
     uint64_t reservation_bytes, grown_max_bytes;
+    uint64_t front_bytes; /* of the reservation, in front of the memory */
     struct memory *next;
 };
 
