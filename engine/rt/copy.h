@@ -1,4 +1,4 @@
-/* memory.copy: like memmove, fast in both directions whichever libc is below. */
+/* memory.copy and array.copy: like memmove, fast in both directions whichever libc is below. */
 #ifndef WHERRY_ENGINE_RT_COPY_H
 #define WHERRY_ENGINE_RT_COPY_H
 

@@ -1,5 +1,6 @@
 /* Structures and arrays (layout: gen/layout.h), and the instructions on them that compiled code leaves to C. */
 #include "engine/rt/object.h"
+#include "engine/rt/copy.h"
 #include "engine/rt/store.h"
 #include <string.h>
 
@@ -139,7 +140,8 @@ uint64_t builtin_array_copy(struct vm *vm, uint64_t type_and_distance, uint64_t 
 
     check_array(vm, to, to_at, count);
     check_array(vm, from, from_at, count);
-    memmove(elements_of(vm, to) + to_at * size_bytes, elements_of(vm, from) + from_at * size_bytes, count * size_bytes);
+    copy_bytes(elements_of(vm, to) + to_at * size_bytes, elements_of(vm, from) + from_at * size_bytes,
+               count * size_bytes);
     return 0;
 }
 

@@ -1,4 +1,4 @@
-// A guest in Kotlin: classes, closures, collections, coroutines of a sequence, exceptions.
+// A guest in Kotlin: classes, closures, collections, coroutines of a sequence, exceptions, far more garbage than is kept.
 sealed class Shape { abstract fun area(): Double }
 class Circle(val r: Double) : Shape() { override fun area() = 3.0 * r * r }
 class Rect(val w: Double, val h: Double) : Shape() { override fun area() = w * h }
@@ -42,4 +42,15 @@ fun main() {
     for (i in 1..300) tree = tree + (i to List(i) { it * i })
     println(tree.values.sumOf { it.sum() })
     println(sequence { var x = 1; while (true) { yield(x); x *= 3 } }.take(10).toList())
+    println(churn(100_000))
+}
+
+// Far more garbage than is kept: what is still in the map after many collections must be whole.
+private fun churn(times: Int): Long {
+    val kept = HashMap<Int, List<String>>()
+    for (i in 0 until times) {
+        kept[i * 7919 % 3000] = List(8) { "value $i of $it" }
+        if (i % 5 == 0) kept.remove(i * 31 % 3000)
+    }
+    return kept.entries.sumOf { (key, values) -> key.toLong() * values.sumOf { it.hashCode().toLong() } }
 }
