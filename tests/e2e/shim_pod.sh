@@ -98,6 +98,17 @@ once=$(container debugged localhost/layered:1 '["/hello.wasm", "--sleep"]')
 like "exec of the module that is a layer" "$(crictl exec -s "$once" /hello.wasm by exec 2>&1)" 'argument 2: exec'
 like "exec of what such an image does not have" "$(crictl exec -s "$once" /bin/sh 2>&1)" 'no such program, and none of the image.s Wasm layers'
 crictl stop -t 0 "$once" > /dev/null
+layer_image several "$BUILD/guests/hello.wasm:$BUILD/guests/trap.wasm" application/wasm application/vnd.oci.image.config.v1+json
+once=$(container several localhost/several:1 '["/hello.wasm", "--sleep"]')
+like "several modules: the one of that title runs" "$(tr '\0' ' ' < "/proc/$(crictl inspect "$once" | jq .info.pid)/cmdline")" '^/hello.wasm --sleep'
+like "exec of another module of the image" "$(crictl exec -s "$once" /trap.wasm divide 2>&1)" 'wherry: trap: .*divi'
+crictl stop -t 0 "$once" > /dev/null
+like "a title that none has" "$(container untitled localhost/several:1 '["/other.wasm"]')" 'none of the image.s Wasm layers has this title: hello.wasm trap.wasm'
+INDEX=1 LAYER_TYPE=application/wasm image localhost/index:1 "$BUILD/guests/hello.wasm" '{}' amd64 linux
+ok "image index" $? "$(cat "$dir/import.log")"
+once=$(container index localhost/index:1 '["/hello.wasm", "from", "an index"]')
+wait_for "$once" CONTAINER_EXITED
+like "an index leads to its module" "$(log index)" 'argument 2: an index'
 layer_image trap "$BUILD/guests/trap.wasm" application/wasm application/vnd.wasm.config.v0+json
 : > "$dir/termination-log"
 chmod 666 "$dir/termination-log"
