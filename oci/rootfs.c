@@ -51,6 +51,8 @@ int rootfs_prepare(const char *path, unsigned long propagation, struct err *e)
     unsigned long flags = propagation != 0 ? propagation : MS_SLAVE | MS_REC;
     int ret;
 
+    if ((flags & MS_UNBINDABLE) != 0) /* the root file system is still to be bound; the rest comes after the change of root */
+        flags = MS_PRIVATE | (flags & MS_REC);
     if (sys.mount(NULL, "/", NULL, flags, NULL) < 0)
         return err_sys(e, "cannot set the propagation of the mount namespace");
     ret = make_parent_private(path, flags, e);

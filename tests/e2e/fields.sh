@@ -63,6 +63,16 @@ if [ ! -e /sys/fs/selinux/enforce ]; then
     greets "a mountLabel means nothing without SELinux" label
 fi
 
+# --- linux.rootfsPropagation
+for mode in shared slave private unbindable rshared rslave rprivate runbindable; do
+    bundle propagation ".linux.rootfsPropagation = \"$mode\"" /bin/grep -m1 " / rw" /proc/self/mountinfo
+    case $mode in
+    *shared) like "rootfsPropagation $mode" "$(run propagation)" " shared:" ;;
+    *unbindable) like "rootfsPropagation $mode" "$(run propagation)" " unbindable " ;;
+    *) like "rootfsPropagation $mode" "$(run propagation)" " / rw[^:]* - " ;;
+    esac
+done
+
 # --- crun's annotation for podman's keep-groups
 bundle groups '.annotations = {"run.oci.keep_original_groups": "1"}' /bin/grep Groups /proc/self/status
 if command -v setpriv > /dev/null; then
