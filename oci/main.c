@@ -155,7 +155,7 @@ int main(int argc, char **argv)
     bool debug = false, version = false, help = false;
     const struct option_spec options[] = {
         {"root", 0, OPTION_TEXT, &root, "directory of the containers' states (default /run/wherry)"},
-        {"log", 0, OPTION_TEXT, &log_path, "file that errors and warnings are appended to"},
+        {"log", 0, OPTION_TEXT, &log_path, "file, journald:NAME or syslog:NAME that errors and warnings go to"},
         {"log-format", 0, OPTION_TEXT, &log_format, "text or json"},
         {"log-level", 0, OPTION_IGNORED_TEXT, NULL, NULL},
         {"debug", 0, OPTION_FLAG, &debug, "log more"},

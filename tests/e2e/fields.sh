@@ -109,6 +109,34 @@ quiet delete --force --regex "$id"
 is "delete --force --regex" "$(rt list -q)" ""
 like "a pattern that is none" "$(rt delete --regex '(' 2>&1)" "not a regular expression"
 
+# --- logs
+mkdir -p "$dir/state/journal"
+mount -t tmpfs run /run
+mkdir -p /run/systemd/journal
+receive() { # SOCKET: prints one datagram
+    timeout 20 perl -MIO::Socket::UNIX -e 'unlink $ARGV[0];
+        my $s = IO::Socket::UNIX->new(Local => $ARGV[0], Type => SOCK_DGRAM) or die; $s->recv(my $text, 4096); print $text' "$1"
+}
+if command -v perl > /dev/null; then
+    receive /run/systemd/journal/socket > "$dir/journal" 2>&1 &
+    for _ in $(seq 100); do [ -S /run/systemd/journal/socket ] && break; sleep 0.05; done
+    quiet --log=journald:harbour state nobody
+    wait $!
+    is "--log=journald:NAME" "$(tr '\n' '|' < "$dir/journal")" \
+        'PRIORITY=3|SYSLOG_IDENTIFIER=harbour|MESSAGE=container "nobody" does not exist|'
+    receive /run/log-socket > "$dir/syslog" 2>&1 &
+    for _ in $(seq 100); do [ -S /run/log-socket ] && break; sleep 0.05; done
+    mount -t tmpfs dev /dev && ln -s /run/log-socket /dev/log && mknod -m 666 /dev/null c 1 3
+    quiet --log syslog:harbour state nobody
+    wait $!
+    umount /dev
+    like "--log syslog:NAME" "$(cat "$dir/syslog")" '^<27>harbour\[[0-9]*\]: container "nobody" does not exist$'
+else
+    skip "--log to journald and syslog" "perl is not installed"
+fi
+like "--log to a journald that is not there" "$(rm -f /run/systemd/journal/socket; rt --log=journald:x list 2>&1)" "journald"
+umount /run
+
 # --- what managers read at their start
 is "--version: its lines" "$(rt --version | cut -d' ' -f1 | grep -v commit: | tr '\n' ' ')" "wherry spec: libseccomp: "
 like "--version: name and number" "$(rt --version | head -1)" "^wherry version [0-9]"
