@@ -60,6 +60,8 @@ static uint64_t mark_parts(struct marking *m, uint32_t reference)
         mark_exception(m, (const struct vm_exception *)object);
         return sizeof(struct vm_exception) + object->length;
     }
+    if (object->type == VM_OBJECT_HOST)
+        return sizeof *object + 8;
     type = types_get(&m->store->types, object->type);
     if (type->kind == TYPE_ARRAY) {
         if (type->reference_count != 0)

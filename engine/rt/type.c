@@ -189,7 +189,9 @@ static bool type_is_sound(const struct artifact *a, uint32_t i, uint32_t first, 
     uint64_t words = (uint64_t)t->param_count + t->result_count + 2 * (uint64_t)t->field_count;
 
     if (t->rec_first != first || t->rec_count != count || !artifact_range_fits(t->first, words, a->valtypes_count) ||
-        (t->supertype != MODULE_NONE && t->supertype >= first + count))
+        (t->supertype != MODULE_NONE && t->supertype >= i) ||
+        (t->kind != TYPE_FUNC && t->kind != TYPE_STRUCT && t->kind != TYPE_ARRAY) ||
+        (t->kind == TYPE_ARRAY && t->field_count != 1))
         return false;
     for (uint64_t k = 0; k < words; k++)
         if (is_concrete(a->valtypes[t->first + k]) && valtype_heap(a->valtypes[t->first + k]) >= first + count)
