@@ -129,11 +129,25 @@ static void live_until(struct live *l, uint32_t v, uint32_t block, uint32_t end)
         vec_push(&l->work, block);
 }
 
-static int by_order(const void *a, const void *b)
+/* Few and nearly in order: by insertion. */
+static void sort_ranges(struct live_range *r, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct live_range range = r[i];
+        size_t at = i;
+        for (; at != 0 && r[at - 1].from > range.from; at--)
+            r[at] = r[at - 1];
+        r[at] = range;
+    }
+}
+
+static int by_start(const void *a, const void *b)
 {
     const struct live_range *x = a, *y = b;
     return x->from < y->from ? -1 : x->from > y->from;
 }
+
+enum { INSERTION_MOST = 64 };
 
 static void add_range(struct live *l, uint32_t from, uint32_t to)
 {
@@ -173,7 +187,10 @@ static void compute_ranges(struct live *l, uint32_t v)
         uint32_t b = l->touched.data[i];
         add_range(l, b == l->def_block[v] ? def : block_start(l, b), l->end[b]);
     }
-    qsort(l->a->ranges.data + first, l->a->ranges.len - first, sizeof(struct live_range), by_order);
+    if (l->a->ranges.len - first <= INSERTION_MOST)
+        sort_ranges(l->a->ranges.data + first, l->a->ranges.len - first);
+    else
+        qsort(l->a->ranges.data + first, l->a->ranges.len - first, sizeof(struct live_range), by_start);
     join_ranges(l, first);
     l->ranges_of[v] = (struct live_range){(uint32_t)first, (uint32_t)(l->a->ranges.len - first)};
 }

@@ -71,20 +71,21 @@ static void turn_into(struct ir_inst *i, unsigned op, ir_value a, ir_value b)
     i->arg[1] = b;
 }
 
-/* (x op c) op d = x op (c op d), for what associates. */
-static void reassociate(struct ir_func *f, ir_value v, bool wide, enum masm_alu op)
+/* (x op c) op d = x op (c op d), for what associates. Returns x if that is left, else none. */
+static ir_value reassociate(struct ir_func *f, ir_value v, bool wide, enum masm_alu op)
 {
     struct ir_inst *i = ir_inst(f, v);
     const struct ir_inst *a = ir_inst(f, i->arg[0]);
     ir_value x, c;
 
     if (op == ALU_SUB || a->op != i->op || !ir_is_const(f, a->arg[1]))
-        return;
+        return IR_NONE;
     x = a->arg[0];
     c = constant(f, wide, alu_constants(op, ir_inst(f, a->arg[1])->imm, ir_inst(f, i->arg[1])->imm));
     i = ir_inst(f, v);
     i->arg[0] = x;
     i->arg[1] = c;
+    return ir_inst(f, c)->imm == 0 && (op == ALU_ADD || op == ALU_OR || op == ALU_XOR) ? x : IR_NONE;
 }
 
 /* The second operand is the constant B. Returns what the instruction equals, or none. */
@@ -103,12 +104,12 @@ static ir_value alu_with_constant(struct ir_func *f, ir_value v, bool wide, enum
     if (op == ALU_SUB) {
         ir_value negated = constant(f, wide, 0 - b);
         turn_into(ir_inst(f, v), wide ? OP_I64_ADD : OP_I32_ADD, a, negated);
-        reassociate(f, v, wide, ALU_ADD);
+        return reassociate(f, v, wide, ALU_ADD);
     } else if (op == ALU_MUL && is_power_of_two(b)) {
         ir_value count = constant(f, wide, (unsigned)__builtin_ctzll(b));
         turn_into(ir_inst(f, v), wide ? OP_I64_SHL : OP_I32_SHL, a, count);
     } else {
-        reassociate(f, v, wide, op);
+        return reassociate(f, v, wide, op);
     }
     return IR_NONE;
 }

@@ -10,14 +10,6 @@ const struct pass passes[] = {
 };
 const unsigned pass_count = sizeof passes / sizeof passes[0];
 
-int pass_by_name(const char *name)
-{
-    for (unsigned n = 0; n < pass_count; n++)
-        if (strcmp(passes[n].name, name) == 0)
-            return (int)n;
-    return -1;
-}
-
 void passes_run(struct ir_func *f, uint64_t off)
 {
     unsigned facts = 0;

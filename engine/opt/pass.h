@@ -20,8 +20,6 @@ extern const unsigned pass_count;
 
 /* Runs all passes but those in OFF (bit n: passes[n]). */
 void passes_run(struct ir_func *f, uint64_t off);
-/* The number of the pass NAME, or -1. */
-int pass_by_name(const char *name);
 
 void pass_phis(struct ir_func *f);
 void pass_gvn(struct ir_func *f);

@@ -1,13 +1,13 @@
 /* Both compilers against an evaluator of its own: random functions, made as trees, run both ways and compared by
  * result and memory. The trees are shaped to move values around: many locals of all types, blocks inside
  * expressions, loops in loops, branches out of everything, calls in between, exceptions in both forms through all of
- * it. SEEDS=n runs more of them, SEED=n only that one; PASSES_OFF=mask leaves out passes of the optimizing
- * compiler. */
+ * it. SEEDS=n runs more of them, SEED=n only that one. */
 #include "engine/body.h"
 #include "engine/feature.h"
 #include "engine/gen/code.h"
 #include "engine/gen/target.h"
 #include "engine/opcodes.h"
+#include "engine/opt/pass.h"
 #include "engine/rt/link.h"
 #include "engine/rt/store.h"
 #include <math.h>
@@ -1252,14 +1252,13 @@ static void compare_function(struct running *r, struct program *p, uint32_t inde
                  memcmp(memory, real, sizeof memory) != 0 ? ", and memory differs" : "");
 }
 
-static void compare_program(uint64_t seed, code_function_compiler *compiler)
+static void compare_program(uint64_t seed, code_function_compiler *compiler, uint64_t passes_off)
 {
-    const char *off = getenv("PASSES_OFF");
     struct program p = {.random = seed * 0x9e3779b97f4a7c15 + 1};
     struct code_options options = {.explicit_bounds_checks = seed % 4 == 3,
                                    .cpu_features = seed % 2 != 0 ? target_native_features() : 0,
                                    .compile_function = compiler,
-                                   .passes_off = off != NULL ? strtoull(off, NULL, 0) : 0,
+                                   .passes_off = passes_off,
                                    .verify = true};
     struct running r = {0};
 
@@ -1273,27 +1272,34 @@ static void compare_program(uint64_t seed, code_function_compiler *compiler)
     arena_free(&p.arena);
 }
 
-static void run_seeds(code_function_compiler *compiler)
+static void run_seeds(code_function_compiler *compiler, uint64_t passes_off, uint64_t seeds)
 {
     const char *one = getenv("SEED"), *count = getenv("SEEDS");
-    uint64_t last = count != NULL ? strtoull(count, NULL, 10) : 60;
+    uint64_t last = count != NULL ? strtoull(count, NULL, 10) : seeds;
 
     if (one != NULL)
-        compare_program(strtoull(one, NULL, 10), compiler);
+        compare_program(strtoull(one, NULL, 10), compiler, passes_off);
     for (uint64_t seed = 1; seed <= last && one == NULL; seed++)
-        compare_program(seed, compiler);
+        compare_program(seed, compiler, passes_off);
 }
 
 static void random_functions_run_as_they_should(void **state)
 {
     (void)state;
-    run_seeds(NULL);
+    run_seeds(NULL, 0, 60);
 }
 
 static void random_functions_run_as_they_should_optimized(void **state)
 {
     (void)state;
-    run_seeds(optimizing_compile_function);
+    run_seeds(optimizing_compile_function, 0, 60);
+}
+
+static void and_with_each_pass_left_out(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < pass_count; n++)
+        run_seeds(optimizing_compile_function, (uint64_t)1 << n, 6);
 }
 
 int main(void)
@@ -1301,6 +1307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_functions_run_as_they_should),
         cmocka_unit_test(random_functions_run_as_they_should_optimized),
+        cmocka_unit_test(and_with_each_pass_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
