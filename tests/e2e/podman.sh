@@ -39,9 +39,9 @@ podman_in_test() {
 }
 run() { podman_in_test run --rm --network none "$@"; }
 
-# image NAME ENTRYPOINT-JSON ROOTFS
+# image NAME ENTRYPOINT-JSON ROOTFS [OPTION...]
 image() {
-    tar -C "$3" -c . | podman_in_test import --change "ENTRYPOINT $2" - "localhost/$1" > "$dir/import.log" 2>&1
+    tar -C "$3" -c . | podman_in_test import --change "ENTRYPOINT $2" "${@:4}" - "localhost/$1" > "$dir/import.log" 2>&1
     ok "image $1" $? "$(cat "$dir/import.log")"
 }
 wasm=
@@ -165,6 +165,12 @@ else
     expect "wasm: a module in a volume behind a symlink" 0 'Hello from C!' run -v "$dir/app:/app" localhost/busybox /app/x.wasm
     head -c 100 "$BUILD/guests/hello.wasm" > "$dir/app/broken.wasm"
     expect "wasm: a truncated module fails create with an offset" 126 'offset' run -v "$dir/app:/app" localhost/busybox /app/broken.wasm
+fi
+
+# an image that says it is for another platform, and no annotation: what counts is the entry point's first bytes
+if [ -n "$wasm" ]; then
+    image platform '["/hello.wasm"]' "$dir/images/hello" --os wasi --arch wasm
+    expect "an image of platform wasi/wasm" 0 'argument 1: one' run --platform wasi/wasm localhost/platform one
 fi
 
 is "nothing is left: containers" "$(podman_in_test ps -aq 2>&1)" ""
