@@ -50,3 +50,20 @@ like "wherry: recursive read-only mounts" "$(recursive recursive-wherry busybox 
 like "wasm: recursive read-only mounts" "$(recursive recursive-wasm hello '["--write", "/tree/below/file", "x"]')" 'Operation not permitted'
 remove recursive-wherry recursive-wasm
 umount "$dir/tree/below"
+
+# the kubelet watches how full a volume is, whoever fills it
+filled() { # KIND HANDLER CONTAINER-JSON COMMAND FIRST [LAST]: a pod, and what becomes of it when
+           # COMMAND FIRST /small/N LAST has written more than fits
+    local name=full-$1
+    pod "$name" "$2" "$(jq -nc --argjson container "$3" '{volumes: [{name: "small", emptyDir: {sizeLimit: "16Ki"}}],
+        containers: [$container + {name: "c", volumeMounts: [{name: "small", mountPath: "/small"}]}]}')" > "$dir/apply.log"
+    ready "$name" > "$dir/wait.log" 2>&1
+    local i
+    for i in 1 2 3 4 5 6; do kubectl exec "$name" -- "${@:4:2}" "/small/$i" "${@:6}" > "$dir/exec.log" 2>&1; done
+    until_true 60 ended "$name"
+    kubectl get pod "$name" -o 'jsonpath={.status.phase} {.status.reason}'
+    remove "$name"
+}
+text=$(head -c 4000 /dev/zero | tr '\0' x)
+is "wherry: eviction over a volume's size limit" "$(filled wherry wherry '{"image": "localhost/busybox:1", "args": ["sleep", "1000"]}' cp /bin/busybox)" "Failed Evicted"
+is "wasm: eviction over a volume's size limit" "$(filled wasm wherry '{"image": "localhost/hello:1", "args": ["--sleep"]}' /hello.wasm --write "$text")" "Failed Evicted"
