@@ -255,7 +255,8 @@ static int create_cgroup(const struct container_create *request, const struct co
 
     out->creator = getpid();
     out->creator_start_time = state_start_time(out->creator, &zombie);
-    if (!request->cgroups_disabled && request->systemd_cgroup)
+    if (!request->cgroups_disabled &&
+        (request->systemd_cgroup || (request->systemd_by_path && systemd_names_scope(config->cgroups_path))))
         ret = create_scope(request, config, arena, out, scope, e);
     else if (!request->cgroups_disabled)
         ret = cgroup_find(config->cgroups_path, request->id, arena, &out->cgroup, e);

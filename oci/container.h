@@ -27,12 +27,13 @@ struct container_create {
     bool plain_output; /* the terminal leaves "\n" as it is */
     int module;        /* the program is this Wasm module, whatever process.args[0] names; -1: it is looked for there */
     const uint8_t *module_digest; /* the SHA-256 that it must have, 32 bytes; NULL: any */
-    int stdio[3];      /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
-    unsigned preserve_fds; /* so many of the caller's descriptors from 3 on stay open in the container */
-    unsigned listen_fds;   /* and so many before those, sockets of systemd's socket activation */
+    int stdio[3];                 /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
+    unsigned preserve_fds;        /* so many of the caller's descriptors from 3 on stay open in the container */
+    unsigned listen_fds;          /* and so many before those, sockets of systemd's socket activation */
     bool no_pivot, no_new_keyring;
     bool clone_parent;     /* the init becomes the child of the caller's parent (CLONE_PARENT), with exit signal 0 */
     bool systemd_cgroup;   /* the cgroup is a systemd scope; cgroupsPath is "slice:prefix:name" */
+    bool systemd_by_path;  /* it is one if cgroupsPath has that form with a slice in it, as a kubelet writes it */
     bool cgroups_disabled; /* --cgroup-manager disabled: the caller's own cgroups are kept */
     const char *libexec;   /* directory of engine, compile, system; NULL: found relative to /proc/self/exe */
     const char *cache;     /* root-owned directory of the filter and artifact caches; NULL: below /var/lib/wherry */

@@ -26,6 +26,16 @@ static bool is_unit_word(const char *text)
     return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@")] == 0;
 }
 
+bool systemd_names_scope(const char *cgroups_path)
+{
+    const char *first = cgroups_path != NULL ? strchr(cgroups_path, ':') : NULL;
+    static const char suffix[] = ".slice";
+    size_t len = first != NULL ? (size_t)(first - cgroups_path) : 0;
+
+    return len >= sizeof suffix && memcmp(first - (sizeof suffix - 1), suffix, sizeof suffix - 1) == 0 &&
+           strchr(cgroups_path, '/') == NULL && strchr(first + 1, ':') != NULL;
+}
+
 int systemd_unit_read(const char *cgroups_path, const char *id, struct arena *arena, struct systemd_unit *out,
                       struct err *e)
 {

@@ -20,6 +20,9 @@ struct systemd_unit {
     const char *name, *slice; /* "libpod-ID.scope", "machine.slice" */
 };
 
+/* Whether CGROUPS_PATH (NULL: absent) is "NAME.slice:prefix:name", which is no path of a cgroup that anybody makes by hand. */
+bool systemd_names_scope(const char *cgroups_path);
+
 /* What cgroupsPath means to this driver: "slice:prefix:name"; NULL or "": one named after ID in the default slice. Strings
  * are allocated in ARENA. Returns 0 or -EINVAL with *E. */
 int systemd_unit_read(const char *cgroups_path, const char *id, struct arena *arena, struct systemd_unit *out,

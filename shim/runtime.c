@@ -113,6 +113,7 @@ static int create_container(const struct runtime_job *job, const struct module *
                                        .no_pivot = job->options->no_pivot_root,
                                        .no_new_keyring = job->options->no_new_keyring,
                                        .systemd_cgroup = job->options->systemd_cgroup,
+                                       .systemd_by_path = true,
                                        .clone_parent = true,
                                        .libexec = job->libexec};
     struct state state;

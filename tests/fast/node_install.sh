@@ -40,14 +40,14 @@ cp "$config" "$dir/original"
 node install > "$dir/log"
 ok "installs into a configuration of version 2" $? "$(cat "$dir/log")"
 like "with its kind of plugin" "$(cat "$config")" "^\[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.wherry\]"
-is "with the cgroup driver that runc has there" "$(grep -c 'SystemdCgroup = true' "$config")" 2
 if command -v containerd > /dev/null; then
     like "containerd has the handler, and what was there" "$(containerd --config "$config" config dump 2>&1 | grep -c 'runtimes.wherry\]\|registry.example/pause:3.9')" 2
 else
     skip "containerd has the handler" "containerd is not installed"
 fi
-node install --systemd-cgroup false > "$dir/log"
-is "another option replaces the block" "$(grep -c 'wherry-node: begin' "$config") $(grep -c 'SystemdCgroup = false' "$config")" "1 1"
+sed -i 's/pod_annotations/# pod_annotations/' "$config"
+node install > "$dir/log"
+is "a block that somebody changed is replaced" "$(grep -c 'wherry-node: begin' "$config") $(grep -c '# pod_annotations' "$config")" "1 0"
 node uninstall > "$dir/log"
 cmp "$config" "$dir/original" > "$dir/log"
 ok "uninstall leaves the file as it was, byte for byte" $? "$(cat "$dir/log")"

@@ -78,10 +78,9 @@ node_runtime() { # HANDLER RUNTIME-TYPE [BINARY]
   runtime_type = '$2'
   pod_annotations = ['wherry.*', 'run.oci.handler', 'module.wasm.image/*']
   container_annotations = ['wherry.*', 'run.oci.handler', 'module.wasm.image/*']
-  [$table.options]
-    SystemdCgroup = false
 END
-    [ -z "${3:-}" ] || echo "    BinaryName = '$3'"
+    # no options for ours: containerd 2.3 makes no user namespace under a handler whose options are not runc's
+    [ -z "${3:-}" ] || printf "  [%s.options]\n    SystemdCgroup = false\n    BinaryName = '%s'\n" "$table" "$3"
 }
 
 node_containerd() {

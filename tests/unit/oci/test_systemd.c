@@ -96,13 +96,24 @@ static void annotations(void **state)
     assert_string_equal(annotation("", "5"), "refused");
 }
 
+static void paths_of_scopes(void **state)
+{
+    assert_true(systemd_names_scope("kubepods-besteffort-pod1.slice:cri-containerd:abc"));
+    assert_true(systemd_names_scope("system.slice::abc"));
+    assert_false(systemd_names_scope("/kubepods/besteffort/pod1/abc"));
+    assert_false(systemd_names_scope("/a.slice:b:c"));
+    assert_false(systemd_names_scope("a.slice:b"));
+    assert_false(systemd_names_scope(".slice:b:c"));
+    assert_false(systemd_names_scope(":b:c"));
+    assert_false(systemd_names_scope(""));
+    assert_false(systemd_names_scope(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),
-        cmocka_unit_test(bad_names),
-        cmocka_unit_test(limits),
-        cmocka_unit_test(annotations),
+        cmocka_unit_test(paths_of_scopes), cmocka_unit_test(names),       cmocka_unit_test(bad_names),
+        cmocka_unit_test(limits),          cmocka_unit_test(annotations),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
