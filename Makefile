@@ -132,7 +132,7 @@ $(BUILD)/%.a:
 # static: libyajl_s is the archive's name in Debian
 YAJL := $(if $(SANITIZE),-lyajl,-lyajl_s)
 $(BUILD)/wherry: $(call GLIBC_OBJ,$(CMD_SRC)) $(BUILD)/obj/glibc/commit.o $(BUILD)/liboci.a $(BUILD)/libengine.a
-	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lm
+	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lz -lm
 $(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
 $(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/libengine-musl.a

@@ -27,6 +27,7 @@ static const struct verb {
     {"events", cmd_events, "print a container's figures and out-of-memory kills as JSON"},
     {"spec", cmd_spec, "write a config.json to begin with"},
     {"features", cmd_features, "print what this runtime can do as JSON"},
+    {"cache", cmd_cache, "list, fill, check or prune the cache of compiled modules"},
     {"plan", cmd_plan, "print what create would do, and what a Wasm module would be granted"},
 };
 

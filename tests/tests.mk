@@ -13,7 +13,7 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_ENGINE)): $(BUILD)/tests/%: tests/%
 	$(TEST_LINK) -lcmocka -lnettle -lm
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_OCI)): $(BUILD)/tests/%: tests/%.c $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lm
+	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lz -lm
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
 	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
