@@ -133,6 +133,8 @@ static void join_what_is_done(struct job *job)
         vec_push(&job->unused, p->code);
         p->code = NULL;
         job->joined++;
+        if (job->options->progress != NULL && job->joined % (1 + job->parts.len / 100) == 0)
+            job->options->progress(job->joined, job->parts.len);
     }
 }
 

@@ -130,6 +130,13 @@ static unsigned cores(void)
     return count > 0 ? (unsigned)count : 1;
 }
 
+/* Whole messages, so several threads may write at once. */
+static void tell_progress(uint64_t done, uint64_t total)
+{
+    const struct worker_message message = {.done = done, .total = total};
+    (void)!write(WORKER_REPORT_FD, &message, sizeof message);
+}
+
 static bool parse_arguments(int argc, char **argv, uint8_t key[32], struct engine_options *options,
                             struct limits *limits)
 {
@@ -146,6 +153,7 @@ static bool parse_arguments(int argc, char **argv, uint8_t key[32], struct engin
         sscanf(argv[3], "%llu,%u", &limits->memory_bytes, &limits->cpu_seconds) != 2)
         return false;
     options->cores = cores();
+    options->progress = tell_progress;
     return true;
 }
 

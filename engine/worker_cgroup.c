@@ -8,7 +8,13 @@
 #define BASE   "/sys/fs/cgroup"
 #define PARENT "wherry-compile"
 
-enum { MEBIBYTE = 1 << 20 };
+enum {
+    MEBIBYTE = 1 << 20,
+    /* A tenth of what a group has by default. A container waits for the worker: at the lowest weight there is, it waits on a
+     * busy machine a hundred times as long as at the default one (docs/RATIONALE.md). */
+    CPU_WEIGHT = 10,
+    CPU_SHARES = 102,
+};
 
 uint64_t worker_cgroup_memory_bytes(void)
 {
@@ -70,7 +76,7 @@ static void open_v2(unsigned slot, struct worker_cgroup *out)
             !write_file(parent, "cgroup.subtree_control", "+memory") ||
             !make_directory(out->path, "memory.max", worker_cgroup_memory_bytes()))
             return;
-        write_number(parent, "cpu.weight", 1);
+        write_number(parent, "cpu.weight", CPU_WEIGHT);
         out->directory = open(out->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
     if (out->directory < 0)
@@ -83,7 +89,7 @@ static void open_v1(unsigned slot, struct worker_cgroup *out)
 {
     const char *memory = BASE "/memory/" PARENT, *cpu = BASE "/cpu/" PARENT;
 
-    if (is_file_system(BASE "/cpu", CGROUP_SUPER_MAGIC) && make_directory(cpu, "cpu.shares", 2))
+    if (is_file_system(BASE "/cpu", CGROUP_SUPER_MAGIC) && make_directory(cpu, "cpu.shares", CPU_SHARES))
         out->procs[1] = open_file(cpu, "cgroup.procs", O_WRONLY);
     if (!is_file_system(BASE "/memory", CGROUP_SUPER_MAGIC))
         return;

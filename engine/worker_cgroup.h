@@ -1,4 +1,4 @@
-/* The compile worker's own cgroups: lowest weight, and a limit on memory. They are permanent; between jobs they hold
+/* The compile worker's own cgroups: low weight, and a limit on memory. They are permanent; between jobs they hold
  * nothing but page cache, which the kernel takes back when it wants it. One a slot, so that a module that needs more
  * memory than it may have does not end the others' workers. */
 #ifndef WHERRY_ENGINE_WORKER_CGROUP_H

@@ -10,7 +10,7 @@ enum { WORKER_MODULE_FD = 3, WORKER_OUT_FD = 4, WORKER_REPORT_FD = 5 };
 
 /* Below PIPE_BUF, so that a write is never torn. */
 struct worker_message {
-    uint64_t done, total; /* functions, while ERR has no code */
+    uint64_t done, total; /* how far it is, while ERR has no code */
     struct err err;
 };
 

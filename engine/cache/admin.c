@@ -39,8 +39,9 @@ static const char *read_facts(const struct artifact_header *h, const struct stat
         return "damaged";
     memcpy(item->module_digest, h->key, sizeof item->module_digest);
     item->module_bytes = h->module_bytes;
-    item->options =
-        (struct engine_options){(enum engine_compiler)h->compiler, h->features, h->explicit_bounds_checks != 0};
+    item->options = (struct engine_options){.compiler = (enum engine_compiler)h->compiler,
+                                            .features = h->features,
+                                            .explicit_bounds_checks = h->explicit_bounds_checks != 0};
     return NULL;
 }
 

@@ -65,6 +65,7 @@ struct code_options {
     /* of the optimizing compiler: */
     uint64_t passes_off; /* bit n: opt/pass.c's pass n is left out */
     bool verify;         /* check the IR's invariants */
+    void (*progress)(uint64_t done, uint64_t total); /* of code_compile_module; may be NULL */
 };
 
 /* The optimizing compiler, as a code_function_compiler. What it leaves to the baseline compiler: docs/DEVIATIONS.md. */

@@ -16,7 +16,7 @@
 enum cache_phase {
     CACHE_WAITING,   /* another process compiles this module; DONE and TOTAL are its progress */
     CACHE_QUEUED,    /* all slots of the node are taken by other modules */
-    CACHE_COMPILING, /* DONE of TOTAL functions */
+    CACHE_COMPILING, /* DONE of TOTAL */
 };
 
 struct cache_settings {

@@ -35,7 +35,9 @@ struct engine_options {
     enum engine_compiler compiler; /* 0: the default */
     uint32_t features;             /* enum engine_feature bits; 0: the default set */
     bool explicit_bounds_checks;   /* where address space for guard regions is limited */
-    unsigned cores;                /* threads to compile with, 0: one; the artifact is the same with any number */
+    /* how, not what: the artifact is the same with any of these */
+    unsigned cores;                                  /* threads to compile with, 0: one */
+    void (*progress)(uint64_t done, uint64_t total); /* called now and then, from any thread; may be NULL */
 };
 
 /* The features that are on unless something else is asked for. */

@@ -120,7 +120,7 @@ static void test_many_modules(void **state)
     struct err err;
 
     for (int i = 0; i < STARTS; i++) {
-        cleanup_fd int fd = big_module_fd(1 << 18, (unsigned)i);
+        cleanup_fd int fd = big_module_fd(1 << 15, (unsigned)i);
         pids[i] = start_in_child(fd);
         assert_int_equal(cache_stat(&settings, &totals, &err), 0);
         most = totals.busy > most ? totals.busy : most;
@@ -188,9 +188,9 @@ static void test_failure_is_everybodys(void **state)
 /* The launcher of a job dies, and its worker with it; one of those who wait does the work. */
 static void test_launcher_killed(void **state)
 {
-    for (unsigned round = 0; round < 6; round++) {
-        cleanup_fd int fd = big_module_fd(1 << 20, round);
-        const struct timespec delay = {.tv_nsec = 1000000L * (round * 3)};
+    for (unsigned round = 0; round < 4; round++) {
+        cleanup_fd int fd = big_module_fd(1 << 18, round);
+        const struct timespec delay = {.tv_nsec = 1000000L * (round * 4)};
         pid_t first = start_in_child(fd), others[3];
         int compiled = 0;
         usleep(500);
@@ -212,7 +212,7 @@ static void test_launcher_killed(void **state)
         struct err err;
         assert_int_equal(cache_prune(&settings, &prune, &err), 0);
     }
-    expect_nothing_left(6);
+    expect_nothing_left(4);
 }
 
 /* The child of PID that is the compile worker; 0 if it has none. */
@@ -234,7 +234,7 @@ static pid_t worker_of(pid_t pid)
 /* Somebody kills the worker: its launcher says so, and the next in line does the work. */
 static void test_worker_killed(void **state)
 {
-    cleanup_fd int fd = big_module_fd(20 << 20, 1);
+    cleanup_fd int fd = big_module_fd(6 << 20, 1);
     pid_t first = start_in_child(fd), second, worker;
 
     while ((worker = worker_of(first)) == 0)
@@ -278,20 +278,20 @@ static void test_too_much_time(void **state)
 
 static enum cache_phase phases[4096];
 static unsigned phase_count;
-static uint64_t last_done, last_total;
+static uint64_t most_done, last_total;
 
 static void note_phase(void *context, enum cache_phase phase, uint64_t done, uint64_t total)
 {
     if (phase_count < sizeof phases / sizeof phases[0])
         phases[phase_count++] = phase;
-    last_done = done;
-    last_total = total;
+    most_done = done > most_done ? done : most_done;
+    last_total = total != 0 ? total : last_total;
 }
 
 /* Who waits for another process's job hears how far that is. */
 static void test_progress(void **state)
 {
-    cleanup_fd int fd = big_module_fd(20 << 20, 1), artifact = -1;
+    cleanup_fd int fd = big_module_fd(6 << 20, 1), artifact = -1;
     pid_t first = start_in_child(fd);
     struct err err;
     bool was_cached;
@@ -306,6 +306,21 @@ static void test_progress(void **state)
     assert_true(phase_count > 0);
     for (unsigned i = 0; i < phase_count; i++)
         assert_int_equal(phases[i], CACHE_WAITING);
+    assert_true(most_done > 0 && most_done <= last_total);
+}
+
+static void test_own_progress(void **state)
+{
+    cleanup_fd int fd = big_module_fd(4 << 20, 1), artifact = -1;
+    struct err err;
+
+    settings.progress = note_phase;
+    phase_count = 0;
+    most_done = 0;
+    assert_int_equal(cache_open_artifact(fd, &options, &settings, &artifact, NULL, &err), 0);
+    assert_true(phase_count > 10);
+    assert_int_equal(phases[phase_count - 1], CACHE_COMPILING);
+    assert_true(most_done > last_total / 2 && most_done <= last_total);
 }
 
 int main(void)
@@ -315,7 +330,7 @@ int main(void)
         cache_test(test_slots),           cache_test(test_failure_is_everybodys),
         cache_test(test_launcher_killed), cache_test(test_worker_killed),
         cache_test(test_too_much_memory), cache_test(test_too_much_time),
-        cache_test(test_progress),
+        cache_test(test_progress),        cache_test(test_own_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
