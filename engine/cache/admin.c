@@ -30,7 +30,8 @@ static const char *read_facts(const struct artifact_header *h, const struct stat
     struct err why;
 
     if (artifact_check_header(h, (uint64_t)st->st_size, &any, &why) == 0)
-        item->state = (h->cpu_features & ~engine_cpu_features()) != 0 ? CACHE_OTHER_CPU : CACHE_CURRENT;
+        item->state = (h->cpu_features & ~engine_cpu_features((enum engine_compiler)h->compiler)) != 0 ? CACHE_OTHER_CPU
+                                                                                                       : CACHE_CURRENT;
     else if (memcmp(h->magic, "wherryAR", 8) == 0 &&
              (h->format != ARTIFACT_FORMAT || strncmp(h->build_id, engine_build_id, sizeof h->build_id) != 0)) {
         item->state = CACHE_OTHER_BUILD; /* whose header may be laid out otherwise: nothing more is read of it */
