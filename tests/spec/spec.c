@@ -218,9 +218,11 @@ static struct tally run_file(const char *path, const char *name, const struct en
     take_end(name, status, *line, &tally);
     printf("%-44s %6u passed %4u failed %4u known %5u skipped\n", name, tally.passed, tally.failed, tally.known,
            tally.skipped);
-    for (size_t i = 0; i < reasons.len; i++)
+    for (size_t i = 0; i < reasons.len; i++) {
         if (verbose || i < 3)
             printf("    %u skipped: %.150s\n", reasons.data[i].count, reasons.data[i].text);
+        free(reasons.data[i].text);
+    }
     vec_done(&reasons);
     return tally;
 }
