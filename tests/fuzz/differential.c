@@ -109,9 +109,10 @@ static void run_calls(struct instance *instance, struct outcomes *out)
     out->of_memory = hash_words((uint32_t)size_bytes, memory, size_bytes / 4);
 }
 
-static int run_artifact(const struct buf *artifact, struct outcomes *out, struct err *err)
+static int run_artifact(const struct buf *artifact, enum engine_compiler compiler, struct outcomes *out,
+                        struct err *err)
 {
-    const struct artifact_identity any = {.cpu_features = engine_cpu_features()};
+    const struct artifact_identity any = {.cpu_features = engine_cpu_features(compiler)};
     cleanup_fd int fd = memfd_create("artifact", MFD_CLOEXEC);
     struct instance *instance;
     struct linker linker = {0};
@@ -144,7 +145,7 @@ static int run_variant(const struct buf *module, const struct variant *v, struct
     int status = engine_compile(module->data, module->len, key, &v->options, &artifact, err);
 
     if (status == 0)
-        status = run_artifact(&artifact, out, err);
+        status = run_artifact(&artifact, v->options.compiler, out, err);
     buf_done(&artifact);
     return status;
 }

@@ -1,6 +1,8 @@
 // V8's side of differential fuzzing (differential.c): modules and calls come in, outcomes go out.
 import { readSync, writeSync } from 'node:fs'
 
+Error.stackTraceLimit = 0 // traps are the common case, and nobody reads their stacks
+
 const GENERATE_RESULTS_AT = 256, AREA = 128
 
 function read(length) {

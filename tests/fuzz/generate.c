@@ -254,7 +254,7 @@ static void statements(struct generator *g, unsigned depth);
 static void address(struct generator *g, unsigned depth, bool aligned)
 {
     expression(g, VT_I32, depth);
-    if (below(g, 40) != 0) {
+    if (below(g, 200) != 0) {
         put_i32(&g->out, aligned || below(g, 2) != 0 ? 0x7ff8 : 0x7fff);
         put_op(&g->out, OP_I32_AND);
     }
@@ -263,10 +263,10 @@ static void address(struct generator *g, unsigned depth, bool aligned)
 static void put_memarg(struct generator *g, const struct opcode_info *info)
 {
     bool atomic = info->feature == ENGINE_FEATURE_THREADS;
-    uint32_t offset = below(g, 4) != 0 ? 0 : below(g, 64) != 0 ? below(g, 4096) : (uint32_t)generate_random(&g->state);
+    uint32_t offset = below(g, 4) != 0 ? 0 : below(g, 500) != 0 ? below(g, 4096) : (uint32_t)generate_random(&g->state);
 
     put_u32(&g->out, atomic ? info->width_log2 : below(g, info->width_log2 + 1u));
-    put_u32(&g->out, atomic && below(g, 20) != 0 ? offset & ~7u : offset);
+    put_u32(&g->out, atomic && below(g, 200) != 0 ? offset & ~7u : offset);
 }
 
 static void put_immediate(struct generator *g, unsigned op)
@@ -390,6 +390,24 @@ static void select_value(struct generator *g, uint8_t type, unsigned depth)
     buf_put_u8(&g->out, type);
 }
 
+/* Divisions and conversions that trap on most operands are rarer than others, or every call would soon end in one. */
+static bool traps_often(unsigned op)
+{
+    return (op >= OP_I32_DIV_S && op <= OP_I32_REM_U) || (op >= OP_I64_DIV_S && op <= OP_I64_REM_U) ||
+           (op >= OP_I32_TRUNC_F32_S && op <= OP_I32_TRUNC_F64_U) ||
+           (op >= OP_I64_TRUNC_F32_S && op <= OP_I64_TRUNC_F64_U);
+}
+
+static unsigned choose_operation(struct generator *g, unsigned kind)
+{
+    unsigned op;
+
+    do
+        op = by_result[kind].data[below(g, (unsigned)by_result[kind].len)];
+    while (traps_often(op) && below(g, 12) != 0);
+    return op;
+}
+
 static void expression(struct generator *g, uint8_t type, unsigned depth)
 {
     unsigned choice = below(g, 20);
@@ -416,8 +434,7 @@ static void expression(struct generator *g, uint8_t type, unsigned depth)
         if (!get_local(g, type, OP_LOCAL_GET))
             put_const(g, type);
     } else {
-        const uint16_t *ops = by_result[type_index(type)].data;
-        operation(g, ops[below(g, (unsigned)by_result[type_index(type)].len)], depth - 1);
+        operation(g, choose_operation(g, type_index(type)), depth - 1);
     }
 }
 
@@ -539,7 +556,7 @@ static void statement(struct generator *g, unsigned depth)
         } /* fallthrough */
     case 8:
     case 9:
-    case 10: operation(g, by_result[TYPES].data[below(g, (unsigned)by_result[TYPES].len)], depth); break;
+    case 10: operation(g, choose_operation(g, TYPES), depth); break;
     default: set_local(g, depth);
     }
 }
