@@ -135,7 +135,9 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime_supports_json = ["crun", "runc", "wherry"]
 END
-    pod() { as_user CONTAINERS_CONF="$dir/containers.conf" podman --root "$dir/home/root" --runroot "$dir/run/user/runroot" --storage-driver vfs --tmpdir "$dir/run/user/tmp" --runtime "$runtime" "$@" 2> "$dir/podman.err" < /dev/null; }
+    short=$(mktemp -d) # podman takes no runroot of more than 50 characters
+    chown "$(stat -c %u:%g "$dir/run/user")" "$short"
+    pod() { as_user CONTAINERS_CONF="$dir/containers.conf" podman --root "$dir/home/root" --runroot "$short" --storage-driver vfs --tmpdir "$dir/run/user/tmp" --runtime "$runtime" "$@" 2> "$dir/podman.err" < /dev/null; }
     tar -C "$dir/bundle/rootfs" -c . > "$dir/run/image.tar"
     pod import "$dir/run/image.tar" localhost/image > /dev/null
     ok "podman: import" $? "$(cat "$dir/podman.err")"
@@ -165,6 +167,7 @@ END
         podman_life wasm /hello.wasm --sleep
     }
     stop_podman
+    rm -rf "$short"
 else
     skip "podman" "the runtime is another, or podman or newuidmap is not installed"
 fi

@@ -16,22 +16,26 @@ GUEST_RUST  := $(patsubst tests/guests/%.rs,$(BUILD)/guests/%.wasm,$(wildcard te
 
 GUEST_THREADS := $(BUILD)/guests/threads.wasm
 
+# linked without -O: with it clang runs a wasm-opt that it finds, which takes the names away that backtraces show
+WASM_LINK   := clang --target=wasm32-wasi -Wl,--strip-debug
+
 .PHONY: guests
 guests: $(if $(WASI_LIBC),$(GUEST_C) $(GUEST_CXX) $(GUEST_THREADS)) $(if $(GO_WASI),$(GUEST_GO)) $(if $(RUST_TARGET),$(GUEST_RUST)) $(BUILD)/guests/hello-native
 
 $(GUEST_C): $(BUILD)/guests/%.wasm: tests/guests/%.c
 	@mkdir -p $(@D)
-	$(call say,CC)clang --target=wasm32-wasi -O2 -Wall -Wl,--strip-debug -o $@ $<
+	$(call say,CC)clang --target=wasm32-wasi -O2 -Wall -c -o $(@:.wasm=.o) $< && $(WASM_LINK) -o $@ $(@:.wasm=.o)
 $(GUEST_CXX): $(BUILD)/guests/%.wasm: tests/guests/%.cpp
 	@mkdir -p $(@D)
-	$(call say,CC)clang++ --target=wasm32-wasi -O2 -std=c++17 -fno-exceptions -Wl,--strip-debug -o $@ $<
+	$(call say,CC)clang++ --target=wasm32-wasi -O2 -std=c++17 -fno-exceptions -c -o $(@:.wasm=.o) $< && $(subst clang,clang++,$(WASM_LINK)) -o $@ $(@:.wasm=.o)
 $(GUEST_GO): $(BUILD)/guests/%.wasm: tests/guests/%.go
 	@mkdir -p $(@D)
 	$(call say,GO)GOCACHE=$(abspath $(BUILD))/go-cache GO111MODULE=off GOFLAGS= GOOS=wasip1 GOARCH=wasm go build -o $@ $<
 # no library: Debian's is built without atomics
 $(GUEST_THREADS): tests/guests/threads/threads.c tests/guests/threads/start.s
 	@mkdir -p $(@D)
-	$(call say,CC)clang --target=wasm32-wasi -O2 -Wall -matomics -mbulk-memory -nostdlib -Wl,--strip-debug,--import-memory,--shared-memory,--max-memory=16777216 -o $@ $^
+	$(call say,CC)for source in $^; do clang --target=wasm32-wasi -O2 -Wall -matomics -mbulk-memory -c -o $(@D)/$$(basename $$source).o $$source || exit; done && \
+	    $(WASM_LINK),--import-memory,--shared-memory,--max-memory=16777216 -nostdlib -o $@ $(patsubst %,$(@D)/%.o,$(notdir $^))
 $(GUEST_RUST): $(BUILD)/guests/%.wasm: tests/guests/%.rs
 	@mkdir -p $(@D)
 	$(call say,CC)$(RUSTC) --target=$(RUST_TARGET) -O -C strip=debuginfo -o $@ $<
