@@ -13,6 +13,7 @@
 struct cmd {
     const char *name; /* the verb */
     const char *root; /* --root, absolute */
+    bool root_given;  /* and not the default */
     bool systemd_cgroup, cgroups_disabled;
     struct log log;
     struct arena arena;

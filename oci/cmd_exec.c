@@ -136,6 +136,7 @@ int cmd_exec(struct cmd *cmd, int argc, char **argv)
 {
     struct exec_flags *f = arena_new(&cmd->arena, struct exec_flags);
     struct container_exec request = {.root = cmd->root, .console = -1, .module = -1, .stdio = {-1, -1, -1}};
+    bool help = false;
     const struct option_spec specs[] = {
         {"process", 'p', OPTION_TEXT, &f->process, "file with a process object"},
         {"console-socket", 0, OPTION_TEXT, &request.console_socket, "socket that is sent the terminal's master"},
@@ -156,13 +157,20 @@ int cmd_exec(struct cmd *cmd, int argc, char **argv)
         {"cgroup", 0, OPTION_TEXTS, &f->cgroups,
          "[CONTROLLERS:]PATH: an existing cgroup below the container's to be put into"},
         {"pidfd-socket", 0, OPTION_TEXT, &request.pidfd_socket, "socket that is sent a pidfd of the process"},
+        {"help", 'h', OPTION_FLAG, &help, "print this"},
         {0},
     };
+    static const char usage[] = "exec [options] ID PROGRAM [arguments] | --process FILE ID";
     struct config_process process;
     int words = options_read(argc, argv, specs, true, &cmd->err), ret; /* what follows the ID is the program's */
 
+    if (words >= 0 && help) {
+        printf("usage: wherry %s\n", usage);
+        options_help(specs);
+        return 0;
+    }
     if (words == 0)
-        words = err_set(&cmd->err, EINVAL, "usage: wherry exec [options] ID PROGRAM [arguments] | --process FILE ID");
+        words = err_set(&cmd->err, EINVAL, "usage: wherry %s", usage);
     if (words < 0)
         return cmd_fail(cmd, 255);
     request.id = argv[1];

@@ -6,16 +6,21 @@
 
 static void print_table(const struct cmd *cmd, const struct state *states, size_t count)
 {
-    int id_width = 2;
+    int id_width = 2, bundle_width = 6;
 
     for (size_t i = 0; i < count; i++)
         if ((int)strlen(states[i].id) > id_width)
             id_width = (int)strlen(states[i].id);
-    printf("%-*s   %-8s %-8s %-31s %s\n", id_width, "ID", "PID", "STATUS", "CREATED", "BUNDLE");
+    for (size_t i = 0; i < count; i++)
+        if ((int)strlen(states[i].bundle) > bundle_width)
+            bundle_width = (int)strlen(states[i].bundle);
+    printf("%-*s   %-8s %-8s %-*s   %-31s %s\n", id_width, "ID", "PID", "STATUS", bundle_width, "BUNDLE", "CREATED",
+           "OWNER");
     for (size_t i = 0; i < count; i++) {
         enum state_status status = state_status(cmd->root, &states[i]);
-        printf("%-*s   %-8d %-8s %-31s %s\n", id_width, states[i].id, status == STATE_STOPPED ? 0 : (int)states[i].pid,
-               state_status_name(status), states[i].created, states[i].bundle);
+        printf("%-*s   %-8d %-8s %-*s   %-31s %s\n", id_width, states[i].id,
+               status == STATE_STOPPED ? 0 : (int)states[i].pid, state_status_name(status), bundle_width,
+               states[i].bundle, states[i].created, states[i].owner == 0 ? "root" : "");
     }
 }
 
@@ -58,7 +63,7 @@ int cmd_list(struct cmd *cmd, int argc, char **argv)
         return cmd_fail(cmd, 1);
     }
     directory = opendir(cmd->root);
-    if (directory == NULL && errno != ENOENT) {
+    if (directory == NULL && (errno != ENOENT || cmd->root_given)) { /* the default is made by the first create */
         err_sys(&cmd->err, "cannot open the state directory '%s'", cmd->root);
         return cmd_fail(cmd, 1);
     }

@@ -264,7 +264,7 @@ static int create_cgroup(const struct container_create *request, const struct co
         ret = cgroup_check_unused(&out->cgroup, e);
     if (ret == 0)
         ret = state_write(request->root, out, e);
-    return ret == 0 ? make_cgroup(&config->resources, &out->cgroup, e) : ret;
+    return ret == 0 && !request->cgroups_disabled ? make_cgroup(&config->resources, &out->cgroup, e) : ret;
 }
 
 /* What it has made in the state directory is removed by the caller on failure. */

@@ -178,6 +178,7 @@ int main(int argc, char **argv)
     if (ret < 0)
         return cmd_fail(&cmd, 1);
     cmd.log.level = debug ? LOG_DEBUG : LOG_WARNING;
+    cmd.root_given = root != NULL;
     cmd.root = root != NULL ? cmd_absolute(&cmd, root) : default_root(&cmd);
     if (version) {
         print_version();

@@ -137,6 +137,15 @@ fi
 like "--log to a journald that is not there" "$(rm -f /run/systemd/journal/socket; rt --log=journald:x list 2>&1)" "journald"
 umount /run
 
+# --- no cgroups at all, what list prints, help
+for kind in $kinds; do
+    bundle "free-$kind" 'del(.linux.resources)' $(program "$kind")
+    like "$kind: --cgroup-manager disabled" "$(rt --cgroup-manager disabled run --bundle "$dir/free-$kind" "$id" 2>&1 < /dev/null)" "[Hh]ello"
+done
+is "list: runc's columns" "$(rt list | head -1 | tr -s ' ')" "ID PID STATUS BUNDLE CREATED OWNER"
+like "list: a root that was named and is not there" "$("$BUILD/wherry" --root "$dir/nowhere" list 2>&1)" "state directory"
+like "exec --help" "$(rt exec --help 2>&1)" "usage: wherry exec"
+
 # --- what managers read at their start
 is "--version: its lines" "$(rt --version | cut -d' ' -f1 | grep -v commit: | tr '\n' ' ')" "wherry spec: libseccomp: "
 like "--version: name and number" "$(rt --version | head -1)" "^wherry version [0-9]"
