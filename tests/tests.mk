@@ -53,6 +53,12 @@ $(KILL_WALK): tests/e2e/kill_walk.c
 	$(TEST_LINK)
 -include $(KILL_WALK:=.d)
 
+# what tests/e2e/cache.sh puts in the engine's place
+HOSTILE_ENGINE := $(BUILD)/tests/e2e/hostile_engine
+$(HOSTILE_ENGINE): tests/e2e/hostile_engine.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -O2 -Wall -Wextra -static -o $@ $<
+
 # the front test: the specification's suite through decoder and validator, nothing run
 SPEC_FRONT := $(BUILD)/tests/spec/front
 $(SPEC_FRONT): tests/spec/front.c $(BUILD)/libengine.a
@@ -94,15 +100,15 @@ check-fast: all $(UNIT_BIN) $(GOLDEN_BIN)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(SHIM_CLIENT) $(SECCOMP_AGENT) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
-check-e2e: all guests $(SHIM_CLIENT) $(SECCOMP_AGENT) $(KILL_WALK)
+check-e2e: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(KILL_WALK)
 	@$(RUN) $(E2E)
 
 ## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)
-check-vm: all guests $(KILL_WALK)
+check-vm: all guests $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
 	@tests/packages/install build test vm
 	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/run.sh
 
@@ -122,7 +128,7 @@ suite-%: all guests $(SUITE_BIN) $(CRI_PROGRAMS)
 	@$(RUN) tests/$*/run.sh
 
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
-t: all guests $(SECCOMP_AGENT) $(KILL_WALK) $(UNIT_BIN)
+t: all guests $(SECCOMP_AGENT) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(UNIT_BIN)
 	@$(RUN) $(firstword $(wildcard $(T) tests/$(T) $(BUILD)/tests/$(T)) $(T))
 
 .PHONY: demo demo-installed

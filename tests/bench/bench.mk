@@ -1,6 +1,6 @@
 # Benchmarks: separate from the tests; they print ratios from interleaved runs and draw a picture.
 
-BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,floor starts runs filter)
+BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,floor starts runs filter big_module)
 BENCH_MUSL     := $(MUSL_CC) -std=gnu17 -O2 -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE -isystem $(BUILD)/musl-include
 
 # static musl, like nothing else here links less: see docs/RATIONALE.md for what each libc costs
@@ -10,6 +10,10 @@ $(BUILD)/bench/floor: tests/bench/floor.c | $(BUILD)/musl-include
 $(BUILD)/bench/starts $(BUILD)/bench/runs: $(BUILD)/bench/%: tests/bench/%.c | $(BUILD)/musl-include
 	@mkdir -p $(@D)
 	$(call say,CC)$(BENCH_MUSL) -fPIE $(MUSL_STATIC) -o $@ $< $(MUSL_STATIC_END)
+# the 10 MB module of the starts, made by a program of the build machine
+$(BUILD)/bench/big_module: tests/bench/big_module.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -O2 -Wall -Wextra -o $@ $<
 $(BUILD)/bench/filter: tests/bench/filter.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -O2 -Wall -Wextra -o $@ $< -lseccomp

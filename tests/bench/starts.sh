@@ -12,11 +12,14 @@ for tool in jq busybox; do command -v $tool >/dev/null || { echo "bench: $tool i
 
 # One bundle for all: busybox, and the same container with a Wasm module.
 make_bundles() {
-    rm -rf "$out/true" "$out/wasm"
-    mkdir -p "$out/true/rootfs/bin" "$out/wasm/rootfs"
+    rm -rf "$out/true" "$out/wasm" "$out/big"
+    mkdir -p "$out/true/rootfs/bin" "$out/wasm/rootfs" "$out/big/rootfs"
     cp "$(command -v busybox)" "$out/true/rootfs/bin/true"
     mkdir -p "$out/true/rootfs/proc" "$out/true/rootfs/sys" "$out/true/rootfs/dev"
     cp -r "$out/true/rootfs/proc" "$out/true/rootfs/sys" "$out/true/rootfs/dev" "$out/wasm/rootfs/"
+    cp -r "$out/true/rootfs/proc" "$out/true/rootfs/sys" "$out/true/rootfs/dev" "$out/big/rootfs/"
+    "$BUILD/bench/big_module" > "$out/big/rootfs/big.wasm"
+    tests/bundle "$out/big" rootfs --seccomp --cgroup /wherry-bench -- /big.wasm
     tests/bundle "$out/true" rootfs --seccomp --cgroup /wherry-bench -- /bin/true
     [ ! -e "$BUILD/guests/greet.wasm" ] || {
         cp "$BUILD/guests/greet.wasm" "$out/wasm/rootfs/greet.wasm"
@@ -36,6 +39,7 @@ measure() {
     set --
     if [ -x "$BUILD/wherry" ]; then
         [ ! -e "$out/wasm/config.json" ] || set -- "$@" "wherry, hello Wasm (cached)=$(pwd)/$BUILD/wherry=$out/wasm"
+        set -- "$@" "wherry, 10 MB of Wasm (cached)=$(pwd)/$BUILD/wherry=$out/big"
         set -- "$@" "wherry, busybox true=$(pwd)/$BUILD/wherry=$out/true"
     fi
     for peer in runc crun; do

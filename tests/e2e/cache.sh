@@ -1,0 +1,69 @@
+#!/bin/bash
+# The cache under containers: nobody in one can write it, ten of one module share its pages, and a start compiles once.
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
+if [ "${CACHE_INSIDE:-}" = "" ]; then
+    why=
+    [ "$(id -u)" = 0 ] || why="needs root"
+    for tool in jq busybox; do command -v $tool > /dev/null || why="$tool is not installed"; done
+    for file in wherry guests/hello.wasm tests/e2e/hostile_engine bench/big_module; do [ -e "$BUILD/$file" ] || why="$BUILD/$file is not built"; done
+    if [ -z "$why" ]; then CACHE_INSIDE=1 exec unshare -m --propagation private "$0" "$@"; fi
+fi
+. tests/tap.sh
+[ -z "${why:-}" ] || skip_all "the cache under containers" "$why"
+
+dir=$BUILD/e2e/cache id=wherry-cache-$$
+rm -rf "$dir"
+mkdir -p "$dir/state" "$dir/var" "$dir/rootfs/"{proc,sys,dev} "$dir/hostile/libexec/wherry"
+mount -t tmpfs state "$dir/state"
+# a cache of this test's own, in the place where root's is
+mkdir -p /var/lib/wherry
+mount --bind "$dir/var" /var/lib/wherry
+cp "$BUILD/guests/hello.wasm" "$dir/rootfs/"
+"$BUILD/bench/big_module" sleeping > "$dir/rootfs/big.wasm"
+run() { "$1" --root "$dir/state/rt" run --bundle "$dir/bundle" "$id" 2>&1 < /dev/null; }
+
+# --- the engine taken over
+cp "$BUILD/wherry" "$dir/hostile/wherry"
+cp "$BUILD/libexec/wherry/compile" "$BUILD/libexec/wherry/system" "$dir/hostile/libexec/wherry/"
+cp "$BUILD/tests/e2e/hostile_engine" "$dir/hostile/libexec/wherry/engine"
+tests/bundle "$dir/bundle" "$dir/rootfs" --cgroup "/$id" -- /hello.wasm
+is "an engine taken over, as root, cannot write the cache (fresh)" "$(run "$dir/hostile/wherry")" "0 attempts succeeded"
+is "and not from the cache either" "$(run "$dir/hostile/wherry")" "0 attempts succeeded"
+jq '.process.capabilities |= map_values(["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_LINUX_IMMUTABLE",
+    "CAP_SYS_PTRACE","CAP_DAC_READ_SEARCH","CAP_MKNOD"])' "$dir/bundle/config.json" > "$dir/config.json"
+cp "$dir/config.json" "$dir/bundle/config.json"
+is "nor with capabilities over all files" "$(run "$dir/hostile/wherry")" "0 attempts succeeded"
+is "what is in the cache is whole" "$("$BUILD/wherry" cache verify)" "1 intact, 0 damaged and removed"
+like "and runs" "$(run "$BUILD/wherry")" "[Hh]ello"
+
+# --- many starts
+before=$("$BUILD/wherry" cache stat --json | jq .artifacts)
+for i in 1 2 3 4 5 6 7 8 9 10; do tests/bundle "$dir/bundle.$i" "$dir/rootfs" --cgroup "/$id-$i" -- /big.wasm; done
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    "$BUILD/wherry" --root "$dir/state/rt" run --detach --pid-file "$dir/pid.$i" --bundle "$dir/bundle.$i" "$id-$i" > "$dir/out.$i" 2>&1 < /dev/null &
+done
+wait
+running=0 pss=0 rss=0
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    pid=$(cat "$dir/pid.$i" 2> /dev/null) || continue
+    for try in 1 2 3 4 5 6 7 8 9 10; do grep -q State:.S "/proc/$pid/status" 2> /dev/null && break; sleep 0.2; done
+    # of the artifact's mapping alone
+    set -- $(awk -v name="$(ls -S "$dir/var/cache" | grep -E '^.{64}$' | head -1)" '
+        /^[0-9a-f]+-/ { mine = index($0, name) > 0 } mine && $1 == "Rss:" { rss += $2 } mine && $1 == "Pss:" { pss += $2 }
+        END { print rss + 0, pss + 0 }' "/proc/$pid/smaps")
+    running=$((running + 1)) rss=$((rss + $1)) pss=$((pss + $2))
+done
+is "ten containers of one module run" "$running" 10
+is "and it was compiled once" "$(($("$BUILD/wherry" cache stat --json | jq .artifacts) - before))" 1
+echo "# the module's code in ten containers: $rss KiB resident in their sum, $pss KiB of memory (PSS)"
+ok "its pages are shared" $((rss == 0 || pss * 5 > rss)) "resident $rss KiB, PSS $pss KiB"
+# upgraded, downgraded, removed: who runs keeps its code
+"$BUILD/wherry" cache prune --all > /dev/null
+alive=0
+for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$(cat "$dir/pid.$i")" 2> /dev/null && alive=$((alive + 1)); done
+is "the cache emptied under them, they run on" "$alive" 10
+for i in 1 2 3 4 5 6 7 8 9 10; do "$BUILD/wherry" --root "$dir/state/rt" delete --force "$id-$i" > /dev/null 2>&1; done
+is "no lock or half file is left" "$(find "$dir/var/cache" -maxdepth 1 -name '*.lock' -o -maxdepth 1 -name '*.new' | wc -l)" 0
+finish
