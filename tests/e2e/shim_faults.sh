@@ -131,12 +131,17 @@ rm -rf "$layers"/{upper,work}
 mkdir -p "$layers"/{upper,work}
 chown 100000:100000 "$layers/upper"
 chmod 600 "$layers/80/fs/bottom"
-like "layers in a user namespace" "$(create l1 stdout="file://$dir/l1.mapped" stderr="file://$dir/l1.mapped" rootfs="overlay overlay lowerdir=$lower upperdir=$layers/upper workdir=$layers/work uidmap=0:100000:65536 gidmap=0:100000:65536")" 'pid='
+mapped=$(create l1 stdout="file://$dir/l1.mapped" stderr="file://$dir/l1.mapped" rootfs="overlay overlay lowerdir=$lower upperdir=$layers/upper workdir=$layers/work uidmap=0:100000:65536 gidmap=0:100000:65536")
+case $mapped in
+*'cannot id-map the image'*'Invalid argument') skip "layers in a user namespace" "this kernel cannot id-map the file system of $layers" ;;
+*)
+like "layers in a user namespace" "$mapped" 'pid='
 call Start id=l1 > /dev/null
 call Wait id=l1 > /dev/null
 is "its root reads what the layers' root owns" "$(tr -s ' ' < "$dir/l1.mapped")" "bottom
  0 100000 65536"
-call Delete id=l1 > /dev/null
+call Delete id=l1 > /dev/null ;;
+esac
 clean l1 "layers in a user namespace"
 like "a mapping that is none" "$(create l1 rootfs="overlay overlay lowerdir=$layers/1/fs uidmap=zero gidmap=0:1:1")" "error .*'zero'"
 like "a root file system that cannot be mounted" "$(create l1 rootfs="nosuchfs none ro")" 'error .*nosuchfs'
@@ -202,12 +207,12 @@ like "and the id is free again" "$(create c1)" 'pid='
 call Delete id=c1 > /dev/null
 
 # a worker that waits for a slow logger, for an exec of what runs, and one that waits for a slow hook, in delete
-printf '#!/bin/sh\nsleep 3\n' > "$dir/slow-logger"
-chmod +x "$dir/slow-logger"
+printf '#!/bin/sh\nfor i in $(seq 300); do [ ! -e %s/go-on ] || exit; sleep 0.1; done\n' "$dir" > "$dir/slow"
+chmod +x "$dir/slow"
 create c1 > /dev/null
 call Start id=c1 > /dev/null
 process='{"args": ["sleep", "999"], "cwd": "/", "user": {"uid": 0, "gid": 0}, "env": ["PATH=/bin", "MARK=c1"]}'
-call Exec id=c1 exec_id=x1 spec="$process" stdout="binary://$dir/slow-logger" > /dev/null
+call Exec id=c1 exec_id=x1 spec="$process" stdout="binary://$dir/slow" > /dev/null
 before=$(children "$daemon")
 call Start id=c1 exec_id=x1 > "$dir/start" &
 worker_of_call() { # the copy of the shim among its new children
@@ -227,7 +232,7 @@ call Kill id=c1 signal=9 > /dev/null
 call Wait id=c1 > /dev/null
 call Delete id=c1 > /dev/null
 clean c1 "a worker killed in exec"
-change c1 '.hooks.poststop = [{path: "/bin/sleep", args: ["sleep", "3"]}]'
+change c1 '.hooks.poststop = [{path: "'"$dir/slow"'"}]'
 create c1 > /dev/null
 before=$(children "$daemon")
 call Delete id=c1 > "$dir/delete" &
@@ -236,6 +241,7 @@ sleep 0.3
 kill -9 $(worker_of_call)
 wait $!
 like "a worker killed in delete is a failed call" "$(cat "$dir/delete")" 'error .*died'
+touch "$dir/go-on"
 like "and a second delete succeeds" "$(call Delete id=c1)" 'exit_status=137'
 change c1 'del(.hooks)'
 clean c1 "a worker killed in delete"
