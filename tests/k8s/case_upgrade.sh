@@ -17,6 +17,11 @@ until_true 60 node_ready
 pod before fleet '{containers: [{name: "c", image: "localhost/hello:1", args: ["--sleep"]}]}' > "$dir/apply.log"
 ready before > "$dir/wait.log" 2>&1
 ok "a pod runs under it" $? "$(cat "$dir/wait.log"; kubectl describe pod before | tail -6)"
+mkdir -p "$dir/warm" && cp "$BUILD/guests/hello.wasm" "$dir/warm/" && image localhost/warm:1 "$dir/warm" '{"Entrypoint": ["/hello.wasm"]}'
+warmed=$(WHERRY_WARM="localhost/warm:1 localhost/absent:1" CONTAINERD_ADDRESS=/run/test/containerd.sock PATH=$(dirname "$ctr_program"):$PATH \
+    k8s/node/wherry-node warm --prefix "$dir/prefix" 2>&1)
+like "wherry-node compiles an image's modules beforehand" "$warmed" 'localhost/warm:1 is compiled'
+like "and says which image the node has not" "$warmed" 'localhost/absent:1 was not compiled'
 node_installer install new
 ok "upgrade, with the pod running" $? "$(cat "$dir/installer.log")"
 cmp -s "$dir/new/wherry" "$dir/prefix/bin/wherry"

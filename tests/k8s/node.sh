@@ -1,6 +1,6 @@
 # Sourced by tests/k8s/run.sh: one Kubernetes node with its control plane, private to the test. The caller is already in mount,
 # network and UTS namespaces of its own and has set $dir (absolute, below build/), $programs (tests/k8s/build), $shim and
-# tests/containerd.sh's $containerd, ctr. Nothing of the machine is touched: /run, /var/lib/{kubelet,containerd} and /var/log are
+# tests/containerd.sh's $containerd, ctr. Nothing of the machine is touched: /run, /var/lib/{kubelet,containerd,wherry} and /var/log are
 # covered, cgroups lie below one cgroup of the node, sysctls that the kubelet writes are files with the values it wants.
 #   node_prepare       mounts, network, cgroup
 #   node_containerd    configuration with handlers wherry and, where its shim is there, runc
@@ -60,7 +60,7 @@ node_prepare() {
     hostname wherry-node
     mount --make-rshared /
     mount -t tmpfs -o mode=755 run /run || return
-    for folder in /var/lib/kubelet /var/lib/containerd /var/log; do
+    for folder in /var/lib/kubelet /var/lib/containerd /var/lib/wherry /var/log; do
         mkdir -p "$dir/node$folder" "$folder" && mount --bind "$dir/node$folder" "$folder" || return
     done
     mkdir -p /run/lock /run/test /var/log/pods /var/log/containers
