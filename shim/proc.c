@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stddef.h>
 
+enum { UNREAD_LOOK_MS = 2, UNREAD_PATIENCE_MS = 2000 };
+
 struct container *container_find(struct shim *shim, const char *id)
 {
     struct container *c = shim->containers;
@@ -54,6 +56,7 @@ static void process_done(struct process *p)
 {
     process_close_stdio(p);
     stdio_done(&p->stdio);
+    loop_timer_clear(&p->container->shim->loop, &p->unread);
     loop_child_forget(&p->child);
     while (p->waiters != NULL) {
         struct call *call = p->waiters;
@@ -197,6 +200,8 @@ static bool execs_ended(struct container *c)
     bool ended = true;
 
     for (struct process *p = c->execs; p != NULL; p = p->next) {
+        if (p->exited && p->state != PROCESS_STOPPED) /* announced as soon as its output is read */
+            ended = false;
         if (p->busy == NULL && p->child.pid == 0)
             continue;
         loop_child_signal(&p->child, SIGKILL);
@@ -233,6 +238,27 @@ static bool leftovers_ended(struct container *c)
     return false;
 }
 
+static void look_again(struct timer *timer)
+{
+    container_settle(((struct process *)((char *)timer - offsetof(struct process, unread)))->container);
+}
+
+/* A client that waits closes its ends of the fifos when it hears of the exit, and what is still in them is lost: so the exit
+ * waits until all is read. Not for ever: a client may not read. Without one that waits there may be no reader at all. */
+static bool output_is_read(struct process *p)
+{
+    struct loop *loop = &p->container->shim->loop;
+    uint64_t now_ms = loop_now_ms();
+
+    if (p->patience_ms == 0)
+        p->patience_ms = now_ms + UNREAD_PATIENCE_MS;
+    if (p->waiters == NULL || now_ms >= p->patience_ms || stdio_is_read(&p->stdio))
+        return true;
+    p->unread.expired = look_again;
+    loop_timer_set(loop, &p->unread, UNREAD_LOOK_MS);
+    return false;
+}
+
 void container_settle(struct container *c)
 {
     struct process *init = &c->init;
@@ -240,11 +266,11 @@ void container_settle(struct container *c)
     if (c->abandoned) /* nobody was told of it */
         return;
     for (struct process *p = c->execs; p != NULL; p = p->next)
-        if (p->exited && p->state != PROCESS_STOPPED && p->busy == NULL)
+        if (p->exited && p->state != PROCESS_STOPPED && p->busy == NULL && output_is_read(p))
             announce_exit(p);
     if (!init->exited || init->state == PROCESS_STOPPED || init->busy != NULL)
         return;
-    if (!execs_ended(c) || !leftovers_ended(c))
+    if (!execs_ended(c) || !leftovers_ended(c) || !output_is_read(init))
         return;
     oom_watch_check(&c->oom);
     announce_exit(init);

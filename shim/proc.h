@@ -44,8 +44,10 @@ struct process {
     pid_t pid;
     unsigned exit_status;
     struct timespec exited_at;
-    bool exited; /* reaped; STOPPED follows once the exit may be announced */
-    bool failed; /* an exec that could not be started: it can only be deleted */
+    bool exited;          /* reaped; STOPPED follows once the exit may be announced */
+    struct timer unread;  /* looks again whether its output has been read */
+    uint64_t patience_ms; /* until when the exit waits for that; 0: not yet asked */
+    bool failed;          /* an exec that could not be started: it can only be deleted */
     struct stdio stdio;
     int console_fd;        /* our end of the socket that brings the terminal's master; -1 */
     int copy_in, copy_out; /* what the terminal will copy from and to; -1 */

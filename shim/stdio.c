@@ -3,6 +3,7 @@
 #include "shim/stdio.h"
 #include "base/fd.h"
 #include "shim/logger.h"
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 static bool after_scheme(const char *uri, const char *scheme, const char **rest)
@@ -125,6 +126,16 @@ int stdio_open(struct stdio *s, const char *id, const char *namespace, struct st
 void stdio_close_input(struct stdio *s)
 {
     fd_close(&s->held[STDIN]);
+}
+
+bool stdio_is_read(const struct stdio *s)
+{
+    int unread = 0;
+
+    for (int i = STDOUT; i <= STDERR; i++)
+        if (s->held[i] >= 0 && ioctl(s->held[i], FIONREAD, &unread) == 0 && unread > 0)
+            return false;
+    return true;
 }
 
 void stdio_close(struct stdio *s)

@@ -35,6 +35,8 @@ void stdio_fds_close(struct stdio_fds *fds);
 /* CloseIO: from now on the end of the last writer of stdin is its end of file. */
 void stdio_close_input(struct stdio *s);
 
+/* Whether the readers of the output fifos have taken all that was written. */
+bool stdio_is_read(const struct stdio *s);
 /* Closes the shim's ends; the streams of a process that still runs are its own. */
 void stdio_close(struct stdio *s);
 

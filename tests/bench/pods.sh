@@ -1,7 +1,8 @@
 #!/bin/bash
 # tests/bench/pods.sh: how long a pod takes on a real node, from the object in the API to Ready, by runtime: wherry with an ordinary
 # container, wherry with a module, runc; one pod at a time, interleaved, ROUNDS times. Where the time goes is read from
-# containerd's log: sandbox, create and start of the container; the rest is the kubelet's, the scheduler's and the API server's.
+# containerd's log: sandbox, create and start of the container; the rest is the kubelet's, the scheduler's and the API server's. Then
+# what PODS idle ones keep in memory.
 cd "$(dirname "$0")/../.." || exit 1
 title="pod starts"
 . tests/k8s/setup.sh
@@ -70,5 +71,32 @@ awk -F'\t' '
                 count["runc"] ? sprintf("%.2f", median(label, 6) / median("runc", 6)) : "-"
         }
     }' "$dir/pods.tsv"
+
+# What idle pods keep: PODS of each kind at once, the proportional set size of shims and of what runs in the pods (pause and
+# container), and by how much the machine's available memory shrank, which has the kernel's share in it and everybody's noise.
+pods=${PODS:-50}
+pss_kib() { for pid; do awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup" 2> /dev/null; done | awk '{ sum += $1 } END { print sum + 0 }'; }
+available_kib() { awk '/^MemAvailable/ { print $2 }' /proc/meminfo; }
+in_pods() { find $(node_cgroups | head -1)/kubepods -name cgroup.procs -exec cat {} + | sort -u; }
+all_run() { [ "$(kubectl get pods --field-selector=status.phase=Running -o name | wc -l)" = "$pods" ]; }
+echo
+printf '%-28s %9s %9s %9s\n' "KiB a pod, $pods idle pods" shim "in pod" "machine"
+for case in $HANDLERS wasm; do
+    sleep 5
+    before=$(available_kib)
+    for i in $(seq "$pods"); do
+        case $case in
+        wasm) handler=wherry container='{name: "c", image: "localhost/hello:1", args: ["--sleep"]}' ;;
+        *) handler=$case container='{name: "c", image: "localhost/busybox:1", args: ["sleep", "100000"]}' ;;
+        esac
+        pod "idle-$i" "$handler" "{terminationGracePeriodSeconds: 1, containers: [$container]}" > /dev/null
+    done
+    until_true 300 all_run || echo "# not all of the $case pods run"
+    sleep 5
+    if [ "$case" = runc ]; then name=containerd-shim-runc-v2; else name=$shim; fi
+    printf '%-28s %9d %9d %9d\n' "$case" $(($(pss_kib $(pgrep -f "$name -namespace")) / pods)) $(($(pss_kib $(in_pods)) / pods)) \
+        $(((before - $(available_kib)) / pods))
+    kubectl delete pods --all --wait=true --timeout=120s > /dev/null 2>&1
+done
 node_stop
 trap - EXIT

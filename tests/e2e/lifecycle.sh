@@ -43,7 +43,7 @@ like "--version" "$(rt --version 2>&1)" "version"
 mkdir "$dir/spec" && (cd "$dir/spec" && rt spec > /dev/null 2>&1)
 is "spec writes a config.json" "$(jq -r '.root.path, .process.args[0]' "$dir/spec/config.json" 2>&1 | tr '\n' ' ')" "rootfs sh "
 like "features is JSON" "$(rt features 2> /dev/null | jq -r .ociVersionMin)" '^1\.'
-is "list without containers" "$(rt list --quiet 2>&1)" ""
+like "list of a state directory that is not there" "$(rt list --quiet 2>&1)" 'No such file\|no such file'
 
 # --- the life of one
 life() {

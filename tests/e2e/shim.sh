@@ -52,6 +52,8 @@ basics() {
     expect "$version: stderr" 0 'to stderr' run localhost/busybox:1 c1 sh -c 'echo to stderr >&2'
     expect "$version: environment" 0 'salt' run --env FLAVOUR=salt localhost/busybox:1 c1 sh -c 'echo $FLAVOUR'
     expect "$version: more output than a pipe holds" 0 '^1000000$' eval 'run localhost/busybox:1 c1 dd if=/dev/zero bs=1000 count=1000 2> /dev/null | wc -c'
+    # a client that hears of the exit closes its end of the fifo
+    expect "$version: output that is read late" 0 '^150000$' eval 'run localhost/busybox:1 c1 dd if=/dev/zero bs=1000 count=150 2> /dev/null | { sleep 0.5; wc -c; }'
     expect "$version: no such program" 1 'nowhere' run localhost/busybox:1 c1 /nowhere
     expect "$version: no such program leaves no task" 0 '' ctr task ls -q
 }
