@@ -24,10 +24,11 @@ $(BUILD)/bench/shim_nothing: tests/bench/shim_nothing.c $(BUILD)/libshim.a
 	$(call say,CC)$(CC) $(GLIBC) $(STATIC) -o $@ $(filter %.c %.a,$^) -lprotobuf-c -lnettle
 
 .PHONY: bench bench-engine bench-compile bench-libc bench-shim
-## bench        container starts: wherry, runc, crun and the floor; table and picture (root; ROUNDS, GAP_MS)
-bench: all guests $(BENCH_PROGRAMS)
+## bench        container starts: wherry, runc, crun and the floor; table and picture (root; ROUNDS, GAP_MS); then bench-shim
+bench: all guests $(BENCH_PROGRAMS) $(BUILD)/bench/shim_nothing
 	@tests/packages/install build test
 	@BUILD=$(BUILD) tests/bench/starts.sh
+	@BUILD=$(BUILD) tests/bench/shim.sh
 
 ## bench-shim   under containerd: CPU and time of ctr run, memory, many at once, next to the runc shim (root; ROUNDS, PODS)
 bench-shim: all guests $(BUILD)/bench/shim_nothing
