@@ -78,7 +78,7 @@ like "stats of the wasm container" "$(crictl stats -o json "$wasm" | jq -r '.sta
 like "stats of the sidecar: cpu" "$(crictl stats -o json "$side" | jq -r '.stats[0].cpu.usageCoreNanoSeconds.value')" '^[1-9]'
 like "logs through crictl" "$(crictl logs "$side" 2>&1)" side
 like "update of limits" "$(crictl update --memory 50000000 "$side" 2>&1)" "$side"
-is "and the limit is there" "$(cat /sys/fs/cgroup/memory/wherry-pod-$$/"$side"/memory.limit_in_bytes 2>/dev/null)" "$((50000000 / 4096 * 4096))"
+is "and the limit is there" "$(cat /sys/fs/cgroup{/memory,}/wherry-pod-$$/"$side"/memory.{limit_in_bytes,max} 2>/dev/null)" "$((50000000 / 4096 * 4096))"
 # modules that are layers by themselves, which containerd hands to nobody
 layer_image() { # NAME FILE LAYER-TYPE CONFIG-TYPE
     LAYER_TYPE=$3 CONFIG_TYPE=$4 image "localhost/$1:1" "$2" '{}' wasm wasip1
