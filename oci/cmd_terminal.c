@@ -3,6 +3,7 @@
  * container's does not, so that redirected output has plain lines. */
 #include "base/fd.h"
 #include "oci/cmd.h"
+#include "oci/socket.h"
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -47,22 +48,10 @@ void cmd_terminal_size(uint32_t *height, uint32_t *width)
 
 int cmd_terminal_take(int end)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    char text[64];
-    struct iovec data = {text, sizeof text};
-    struct msghdr message = {
-        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *header;
-    int master;
+    int master = socket_receive_fd(end);
 
-    if (recvmsg(end, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0 || (header = CMSG_FIRSTHDR(&message)) == NULL ||
-        header->cmsg_type != SCM_RIGHTS)
-        return -1;
-    memcpy(&master, CMSG_DATA(header), sizeof master);
-    follow_size(master);
+    if (master >= 0)
+        follow_size(master);
     return master;
 }
 

@@ -1,4 +1,4 @@
-/* Unix sockets by which the runtime hands descriptors to a manager: a terminal's master, a pidfd, a seccomp listener. */
+/* Unix sockets by which descriptors are handed to a manager: a terminal's master, a pidfd, a seccomp listener. */
 #ifndef WHERRY_OCI_SOCKET_H
 #define WHERRY_OCI_SOCKET_H
 
@@ -11,5 +11,8 @@ int socket_connect(const char *path, const char *what, struct err *e);
 
 /* Sends LEN bytes of TEXT with the descriptor FD in one message. Returns 0 or a negative errno. */
 int socket_send_fd(int socket, const void *text, size_t len, int fd);
+
+/* Takes one message with one descriptor (close-on-exec) from SOCKET, without waiting. Returns it or a negative errno. */
+int socket_receive_fd(int socket);
 
 #endif

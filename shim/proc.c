@@ -1,7 +1,7 @@
 /* See proc.h. */
 #include "shim/proc.h"
 #include "base/fd.h"
-#include "shim/descriptor.h"
+#include "oci/socket.h"
 #include "shim/event.pb-c.h"
 #include "shim/log.h"
 #include "shim/runtime.h"
@@ -284,7 +284,7 @@ int process_open_terminal(struct process *p)
 
     if (p->console_fd < 0)
         return 0;
-    master = descriptor_receive(p->console_fd);
+    master = socket_receive_fd(p->console_fd);
     fd_close(&p->console_fd);
     if (master < 0)
         return master;
