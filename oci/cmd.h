@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "oci/container.h"
 #include "oci/log.h"
+#include "oci/notify.h"
 #include "oci/options.h"
 #include <limits.h>
 #include <signal.h>
@@ -46,6 +47,10 @@ int cmd_fail(struct cmd *cmd, int status);
  * cmd->err. */
 int cmd_match(struct cmd *cmd, const char *pattern, struct option_texts *ids);
 
+/* container_start for a command that does not stay. With NOTIFY_SOCKET in the environment it returns when the container has
+ * said that it is ready, or has ended; a service manager then has its init as main process. As container_start. */
+int cmd_start_container(struct cmd *cmd, const char *id);
+
 /* container_delete for a command: what failed without failing it is a warning. Returns as that. */
 int cmd_delete_container(struct cmd *cmd, const char *id, bool force);
 
@@ -60,8 +65,12 @@ const char *cmd_absolute(struct cmd *cmd, const char *path);
 /* Blocks every signal, so that none is lost before cmd_wait takes them; *SIGNALS is what cmd_wait wants. */
 void cmd_block_signals(sigset_t *signals);
 
-/* Passes signals on to PID until it ends; returns its exit status, 128 + N for a signal. */
-int cmd_wait(pid_t pid, const sigset_t *signals);
+/* Passes signals on to PID, and what the container notifies to the manager, until PID ends; returns its exit status, 128 + N
+ * for a signal. */
+int cmd_wait(pid_t pid, const sigset_t *signals, struct notify *notify);
+
+/* Does with SIGNAL what cmd_wait does with any but SIGCHLD. */
+void cmd_pass_signal(pid_t pid, int signal, struct notify *notify);
 
 /* Reaps what has ended; true once PID has, with its exit status as above. */
 bool cmd_reap(pid_t pid, int *status);
@@ -72,7 +81,7 @@ bool cmd_reap(pid_t pid, int *status);
 int cmd_terminal_offer(int ends[2], struct err *e);
 int cmd_terminal_take(int end);
 void cmd_terminal_size(uint32_t *height, uint32_t *width); /* of the own; untouched if there is none */
-int cmd_terminal_wait(pid_t pid, const sigset_t *signals, int master);
+int cmd_terminal_wait(pid_t pid, const sigset_t *signals, struct notify *notify, int master);
 
 /* What create and run have in common. */
 struct cmd_create_options {

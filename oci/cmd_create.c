@@ -29,6 +29,7 @@ int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char
     for (int i = 0; i < 3; i++)
         request->stdio[i] = -1;
     request->listen_fds = count_sockets();
+    request->notify = getenv("NOTIFY_SOCKET") != NULL && getenv("NOTIFY_SOCKET")[0] != 0;
     return 0;
 }
 

@@ -126,9 +126,9 @@ static int run(struct cmd *cmd, struct container_exec *request, bool detach)
     fd_close(&ends[0]);
     fd_close(&ends[1]);
     if (ret == 0 && master >= 0)
-        status = cmd_terminal_wait(pid, &signals, master);
+        status = cmd_terminal_wait(pid, &signals, &NOTIFY_NONE, master);
     else if (ret == 0)
-        status = detach ? 0 : cmd_wait(pid, &signals);
+        status = detach ? 0 : cmd_wait(pid, &signals, &NOTIFY_NONE);
     return status;
 }
 

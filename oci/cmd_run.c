@@ -4,19 +4,44 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+/* The service's main process is then this one. Signals are blocked: the container's messages come as SIGIO, one of them. */
+static int start_foreground(struct cmd *cmd, const struct state *state, struct notify *notify)
+{
+    int ret = notify_open(cmd->root, state->id, getenv("NOTIFY_SOCKET"), notify, &cmd->err);
+
+    if (ret == 0 && notify->socket >= 0 &&
+        (fcntl(notify->socket, F_SETOWN, getpid()) < 0 || fcntl(notify->socket, F_SETFL, O_ASYNC | O_NONBLOCK) < 0))
+        ret = err_sys(&cmd->err, "cannot listen to what the container notifies");
+    if (ret == 0)
+        ret = container_start(cmd->root, state->id, &cmd->err);
+    if (ret == 0 && state->is_wasm)
+        notify_ready(notify, getpid());
+    return ret;
+}
+
+/* The error is that of start. */
+static int fail_start(struct cmd *cmd, const char *id)
+{
+    struct err cause = cmd->err;
+
+    container_delete(cmd->root, id, true, &cmd->err);
+    cmd->err = cause;
+    return cmd_fail(cmd, 1);
+}
+
 static int run_foreground(struct cmd *cmd, const struct cmd_create_options *o, const struct state *state, int master)
 {
+    struct notify notify;
     sigset_t signals;
     int status;
 
     cmd_block_signals(&signals);
-    if (container_start(cmd->root, state->id, &cmd->err) < 0) {
-        struct err cause = cmd->err;
-        container_delete(cmd->root, state->id, true, &cmd->err);
-        cmd->err = cause;
-        return cmd_fail(cmd, 1);
-    }
-    status = master >= 0 ? cmd_terminal_wait(state->pid, &signals, master) : cmd_wait(state->pid, &signals);
+    if (start_foreground(cmd, state, &notify) < 0)
+        return fail_start(cmd, state->id);
+    status = master >= 0 ? cmd_terminal_wait(state->pid, &signals, &notify, master)
+                         : cmd_wait(state->pid, &signals, &notify);
+    notify_pass(&notify, getpid()); /* its last words may have come with its end */
+    notify_close(&notify);
     if (!o->keep && cmd_delete_container(cmd, state->id, true) < 0)
         return cmd_fail(cmd, 1);
     return status;
@@ -59,11 +84,5 @@ int cmd_run(struct cmd *cmd, int argc, char **argv)
     master = own >= 0 ? cmd_terminal_take(own) : -1;
     if (!o.detach)
         return run_foreground(cmd, &o, &state, master);
-    if (container_start(cmd->root, state.id, &cmd->err) < 0) {
-        struct err cause = cmd->err;
-        container_delete(cmd->root, state.id, true, &cmd->err);
-        cmd->err = cause;
-        return cmd_fail(cmd, 1);
-    }
-    return 0;
+    return cmd_start_container(cmd, state.id) < 0 ? fail_start(cmd, state.id) : 0;
 }

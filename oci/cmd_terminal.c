@@ -14,6 +14,7 @@ enum { CHUNK_BYTES = 4096 };
 
 struct relay {
     int master, signals;
+    struct notify *notify;
     bool reads_input, reads_output;
     char typed[CHUNK_BYTES]; /* on its way to the container, which may be slow to read */
     size_t typed_len;
@@ -114,8 +115,8 @@ static bool take_signal(struct relay *r, pid_t pid, int *status)
         follow_size(r->master);
     else if (info.ssi_signo == SIGCHLD)
         return cmd_reap(pid, status);
-    else if (info.ssi_signo != SIGPIPE)
-        kill(pid, (int)info.ssi_signo);
+    else
+        cmd_pass_signal(pid, (int)info.ssi_signo, r->notify);
     return false;
 }
 
@@ -139,14 +140,14 @@ static bool turn(struct relay *r, pid_t pid, int *status)
     return fds[0].revents != 0 && take_signal(r, pid, status);
 }
 
-int cmd_terminal_wait(pid_t pid, const sigset_t *signals, int master)
+int cmd_terminal_wait(pid_t pid, const sigset_t *signals, struct notify *notify, int master)
 {
-    struct relay r = {.master = master, .reads_input = true, .reads_output = true};
+    struct relay r = {.master = master, .notify = notify, .reads_input = true, .reads_output = true};
     int status = 255;
 
     r.signals = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (r.signals < 0)
-        return cmd_wait(pid, signals);
+        return cmd_wait(pid, signals, notify);
     begin(&r);
     if (!cmd_reap(pid, &status)) /* it may have ended before its signal could be seen here */
         while (!turn(&r, pid, &status))

@@ -22,16 +22,25 @@ bool cmd_reap(pid_t pid, int *status)
     return false;
 }
 
-/* Passes signals on until PID ends; returns its exit status. Signals are blocked and taken one by one, so none is lost. */
-int cmd_wait(pid_t pid, const sigset_t *signals)
+/* SIGIO is the notify socket's (see cmd_run.c), if there is one. */
+void cmd_pass_signal(pid_t pid, int signal, struct notify *notify)
+{
+    if (signal == SIGIO && notify->socket >= 0)
+        notify_pass(notify, getpid());
+    else if (signal != SIGPIPE)
+        kill(pid, signal);
+}
+
+/* Signals are blocked and taken one by one, so none is lost. */
+int cmd_wait(pid_t pid, const sigset_t *signals, struct notify *notify)
 {
     int status = 255;
 
     while (!cmd_reap(pid, &status)) {
         siginfo_t info;
         int signal = sigwaitinfo(signals, &info);
-        if (signal > 0 && signal != SIGCHLD && signal != SIGPIPE)
-            kill(pid, signal);
+        if (signal > 0 && signal != SIGCHLD)
+            cmd_pass_signal(pid, signal, notify);
     }
     return status;
 }

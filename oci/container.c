@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "oci/hook_stage.h"
 #include "oci/lsm.h"
+#include "oci/notify.h"
 #include "oci/process.h"
 #include "oci/rootfs.h"
 #include "oci/rootless.h"
@@ -279,6 +280,8 @@ static int create_in_directory(const struct container_create *request, const str
     bool made;
     int ret = state_keep_config(request->root, request->id, text, e);
 
+    if (ret == 0 && request->notify)
+        ret = notify_make_directory(request->root, request->id, e);
     if (ret == 0)
         ret = make_fifo(request, "start", &start, e);
     if (ret == 0)
@@ -311,7 +314,10 @@ static int create_from_text(const struct container_create *request, struct arena
 {
     struct config *config = arena_new(arena, struct config);
     struct plan *plan = arena_new(arena, struct plan);
-    const struct plan_options options = {.bundle = request->bundle, .no_pivot = request->no_pivot};
+    const struct plan_options options = {
+        .bundle = request->bundle,
+        .no_pivot = request->no_pivot,
+        .notify = request->notify ? arena_printf(arena, "%s/%s/" NOTIFY_DIRECTORY, request->root, request->id) : NULL};
     const char *path =
         request->config != NULL ? request->config : arena_printf(arena, "%s/config.json", request->bundle);
     int ret = container_check_id(request->id, e);

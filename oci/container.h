@@ -30,6 +30,7 @@ struct container_create {
     int stdio[3];                 /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
     unsigned preserve_fds;        /* so many of the caller's descriptors from 3 on stay open in the container */
     unsigned listen_fds;          /* and so many before those, sockets of systemd's socket activation */
+    bool notify;         /* the container gets a NOTIFY_SOCKET; whoever starts it listens (notify.h) */
     bool no_pivot, no_new_keyring;
     bool clone_parent;     /* the init becomes the child of the caller's parent (CLONE_PARENT), with exit signal 0 */
     bool systemd_cgroup;   /* the cgroup is a systemd scope; cgroupsPath is "slice:prefix:name" */

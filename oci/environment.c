@@ -1,6 +1,7 @@
 /* See environment.h. */
 #include "oci/environment.h"
 #include "base/fd.h"
+#include "oci/notify.h"
 #include <sys/stat.h>
 
 enum { PASSWD_MAX_BYTES = 1 << 20, HOME_FIELD = 5, UID_FIELD = 2 };
@@ -46,15 +47,15 @@ static const char *read_home(uid_t uid, struct arena *arena)
     return home != NULL ? home : "/";
 }
 
-char **environment_make(const struct config_process *process, unsigned listen_fds, struct arena *arena)
+char **environment_make(const struct config_process *process, unsigned listen_fds, bool notify, struct arena *arena)
 {
-    char **out = arena_array(arena, char *, (size_t)process->env.count + 4);
+    char **out = arena_array(arena, char *, (size_t)process->env.count + 5);
     uint32_t count = 0;
     bool has_home = false;
 
     for (uint32_t i = 0; i < process->env.count; i++) {
         char *entry = process->env.data[i];
-        if (strcmp(entry, "HOME=") == 0)
+        if (strcmp(entry, "HOME=") == 0 || (notify && strncmp(entry, "NOTIFY_SOCKET=", 14) == 0))
             continue;
         has_home = has_home || strncmp(entry, "HOME=", 5) == 0;
         out[count++] = entry;
@@ -65,5 +66,7 @@ char **environment_make(const struct config_process *process, unsigned listen_fd
         out[count++] = arena_printf(arena, "LISTEN_FDS=%u", listen_fds);
         out[count++] = arena_strdup(arena, "LISTEN_PID=1");
     }
+    if (notify)
+        out[count++] = arena_strdup(arena, "NOTIFY_SOCKET=" NOTIFY_MOUNT_POINT "/" NOTIFY_SOCKET);
     return out;
 }

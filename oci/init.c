@@ -474,7 +474,8 @@ static int step_workload(struct init *in, const struct plan_step *step, struct e
     if (ret == 0 && in->workload.decision.is_wasm)
         ret = prepare_wasm(in, e);
     else if (ret == 0)
-        in->environment = environment_make(&in->plan->config->process, in->request->listen_fds, &in->arena);
+        in->environment =
+            environment_make(&in->plan->config->process, in->request->listen_fds, in->request->notify, &in->arena);
     if (ret == 0 && in->plan->config->hooks[HOOK_START_CONTAINER].count != 0)
         ret = ask_state(in, e);
     return ret == 0 ? close_inherited(in, e) : ret;

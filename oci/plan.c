@@ -1,6 +1,7 @@
 /* See plan.h. */
 #include "oci/plan.h"
 #include "base/vec.h"
+#include "oci/notify.h"
 #include "oci/sched.h"
 #include "oci/seccomp_notify.h"
 #include "oci/sys.h"
@@ -190,6 +191,23 @@ static bool lies_on_cgroup_mount(const struct planner *p, const char *path)
     return false;
 }
 
+/* Not among the config's mounts, so that it is no grant of a module's. */
+static void plan_notify(struct planner *p)
+{
+    static const struct mount_options options = {.flags = MS_BIND | MS_NOSUID | MS_NOEXEC | MS_NODEV | MS_RDONLY,
+                                                 .data = ""};
+    struct mount_entry *entry = arena_new(p->arena, struct mount_entry);
+
+    if (p->options->notify == NULL)
+        return;
+    *entry = (struct mount_entry){.destination = NOTIFY_MOUNT_POINT,
+                                  .type = "bind",
+                                  .source = p->options->notify,
+                                  .tree = -1,
+                                  .options = &options};
+    vec_push(&p->steps, (struct plan_step){.kind = PLAN_MOUNT, .mount = entry});
+}
+
 /* Mounts in the order of the config, except that those of cgroups come last: their namespace must be made after the process
  * is in its cgroups, and on v1 that is a wait of milliseconds, which the other mounts fill. They stay in their place if
  * something is to be mounted on them. */
@@ -284,6 +302,7 @@ static int plan_root(struct planner *p)
     ret = plan_mounts(p);
     if (ret < 0)
         return ret;
+    plan_notify(p);
     plan_devices(p);
     plan_cgroups(p);
     add_if(p, p->config->hooks[HOOK_PRESTART].count + p->config->hooks[HOOK_CREATE_RUNTIME].count != 0,

@@ -103,6 +103,7 @@ struct plan {
 struct plan_options {
     const char *bundle; /* absolute */
     bool no_pivot;
+    const char *notify; /* directory to bind at NOTIFY_MOUNT_POINT; NULL: none */
 };
 
 /* Everything in *OUT lives in ARENA. Returns 0, -EINVAL for a config that contradicts itself, or -ENOTSUP with the name of

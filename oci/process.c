@@ -76,7 +76,15 @@ static bool needs_explicit_checks(const struct config_process *process)
     return limit.rlim_cur != RLIM_INFINITY && engine_needs_explicit_checks(limit.rlim_cur);
 }
 
-static int answer_module(struct init *init, pid_t pid, struct message *message, struct err *e)
+static int note_module(struct init *init, struct state *state, struct err *e)
+{
+    if (init->namespaces != NULL) /* a further process does not make the container another */
+        return 0;
+    state->is_wasm = true;
+    return state_write(init->request->root, state, e);
+}
+
+static int answer_module(struct init *init, struct state *state, pid_t pid, struct message *message, struct err *e)
 {
     const struct engine_options options = {.explicit_bounds_checks =
                                                needs_explicit_checks(&init->plan->config->process)};
@@ -99,8 +107,10 @@ static int answer_module(struct init *init, pid_t pid, struct message *message, 
         ret = engine_artifact_check_imports(artifact, &grant, e);
     if (ret < 0)
         return err_prefix(e, "exec: \"%s\"", message->path);
-    engine = open_engine(init->request->libexec, e);
-    return engine < 0 ? engine : answer(init->channel, artifact, engine, e);
+    ret = note_module(init, state, e);
+    if (ret == 0)
+        ret = engine = open_engine(init->request->libexec, e);
+    return ret < 0 ? ret : answer(init->channel, artifact, engine, e);
 }
 
 static int answer_source(struct init *init, uint32_t step, pid_t pid, struct err *e)
@@ -165,7 +175,7 @@ static int serve(struct init *init, struct state *state, pid_t pid, struct err *
         case MESSAGE_CGROUP: ret = answer(init->channel, -1, -1, e); break; /* attached before we began to serve */
         case MESSAGE_STATE: ret = answer_state(init->channel, state, e); break;
         case MESSAGE_HOOKS: ret = answer_hooks(init->channel, init->plan, state, e); break;
-        case MESSAGE_MODULE: ret = answer_module(init, pid, &message, e); break;
+        case MESSAGE_MODULE: ret = answer_module(init, state, pid, &message, e); break;
         case MESSAGE_SOURCE: ret = answer_source(init, (uint32_t)message.number, pid, e); break;
         case MESSAGE_MOUNTED: ret = answer_mounted(init, state, e); break;
         case MESSAGE_LISTENER: ret = answer_listener(init, state, &message, pid, e); break;

@@ -9,6 +9,9 @@
  * with *E. */
 int socket_connect(const char *path, const char *what, struct err *e);
 
+/* The same for the datagram socket PATH, or "@NAME", an abstract one. */
+int socket_connect_datagram(const char *path, const char *what, struct err *e);
+
 /* Sends LEN bytes of TEXT with the descriptor FD in one message. Returns 0 or a negative errno. */
 int socket_send_fd(int socket, const void *text, size_t len, int fd);
 

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "oci/json.h"
 #include "oci/json_write.h"
+#include "oci/notify.h"
 #include "oci/sys.h"
 #include <ctype.h>
 #include <limits.h>
@@ -87,6 +88,10 @@ static void encode(const struct state *s, struct buf *out)
     put_number(&w, "owner", s->owner);
     json_key(&w, "ownPidNamespace");
     json_put_bool(&w, s->own_pid_namespace);
+    if (s->is_wasm) {
+        json_key(&w, "wasm");
+        json_put_bool(&w, true);
+    }
     if (s->shares_mounts)
         put_text(&w, "sharedMountNamespace", s->mount_namespace);
     put_text(&w, "bundle", s->bundle);
@@ -194,6 +199,7 @@ static int decode(const struct json *root, struct arena *arena, struct state *ou
     out->start_time = get_number(root, "startTime");
     out->owner = (uid_t)get_number(root, "owner");
     out->own_pid_namespace = json_get(root, "ownPidNamespace") != NULL && json_get(root, "ownPidNamespace")->truth;
+    out->is_wasm = json_get(root, "wasm") != NULL;
     out->shares_mounts = json_get(root, "sharedMountNamespace") != NULL;
     out->mount_namespace = get_text(root, "sharedMountNamespace");
     out->bundle = get_text(root, "bundle");
@@ -243,12 +249,19 @@ int state_keep_config(const char *root, const char *id, const struct buf *text, 
 
 int state_remove(const char *root, const char *id, struct err *e)
 {
-    static const char *const files[] = {"/state.json", "/.state.json", "/" STATE_CONFIG, "/start", "/result", ""};
+    static const char *const names[] = {"state.json",
+                                        ".state.json",
+                                        STATE_CONFIG,
+                                        "start",
+                                        "result",
+                                        NOTIFY_DIRECTORY "/" NOTIFY_SOCKET,
+                                        NOTIFY_DIRECTORY "/", /* directories end so */
+                                        ""};
     char path[PATH_MAX];
 
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s%s", root, id, files[i]);
-        if ((files[i][0] != 0 ? unlink(path) : rmdir(path)) < 0 && errno != ENOENT && errno != ENOTDIR)
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        int len = snprintf(path, sizeof path, "%s/%s/%s", root, id, names[i]);
+        if ((path[len - 1] != '/' ? unlink(path) : rmdir(path)) < 0 && errno != ENOENT && errno != ENOTDIR)
             return err_sys(e, "cannot remove '%s'", path);
     }
     return 0;

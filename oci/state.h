@@ -35,6 +35,7 @@ struct state {
     pid_t pid;                   /* of the init, in the caller's pid namespace; 0: there is none yet */
     uint64_t start_time;         /* of the init, clock ticks since boot: field 22 of /proc/PID/stat */
     bool own_pid_namespace;      /* then the death of the init ends everything else in it */
+    bool is_wasm;                /* a module runs in it: known once the init has looked at its entry point */
     bool shares_mounts;          /* no mount namespace of its own: its mounts do not end with it */
     const char *mount_namespace; /* then the one that was joined; "": the runtime's */
     struct cgroup cgroup;

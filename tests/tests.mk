@@ -40,6 +40,12 @@ $(SECCOMP_AGENT): tests/e2e/seccomp_agent.c
 	$(TEST_LINK)
 -include $(SECCOMP_AGENT:=.d)
 
+# both ends of sd_notify for tests/e2e/notify.sh
+NOTIFY_PEER := $(BUILD)/tests/e2e/notify_peer
+$(NOTIFY_PEER): tests/e2e/notify_peer.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -static -o $@ $<
+
 # what critest needs: its images' program, and the registry that they come from
 CRI_PROGRAMS := $(BUILD)/tests/cri/program $(BUILD)/tests/cri/registry
 $(CRI_PROGRAMS): $(BUILD)/tests/cri/%: tests/cri/%.c
@@ -100,15 +106,15 @@ check-fast: all $(UNIT_BIN) $(GOLDEN_BIN)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(NOTIFY_PEER) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
-check-e2e: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(KILL_WALK)
+check-e2e: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(NOTIFY_PEER) $(KILL_WALK)
 	@$(RUN) $(E2E)
 
 ## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)
-check-vm: all guests $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
+check-vm: all guests $(NOTIFY_PEER) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
 	@tests/packages/install build test vm
 	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/run.sh
 
@@ -128,7 +134,7 @@ suite-%: all guests $(SUITE_BIN) $(CRI_PROGRAMS)
 	@$(RUN) tests/$*/run.sh
 
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
-t: all guests $(SECCOMP_AGENT) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(UNIT_BIN)
+t: all guests $(SECCOMP_AGENT) $(NOTIFY_PEER) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(UNIT_BIN)
 	@$(RUN) $(firstword $(wildcard $(T) tests/$(T) $(BUILD)/tests/$(T)) $(T))
 
 .PHONY: demo demo-installed

@@ -40,8 +40,9 @@ static void survives_broken_lines(void **state)
 static void composes(void **state)
 {
     char *given[] = {"A=1", "HOME=", "B=2", NULL}, *with_home[] = {"HOME=/h", NULL};
+    char *notifies[] = {"NOTIFY_SOCKET=/run/systemd/notify", "HOME=/h", NULL};
     struct config_process process = {.env = {given, 3}, .user.uid = 4000000};
-    char **made = environment_make(&process, 2, &arena);
+    char **made = environment_make(&process, 2, false, &arena);
     assert_string_equal(made[0], "A=1");
     assert_string_equal(made[1], "B=2");
     assert_string_equal(made[2], "HOME=/");
@@ -49,9 +50,13 @@ static void composes(void **state)
     assert_string_equal(made[4], "LISTEN_PID=1");
     assert_null(made[5]);
     process.env = (struct strings){with_home, 1};
-    made = environment_make(&process, 0, &arena);
+    made = environment_make(&process, 0, false, &arena);
     assert_string_equal(made[0], "HOME=/h");
     assert_null(made[1]);
+    process.env = (struct strings){notifies, 2};
+    made = environment_make(&process, 0, true, &arena);
+    assert_string_equal(made[1], "NOTIFY_SOCKET=/run/notify/notify.sock");
+    assert_null(made[2]);
 }
 
 int main(void)
