@@ -1,12 +1,14 @@
-// What files.c does, through the C++ standard library (its <filesystem> is not built for WASI, so names go through libc).
+// What files.c does, as a C++ program. Debian's libc++ for WASI is built without <filesystem>, and since Debian 13 without
+// file streams too, so files go through libc's FILE behind a destructor.
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dirent.h>
-#include <fstream>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <sys/stat.h>
 #include <time.h>
@@ -21,12 +23,34 @@ static void check(bool good, const char *what)
     std::exit(1);
 }
 
-static void write(const std::string &file, std::ios::openmode mode, const std::string &text)
+struct close_file {
+    void operator()(std::FILE *file) const
+    {
+        std::fclose(file);
+    }
+};
+using open_file = std::unique_ptr<std::FILE, close_file>;
+
+static open_file open(const std::string &name, const char *mode)
 {
-    std::ofstream out(file, mode);
-    out << text;
-    out.flush();
-    check(out.good(), "write");
+    open_file file(std::fopen(name.c_str(), mode));
+    check(file != nullptr, "open");
+    return file;
+}
+
+static void write(const std::string &name, const char *mode, const std::string &text)
+{
+    open_file out = open(name, mode);
+    bool good = std::fwrite(text.data(), 1, text.size(), out.get()) == text.size();
+    check(good && std::fflush(out.get()) == 0, "write");
+}
+
+static std::string read_line(std::FILE *in)
+{
+    std::string text;
+    for (int byte = std::fgetc(in); byte != EOF && byte != '\n'; byte = std::fgetc(in))
+        text += static_cast<char>(byte);
+    return text;
 }
 
 static void list(const std::string &folder)
@@ -49,24 +73,22 @@ int main(int argc, char **argv)
 {
     const std::string folder = argc > 1 ? argv[1] : ".";
     const char *name = std::getenv("NAME");
-    std::string text;
     struct stat st;
 
     std::cout << "name: " << (name != nullptr ? name : "none") << "\n";
     check(mkdir((folder + "/sub").c_str(), 0777) == 0, "mkdir");
-    write(folder + "/one", std::ios::out, "hello, ");
-    write(folder + "/one", std::ios::app, "files");
-    std::ifstream in(folder + "/one");
-    in.seekg(7);
-    std::getline(in, text);
-    std::cout << "from 7 on: " << text << "\n";
-    in.clear();
-    in.seekg(0, std::ios::end);
-    std::cout << "size: " << in.tellg() << "\n";
-    in.close();
+    write(folder + "/one", "w", "hello, ");
+    write(folder + "/one", "a", "files");
+    {
+        open_file in = open(folder + "/one", "r");
+        check(std::fseek(in.get(), 7, SEEK_SET) == 0, "seek");
+        std::cout << "from 7 on: " << read_line(in.get()) << "\n";
+        check(std::fseek(in.get(), 0, SEEK_END) == 0, "seek");
+        std::cout << "size: " << std::ftell(in.get()) << "\n";
+    }
     check(std::rename((folder + "/one").c_str(), (folder + "/sub/two").c_str()) == 0, "rename");
     std::cout << "missing: " << (stat((folder + "/one").c_str(), &st) != 0 && errno == ENOENT ? "yes" : "no") << "\n";
-    write(folder + "/three", std::ios::out, "3");
+    write(folder + "/three", "w", "3");
     list(folder);
     auto begin = std::chrono::steady_clock::now();
     timespec pause = {0, 20000000};
