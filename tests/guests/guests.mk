@@ -2,7 +2,8 @@
 # guests out; the tests that need them skip by name.
 
 WASI_LIBC   := $(wildcard /usr/lib/wasm32-wasi/libc.a)
-# Debian 12's target is wasm32-wasi, Debian 13's wasm32-wasip1; Debian's rustc by its path, since rustup's may stand earlier
+# Debian 12's target is wasm32-wasi, Debian 13's wasm32-wasip1; Debian's rustc by its path, since rustup's may stand earlier.
+# Linked by clang's wasm-ld: Debian 13 has rustc's rust-lld in a package of its own.
 RUST_TARGET := $(notdir $(firstword $(wildcard /usr/lib/rustlib/wasm32-wasi*)))
 RUSTC       := /usr/bin/rustc
 
@@ -38,7 +39,7 @@ $(GUEST_THREADS): tests/guests/threads/threads.c tests/guests/threads/start.s
 	    $(WASM_LINK),--import-memory,--shared-memory,--max-memory=16777216 -nostdlib -o $@ $(patsubst %,$(@D)/%.o,$(notdir $^))
 $(GUEST_RUST): $(BUILD)/guests/%.wasm: tests/guests/%.rs
 	@mkdir -p $(@D)
-	$(call say,CC)$(RUSTC) --target=$(RUST_TARGET) -O -C strip=debuginfo -o $@ $<
+	$(call say,CC)$(RUSTC) --target=$(RUST_TARGET) -C linker=wasm-ld -C linker-flavor=wasm-ld -O -C strip=debuginfo -o $@ $<
 # the same C source as an ordinary program, for tests that compare the two kinds
 $(BUILD)/guests/hello-native: tests/guests/hello.c
 	@mkdir -p $(@D)
