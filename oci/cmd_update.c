@@ -72,6 +72,7 @@ static int read_file(struct cmd *cmd, const char *path, struct config_resources 
 int cmd_update(struct cmd *cmd, int argc, char **argv)
 {
     struct config_resources r = {.set = true};
+    struct config_rdt rdt = {0};
     const char *file = NULL;
     struct update_flag f[] = {
         {"blkio-weight", UPDATE_NUMBER, NULL, &r.block_io.weight, NULL},
@@ -105,8 +106,8 @@ int cmd_update(struct cmd *cmd, int argc, char **argv)
         {"cpuset-mems", 0, OPTION_TEXT, &r.cpu.mems, "memory nodes to use"},
         {"kernel-memory", 0, OPTION_IGNORED_TEXT, NULL, NULL}, /* gone from kernels, ignored by runc */
         {"kernel-memory-tcp", 0, OPTION_IGNORED_TEXT, NULL, NULL},
-        {"l3-cache-schema", 0, OPTION_REFUSED, NULL, NULL},
-        {"mem-bw-schema", 0, OPTION_REFUSED, NULL, NULL},
+        {"l3-cache-schema", 0, OPTION_TEXT, &rdt.l3_cache_schema, "what of the L3 cache to use (resctrl's schemata)"},
+        {"mem-bw-schema", 0, OPTION_TEXT, &rdt.mem_bw_schema, "what of the memory bandwidth to use"},
         {0},
     };
     int status, ret;
@@ -116,5 +117,7 @@ int cmd_update(struct cmd *cmd, int argc, char **argv)
     ret = file != NULL ? read_file(cmd, file, &r) : take_flags(f, sizeof f / sizeof f[0], &cmd->err);
     if (ret == 0)
         ret = control_update(cmd->root, argv[1], &r, &cmd->err);
+    if (ret == 0 && (rdt.l3_cache_schema != NULL || rdt.mem_bw_schema != NULL))
+        ret = control_update_rdt(cmd->root, argv[1], &rdt, &cmd->err);
     return ret < 0 ? cmd_fail(cmd, 1) : 0;
 }

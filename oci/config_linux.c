@@ -1,5 +1,6 @@
 /* The linux object but for its resources and seccomp. */
 #include "oci/config_reader.h"
+#include "oci/net_devices.h"
 #include "oci/sys.h"
 #include <linux/mempolicy.h>
 #include <sched.h>
@@ -88,7 +89,12 @@ static void read_net_devices(struct config_reader *r, const struct json *linux_n
                                               sizeof *out->net_devices, &out->net_devices, &out->net_device_count);
     for (; node != NULL; node = node->next) {
         const char *name = config_string(r, node, "name");
-        out->net_devices[node->index] = (struct config_net_device){node->key, name != NULL ? name : node->key};
+        if (!net_devices_name_is_valid(node->key, false))
+            config_fail(r, node, "'%s' is not the name of a network device", node->key);
+        else if (name != NULL && name[0] != 0 && !net_devices_name_is_valid(name, true))
+            config_fail(r, json_get(node, "name"), "'%s' is not the name of a network device", name);
+        out->net_devices[node->index] =
+            (struct config_net_device){node->key, name != NULL && name[0] != 0 ? name : node->key};
     }
 }
 

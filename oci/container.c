@@ -5,6 +5,7 @@
 #include "oci/lsm.h"
 #include "oci/notify.h"
 #include "oci/process.h"
+#include "oci/rdt.h"
 #include "oci/rootfs.h"
 #include "oci/rootless.h"
 #include "oci/seccomp.h"
@@ -194,6 +195,15 @@ static int remove_mounts(const struct state *state, struct err *e)
     return state->shares_mounts ? rootfs_unmount_shared(state->rootfs, namespace, e) : 0;
 }
 
+static int remove_rdt(const struct state *state, struct err *e)
+{
+    cleanup_fd int root = state->intel_rdt.set ? rdt_open(e) : -1;
+
+    if (!state->intel_rdt.set || root == -ENOTSUP) /* unmounted, and its classes are gone with it */
+        return 0;
+    return root < 0 ? root : rdt_remove(root, &state->intel_rdt, state->id, e);
+}
+
 static int create_process(struct init *init, struct state *out, struct err *e)
 {
     int ret = process_create(init, out, e);
@@ -268,11 +278,26 @@ static int create_cgroup(const struct container_create *request, const struct co
     return ret == 0 && !request->cgroups_disabled ? make_cgroup(&config->resources, &out->cgroup, e) : ret;
 }
 
+/* Noted in the state, which is written before anything of it is made. */
+static int begin_rdt(const struct container_create *request, const struct config_rdt *rdt, struct state *out, int *root,
+                     struct err *e)
+{
+    int ret;
+
+    if (!rdt->set)
+        return 0;
+    *root = rdt_open(e);
+    ret = *root < 0 ? *root : rdt_check(*root, rdt, request->id, e);
+    if (ret == 0)
+        out->intel_rdt = *rdt;
+    return ret;
+}
+
 /* What it has made in the state directory is removed by the caller on failure. */
 static int create_in_directory(const struct container_create *request, const struct plan *plan, const struct buf *text,
                                struct arena *arena, struct state *out, struct err *e)
 {
-    cleanup_fd int start = -1, result = -1, console = -1;
+    cleanup_fd int start = -1, result = -1, console = -1, rdt = -1;
     struct buf filter = {0};
     struct init init = {
         .request = request, .plan = plan, .cgroup = &out->cgroup, .filter = &filter, .root = -1, .state = -1};
@@ -289,11 +314,16 @@ static int create_in_directory(const struct container_create *request, const str
     if (ret == 0 && plan->config->seccomp.set)
         ret = seccomp_prepare(&plan->config->seccomp, request->libexec, request->cache, &filter, e);
     if (ret == 0)
+        ret = begin_rdt(request, &plan->config->intel_rdt, out, &rdt, e);
+    if (ret == 0)
         ret = create_cgroup(request, plan->config, arena, out, &scope, e);
     made = ret == 0;
+    if (ret == 0 && rdt >= 0)
+        ret = rdt_make(rdt, &plan->config->intel_rdt, request->id, e);
     if (ret == 0 && plan->config->process.terminal)
         ret = console = connect_console(request, e);
     init.console = console;
+    init.rdt = rdt;
     init.scope = &scope;
     init.start_fifo = start;
     init.result_fifo = result;
@@ -303,6 +333,8 @@ static int create_in_directory(const struct container_create *request, const str
     if (ret < 0 && made) {
         remove_mounts(out, NULL);
         cgroup_remove(&out->cgroup, NULL);
+        if (rdt >= 0)
+            rdt_remove(rdt, &out->intel_rdt, request->id, &(struct err){0});
     }
     buf_done(&filter);
     arena_free(&init.arena);
@@ -317,6 +349,7 @@ static int create_from_text(const struct container_create *request, struct arena
     const struct plan_options options = {
         .bundle = request->bundle,
         .no_pivot = request->no_pivot,
+        .selinux = lsm_has_selinux(),
         .notify = request->notify ? arena_printf(arena, "%s/%s/" NOTIFY_DIRECTORY, request->root, request->id) : NULL};
     const char *path =
         request->config != NULL ? request->config : arena_printf(arena, "%s/config.json", request->bundle);
@@ -331,8 +364,6 @@ static int create_from_text(const struct container_create *request, struct arena
         ret = sysctl_check(config, e);
     if (ret == 0)
         ret = lsm_check(config->process.selinux_label, config->process.apparmor_profile, e);
-    if (ret == 0)
-        ret = lsm_check_mounts(config->mount_label, e);
     if (ret == 0)
         ret = check_console(request, config, e);
     if (ret == 0)
@@ -544,6 +575,8 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
         ret = remove_mounts(&state, e);
     if (ret == 0)
         ret = cgroup_remove(&state.cgroup, e);
+    if (ret == 0)
+        ret = remove_rdt(&state, e);
     if (ret == 0 && state.poststop.count != 0) { /* the state goes last: a delete that is killed can be repeated */
         cleanup_fd int fd = hook_stage_open_state(&state, STATE_STOPPED, &warning);
         if (fd >= 0) /* the container is gone whatever they say (runtime-spec, lifecycle) */

@@ -1,5 +1,7 @@
 /* See control.h. */
 #include "oci/control.h"
+#include "base/fd.h"
+#include "oci/rdt.h"
 #include "oci/state.h"
 
 enum { PIDS_MORE = 64, PIDS_TRIES = 16 };
@@ -50,6 +52,25 @@ int control_update(const char *root, const char *id, const struct config_resourc
 
     if (ret == 0)
         ret = cgroup_set(&state.cgroup, resources, e);
+    arena_free(&arena);
+    return ret;
+}
+
+int control_update_rdt(const char *root, const char *id, const struct config_rdt *rdt, struct err *e)
+{
+    struct arena arena = {0};
+    struct state state;
+    enum state_status status;
+    int ret = read_live(root, id, &arena, &state, &status, e);
+
+    if (ret == 0 && !state.intel_rdt.set)
+        ret = err_set(e, EINVAL, "container %s was created without linux.intelRdt, so it has no class to update", id);
+    if (ret == 0) {
+        cleanup_fd int resctrl = rdt_open(e);
+        struct config_rdt schemata = *rdt;
+        schemata.clos_id = state.intel_rdt.clos_id;
+        ret = resctrl < 0 ? resctrl : rdt_update(resctrl, &schemata, id, e);
+    }
     arena_free(&arena);
     return ret;
 }

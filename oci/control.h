@@ -13,6 +13,9 @@ int control_resume(const char *root, const char *id, struct err *e);
 /* Sets the limits that RESOURCES has, of a container that is not stopped. */
 int control_update(const char *root, const char *id, const struct config_resources *resources, struct err *e);
 
+/* Sets the schemata of RDT (closID and the rest of it are the container's) of a container that was created with a class. */
+int control_update_rdt(const char *root, const char *id, const struct config_rdt *rdt, struct err *e);
+
 /* The container's figures. */
 int control_stats(const char *root, const char *id, struct cgroup_stats *out, struct err *e);
 

@@ -4,6 +4,7 @@
 #include "oci/container.h"
 #include "oci/lsm.h"
 #include "oci/process.h"
+#include "oci/rdt.h"
 #include "oci/seccomp.h"
 #include "oci/socket.h"
 #include <limits.h>
@@ -140,6 +141,7 @@ static int exec_in(const struct container_exec *request, const struct config *co
     struct plan plan;
     struct buf filter = {0};
     struct cgroup cgroup = state->cgroup;
+    cleanup_fd int rdt = -1;
     int console = -1, ret = plan_exec(config, state->bundle, arena, &plan, e);
 
     as_create(request, state, &create);
@@ -147,7 +149,9 @@ static int exec_in(const struct container_exec *request, const struct config *co
         ret = seccomp_prepare(&config->seccomp, request->libexec, request->cache, &filter, e);
     if (ret == 0)
         ret = choose_cgroup(request, &state->cgroup, arena, &cgroup, e);
-    if (ret == 0)
+    if (ret == 0 && config->intel_rdt.set)
+        ret = rdt = rdt_open(e);
+    if (ret >= 0)
         ret = connect_console(request, &console, e);
     struct init init = {.request = &create,
                         .plan = &plan,
@@ -158,6 +162,7 @@ static int exec_in(const struct container_exec *request, const struct config *co
                         .start_fifo = -1,
                         .result_fifo = -1,
                         .console = console,
+                        .rdt = rdt,
                         .namespaces = target->namespaces};
     if (ret == 0)
         ret = process_exec(&init, state, pid, e);

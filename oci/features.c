@@ -75,14 +75,19 @@ static void put_linux(struct json_writer *w)
     put_flag(w, "rdma", true);
     json_close(w, '}');
     put_seccomp(w);
-    put_enabled(w, "apparmor", false);
-    put_enabled(w, "selinux", false);
-    put_enabled(w, "intelRdt", false);
+    put_enabled(w, "apparmor", true);
+    put_enabled(w, "selinux", true);
+    json_key(w, "intelRdt");
+    json_open(w, '{');
+    put_flag(w, "enabled", true);
+    put_flag(w, "schemata", true);
+    put_flag(w, "monitoring", true);
+    json_close(w, '}');
     json_key(w, "mountExtensions");
     json_open(w, '{');
     put_enabled(w, "idmap", true);
     json_close(w, '}');
-    put_enabled(w, "netDevices", false);
+    put_enabled(w, "netDevices", true);
     json_close(w, '}');
 }
 

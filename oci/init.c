@@ -13,6 +13,7 @@
 #include "oci/loopback.h"
 #include "oci/lsm.h"
 #include "oci/mount_cgroup.h"
+#include "oci/netlink.h"
 #include "oci/path.h"
 #include "oci/rlimit.h"
 #include "oci/rootfs.h"
@@ -138,6 +139,19 @@ static int step_cgroup_namespace(struct init *in, const struct plan_step *step, 
     return sys.unshare(CLONE_NEWCGROUP) < 0 ? err_sys(e, "cannot make a cgroup namespace") : 0;
 }
 
+/* The host's devices are the runtime's to give; the socket lets it reach into our network namespace. */
+static int step_net_devices(struct init *in, const struct plan_step *step, struct err *e)
+{
+    cleanup_fd int netlink = netlink_open();
+    struct message message = {.kind = MESSAGE_NET_DEVICES, .fds = {netlink, -1}};
+    int ret;
+
+    if (netlink < 0)
+        return err_set(e, -netlink, "cannot make a route socket for linux.netDevices: %s", strerror(-netlink));
+    ret = channel_send(in->channel, &message, e);
+    return ret < 0 ? ret : channel_receive_go(in->channel, &message, e);
+}
+
 /* --- the mount tree ----------------------------------------------------------------------------------------------------- */
 
 static int step_root(struct init *in, const struct plan_step *step, struct err *e)
@@ -235,7 +249,7 @@ static int step_make_directory(struct init *in, const struct plan_step *step, st
 static int step_mask(struct init *in, const struct plan_step *step, struct err *e)
 {
     const struct strings *paths = &in->plan->config->masked_paths;
-    return rootfs_mask(in->root, (const char *const *)paths->data, paths->count, e);
+    return rootfs_mask(in->root, (const char *const *)paths->data, paths->count, in->plan->mount_label, e);
 }
 
 static int step_readonly_paths(struct init *in, const struct plan_step *step, struct err *e)
@@ -572,6 +586,7 @@ static int (*const steps[])(struct init *, const struct plan_step *, struct err 
     [PLAN_TERMINAL] = step_terminal,
     [PLAN_JOIN] = step_join,
     [PLAN_LOOPBACK] = step_loopback,
+    [PLAN_NET_DEVICES] = step_net_devices,
     [PLAN_ROOT] = step_root,
     [PLAN_BECOME_ROOT] = step_become_root,
     [PLAN_MOUNT] = step_mount,

@@ -20,6 +20,7 @@ struct init {
     int start_fifo, result_fifo; /* opened for reading and writing */
     int console;                 /* connected socket for the terminal's master; -1: none */
     const int *namespaces;       /* NAMESPACE_COUNT descriptors to enter, -1: none; for ENTER, else NULL */
+    int rdt;                     /* root of resctrl, if linux.intelRdt asks for it; else -1 */
     struct systemd_scope *scope; /* left as soon as the init is in it; NULL: none */
     bool in_cgroup;              /* cloned into it: no need to wait for the attach */
     /* while the plan is carried out: */

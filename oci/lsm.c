@@ -24,13 +24,6 @@ static bool is_given(const char *label)
     return label != NULL && label[0] != 0;
 }
 
-int lsm_check_mounts(const char *mount_label, struct err *e)
-{
-    if (is_given(mount_label) && lsm_has_selinux())
-        return err_set(e, ENOTSUP, "config.json: linux.mountLabel is not supported yet on a host with SELinux");
-    return 0;
-}
-
 int lsm_check(const char *selinux_label, const char *apparmor_profile, struct err *e)
 {
     if (is_given(selinux_label) && !lsm_has_selinux())

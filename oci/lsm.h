@@ -16,9 +16,6 @@ bool lsm_has_apparmor(void);
  * Returns 0 or -ENOTSUP with *E. */
 int lsm_check(const char *selinux_label, const char *apparmor_profile, struct err *e);
 
-/* The same for linux.mountLabel, which means nothing without SELinux: managers write it all the same. */
-int lsm_check_mounts(const char *mount_label, struct err *e);
-
 /* Sets the labels (NULL or "": none) for the next exec of the calling thread. PROC: from path_private_proc, inside the
  * container's pid namespace. Returns 0 or a negative errno with *E. */
 int lsm_set(int proc, const char *selinux_label, const char *apparmor_profile, struct err *e);

@@ -8,6 +8,7 @@
 #include <linux/stat.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 
 enum { MOUNT_DATA_MAX = 4096 };
 static const unsigned long mount_only_flags = MS_BIND | MS_REC | MS_REMOUNT;
@@ -49,6 +50,16 @@ int mount_filesystem(const char *source, int target, const char *type, unsigned 
     if (sys.mount(source, path_of_fd(target).text, type, flags, data[0] != 0 ? data : NULL) < 0)
         return err_sys(e, "cannot mount a file system of type '%s'%s%s", type, data[0] != 0 ? " with options " : "",
                        data);
+    return 0;
+}
+
+int mount_put_label(const char *label, char *data, size_t data_bytes, struct err *e)
+{
+    size_t len = strlen(data);
+
+    if (label != NULL && snprintf(data + len, data_bytes - len, "%scontext=\"%s\"", len != 0 ? "," : "", label) >=
+                             (int)(data_bytes - len))
+        return err_set(e, EINVAL, "the options with the SELinux label '%s' are too long", label);
     return 0;
 }
 
@@ -247,27 +258,35 @@ static int compose_data(const struct mount_entry *m, int target, bool existed, c
         len +=
             snprintf(data + len, (size_t)(MOUNT_DATA_MAX - len), "%smode=%o", len != 0 ? "," : "", st.st_mode & 07777);
     }
-    if (m->label != NULL && len < MOUNT_DATA_MAX)
-        len += snprintf(data + len, (size_t)(MOUNT_DATA_MAX - len), "%scontext=\"%s\"", len != 0 ? "," : "", m->label);
     if (len >= MOUNT_DATA_MAX)
         return err_set(e, EINVAL, "the options are longer than the page that the kernel reads");
-    return 0;
+    return strcmp(m->type, "mqueue") == 0 ? 0 : mount_put_label(m->label, data, MOUNT_DATA_MAX, e);
+}
+
+/* mqueue takes no option for it: its root is labelled when it is there. */
+static int label_queues(int mount, const struct mount_entry *m, struct err *e)
+{
+    if (m->label == NULL || strcmp(m->type, "mqueue") != 0 ||
+        setxattr(path_of_fd(mount).text, "security.selinux", m->label, strlen(m->label) + 1, 0) == 0)
+        return 0;
+    return err_sys(e, "cannot give the message queues the label '%s'", m->label);
 }
 
 /* Steps behind mount(2) that need the new mount: rare, so the look-up is only made for them. */
-static int finish_filesystem(int root, const struct mount_options *o, const char *path, int below, struct err *e)
+static int finish_filesystem(int root, const struct mount_entry *m, const char *path, int below, struct err *e)
 {
-    if (!o->copy_up && o->propagation_count == 0 && (o->recursive_set | o->recursive_clear) == 0)
+    const struct mount_options *o = m->options;
+    int ret;
+
+    if (!o->copy_up && o->propagation_count == 0 && (o->recursive_set | o->recursive_clear) == 0 && m->label == NULL)
         return 0;
     cleanup_fd int mount = mount_reopen(root, path, e);
     if (mount < 0)
         return mount;
-    if (o->copy_up) {
-        int ret = copy_up(below, mount, e);
-        if (ret < 0)
-            return ret;
-    }
-    return mount_finish(mount, o, false, e);
+    ret = label_queues(mount, m, e);
+    if (ret == 0 && o->copy_up)
+        ret = copy_up(below, mount, e);
+    return ret < 0 ? ret : mount_finish(mount, o, false, e);
 }
 
 static int apply_filesystem(int root, const struct mount_entry *m, const char *path, struct err *e)
@@ -289,7 +308,7 @@ static int apply_filesystem(int root, const struct mount_entry *m, const char *p
         ret = compose_data(m, target, before >= 0, data, e);
     if (ret == 0)
         ret = mount_filesystem(m->source != NULL ? m->source : m->type, target, m->type, o->flags, data, e);
-    return ret < 0 ? ret : finish_filesystem(root, o, path, target, e);
+    return ret < 0 ? ret : finish_filesystem(root, m, path, target, e);
 }
 
 bool mount_is_bind(const struct mount_entry *m)

@@ -32,6 +32,10 @@ int mount_apply(int root, const struct mount_entry *entry, struct err *e);
 int mount_filesystem(const char *source, int target, const char *type, unsigned long flags, const char *data,
                      struct err *e);
 
+/* Adds the SELinux context LABEL (NULL: none) to the options DATA of a file system, a buffer of DATA_BYTES. Returns 0, or
+ * -EINVAL with *E: it has no room. */
+int mount_put_label(const char *label, char *data, size_t data_bytes, struct err *e);
+
 /* Binds what SOURCE refers to (and, if TREE, the mounts below it) onto TARGET, which was opened as PATH below ROOT.
  * Returns a descriptor of the new mount, or a negative errno with *E. */
 int mount_bind(int source, bool tree, int root, const char *path, int target, struct err *e);

@@ -43,24 +43,6 @@ static void add_if(struct planner *p, bool wanted, enum plan_step_kind kind)
         add(p, kind);
 }
 
-/* --- what is not there yet ----------------------------------------------------------------------------------------- */
-
-/* Refused by name, never ignored; docs/DEVIATIONS.md carries the list. */
-static int refuse_unsupported(const struct config *c, struct err *e)
-{
-    const struct {
-        bool used;
-        const char *path;
-    } features[] = {
-        {c->net_device_count != 0, "linux.netDevices"},
-        {c->intel_rdt.set, "linux.intelRdt"},
-    };
-    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
-        if (features[i].used)
-            return err_set(e, ENOTSUP, "config.json: %s is not supported yet", features[i].path);
-    return 0;
-}
-
 /* --- sections ------------------------------------------------------------------------------------------------------ */
 
 static void plan_network(struct planner *p)
@@ -100,6 +82,7 @@ static void plan_namespaces(struct planner *p)
     plan_mount_namespace(p);
     plan_network(p);
     add_if(p, plan->network == PLAN_NETWORK_OWN, PLAN_LOOPBACK);
+    add_if(p, p->config->net_device_count != 0, PLAN_NET_DEVICES);
 }
 
 static bool is_cgroup(const struct config_mount *m)
@@ -134,6 +117,13 @@ static int read_id_maps(struct planner *p, uint32_t index, const struct mount_op
     return 0;
 }
 
+/* File systems of the kernel's own have labels by its policy; a bind mount keeps those of its files. */
+static const char *label_of(const struct planner *p, const struct config_mount *m, const struct mount_options *options)
+{
+    bool kernels = m->type != NULL && (strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0 || is_cgroup(m));
+    return kernels || is_bind(m, options) ? NULL : p->plan->mount_label;
+}
+
 /* Mount INDEX of the config for mount_apply; NULL with the error. */
 static struct mount_entry *read_mount(struct planner *p, uint32_t index)
 {
@@ -145,8 +135,12 @@ static struct mount_entry *read_mount(struct planner *p, uint32_t index)
         err_prefix(p->e, "config.json: mounts[%u].options", index);
         return NULL;
     }
-    *entry = (struct mount_entry){
-        .destination = m->destination, .type = m->type, .source = m->source, .tree = -1, .options = options};
+    *entry = (struct mount_entry){.destination = m->destination,
+                                  .type = m->type,
+                                  .source = m->source,
+                                  .tree = -1,
+                                  .label = label_of(p, m, options),
+                                  .options = options};
     if (read_id_maps(p, index, options, entry) < 0)
         return NULL;
     if ((options->flags & MS_REMOUNT) != 0)
@@ -369,13 +363,11 @@ int plan_make(const struct config *config, const struct plan_options *options, s
     memset(out, 0, sizeof *out);
     if (!config->process.set)
         return err_set(e, EINVAL, "config.json: process: it is required to create a container");
-    ret = refuse_unsupported(config, e);
-    if (ret < 0)
-        return ret;
     out->config = config;
     out->bundle = options->bundle;
     out->rootfs = config->root_path[0] == '/' ? config->root_path
                                               : arena_printf(arena, "%s/%s", options->bundle, config->root_path);
+    out->mount_label = options->selinux && is_given(config->mount_label) ? config->mount_label : NULL;
     out->stage = config->namespaces[NAMESPACE_USER].set || config_is_new_namespace(config, NAMESPACE_TIME);
     add(&p, PLAN_SESSION);
     add_if(&p, config->process.oom_score_adj.set && !out->stage, PLAN_OOM_SCORE); /* needs the host's /proc */

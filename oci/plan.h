@@ -1,7 +1,7 @@
 /* config.json turned into what has to be done, in order, before anything is done.
  *
  * plan_make is pure: it looks at the config and the caller's wishes only, so that a plan can be printed, compared with a
- * golden file and refused (what this runtime cannot do yet is found here) without a privilege. process.c then clones with
+ * golden file and refused without a privilege. process.c then clones with
  * `clone_flags` and init.c carries out the steps one after the other. The order is runc's; where it matters for security
  * the step says so. */
 #ifndef WHERRY_OCI_PLAN_H
@@ -21,6 +21,7 @@
     X(TERMINAL, "terminal")                                                                                            \
     X(JOIN, "join")                                                                                                    \
     X(LOOPBACK, "loopback")                                                                                            \
+    X(NET_DEVICES, "network-devices")                                                                                  \
     X(ROOT, "root")                                                                                                    \
     X(BECOME_ROOT, "become-root")                                                                                      \
     X(MOUNT, "mount")                                                                                                  \
@@ -95,6 +96,7 @@ struct plan {
     bool stage;                  /* one clone is not enough: see clone.h */
     struct plan_join joins[NAMESPACE_COUNT]; /* what the stage joins, the user namespace too */
     uint32_t join_count;
+    const char *mount_label; /* SELinux context of new file systems; NULL: none */
     enum plan_network network; /* what the grants go by */
     struct plan_step *steps;
     uint32_t step_count;
@@ -103,11 +105,11 @@ struct plan {
 struct plan_options {
     const char *bundle; /* absolute */
     bool no_pivot;
+    bool selinux;       /* mountLabel means something on this host */
     const char *notify; /* directory to bind at NOTIFY_MOUNT_POINT; NULL: none */
 };
 
-/* Everything in *OUT lives in ARENA. Returns 0, -EINVAL for a config that contradicts itself, or -ENOTSUP with the name of
- * what is not there yet, in *E. */
+/* Everything in *OUT lives in ARENA. Returns 0, or -EINVAL with *E for a config that contradicts itself. */
 int plan_make(const struct config *config, const struct plan_options *options, struct arena *arena, struct plan *out,
               struct err *e);
 

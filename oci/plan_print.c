@@ -50,6 +50,8 @@ static void put_mount(const struct mount_entry *m, struct buf *out)
         buf_put_str(out, " tmpcopyup");
     if (m->id_mapped)
         buf_put_str(out, m->options->id_map_tree ? " id-mapped-tree" : " id-mapped");
+    if (m->label != NULL)
+        buf_printf(out, " label=%s", m->label);
     if (m->options->data[0] != 0)
         buf_printf(out, " data=%s", m->options->data);
 }
@@ -117,6 +119,10 @@ static void put_step(const struct plan *plan, const struct plan_step *step, stru
         break;
     case PLAN_CONTAINER_HOOKS: put_hooks(config, HOOK_CREATE_CONTAINER, out); break;
     case PLAN_START_HOOKS: put_hooks(config, HOOK_START_CONTAINER, out); break;
+    case PLAN_NET_DEVICES:
+        for (uint32_t i = 0; i < config->net_device_count; i++)
+            buf_printf(out, " %s=%s", config->net_devices[i].host_name, config->net_devices[i].name);
+        break;
     case PLAN_SYSCTL:
         for (uint32_t i = 0; i < config->sysctl.count; i++)
             buf_printf(out, " %s=%s", config->sysctl.data[i].key, config->sysctl.data[i].value);

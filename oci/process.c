@@ -5,6 +5,8 @@
 #include "oci/channel.h"
 #include "oci/hook_stage.h"
 #include "oci/mount_source.h"
+#include "oci/net_devices.h"
+#include "oci/rdt.h"
 #include "oci/rlimit.h"
 #include "oci/seccomp_check.h"
 #include "oci/seccomp_notify.h"
@@ -147,6 +149,14 @@ static int answer_listener(struct init *init, const struct state *state, struct 
     return ret < 0 ? ret : answer(init->channel, -1, -1, e);
 }
 
+static int answer_net_devices(struct init *init, struct message *message, pid_t pid, struct err *e)
+{
+    cleanup_fd int netlink = message->fds[0];
+    int ret = netlink < 0 ? err_set(e, EPROTO, "the route socket is missing")
+                          : net_devices_move(init->plan->config, pid, netlink, e);
+    return ret < 0 ? ret : answer(init->channel, -1, -1, e);
+}
+
 static int answer_limits(struct init *init, pid_t pid, struct err *e)
 {
     const struct config_process *process = &init->plan->config->process;
@@ -179,6 +189,7 @@ static int serve(struct init *init, struct state *state, pid_t pid, struct err *
         case MESSAGE_SOURCE: ret = answer_source(init, (uint32_t)message.number, pid, e); break;
         case MESSAGE_MOUNTED: ret = answer_mounted(init, state, e); break;
         case MESSAGE_LISTENER: ret = answer_listener(init, state, &message, pid, e); break;
+        case MESSAGE_NET_DEVICES: ret = answer_net_devices(init, &message, pid, e); break;
         case MESSAGE_LIMITS: ret = answer_limits(init, pid, e); break;
         default: ret = err_set(e, EPROTO, "the container's init sent a message that makes no sense"); break;
         }
@@ -268,6 +279,11 @@ static int prepare_user_namespace(const struct init *init, pid_t pid, struct err
     return init->namespaces == NULL ? userns_check_maps(pid, &config->uid_mappings, &config->gid_mappings, e) : 0;
 }
 
+static int attach_rdt(const struct init *init, pid_t pid, struct err *e)
+{
+    return init->rdt < 0 ? 0 : rdt_attach(init->rdt, &init->plan->config->intel_rdt, init->request->id, pid, e);
+}
+
 int process_create(struct init *init, struct state *state, struct err *e)
 {
     cleanup_fd int channel = -1;
@@ -285,6 +301,8 @@ int process_create(struct init *init, struct state *state, struct err *e)
         ret = cgroup_attach(init->cgroup, pid, e);
     if (init->scope != NULL)
         systemd_scope_leave(init->scope);
+    if (ret == 0)
+        ret = attach_rdt(init, pid, e);
     if (ret == 0)
         ret = prepare_user_namespace(init, pid, e);
     if (ret == 0)
@@ -306,6 +324,8 @@ int process_exec(struct init *init, struct state *state, pid_t *pid, struct err 
         return ret;
     if (ret == 0 && !init->in_cgroup)
         ret = cgroup_attach(init->cgroup, started, e);
+    if (ret == 0)
+        ret = attach_rdt(init, started, e);
     if (ret == 0)
         ret = prepare_user_namespace(init, started, e);
     if (ret == 0)

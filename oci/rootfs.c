@@ -51,7 +51,8 @@ int rootfs_prepare(const char *path, unsigned long propagation, struct err *e)
     unsigned long flags = propagation != 0 ? propagation : MS_SLAVE | MS_REC;
     int ret;
 
-    if ((flags & MS_UNBINDABLE) != 0) /* the root file system is still to be bound; the rest comes after the change of root */
+    if ((flags & MS_UNBINDABLE) !=
+        0) /* the root file system is still to be bound; the rest comes after the change of root */
         flags = MS_PRIVATE | (flags & MS_REC);
     if (sys.mount(NULL, "/", NULL, flags, NULL) < 0)
         return err_sys(e, "cannot set the propagation of the mount namespace");
@@ -90,20 +91,25 @@ static int open_null(int root, struct err *e)
 }
 
 /* What covers masked paths: opened when first needed, one empty file system for all directories. */
+enum { LABEL_DATA_MAX = 1024 };
+
 struct mask {
     int root, null, empty;
+    const char *label;
 };
 
 static int mask_directory(struct mask *mask, const char *path, int target, struct err *e)
 {
+    char data[LABEL_DATA_MAX] = "nr_blocks=1,nr_inodes=1";
     int ret;
 
     if (mask->empty >= 0) {
         cleanup_fd int again = mount_bind(mask->empty, false, mask->root, path, target, e);
         return again < 0 ? again : mount_change(again, MS_RDONLY, 0, e);
     }
-    ret = mount_filesystem("tmpfs", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                           "nr_blocks=1,nr_inodes=1", e);
+    ret = mount_put_label(mask->label, data, sizeof data, e);
+    if (ret == 0)
+        ret = mount_filesystem("tmpfs", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, data, e);
     if (ret < 0)
         return ret;
     mask->empty = mount_reopen(mask->root, path, e);
@@ -139,9 +145,9 @@ static int mask_path(struct mask *mask, const char *path, struct err *e)
     return S_ISDIR(st.st_mode) ? mask_directory(mask, path, target, e) : mask_file(mask, path, target, e);
 }
 
-int rootfs_mask(int root, const char *const *paths, size_t count, struct err *e)
+int rootfs_mask(int root, const char *const *paths, size_t count, const char *label, struct err *e)
 {
-    struct mask mask = {.root = root, .null = -1, .empty = -1};
+    struct mask mask = {.root = root, .null = -1, .empty = -1, .label = label};
     int ret = 0;
 
     for (size_t i = 0; ret == 0 && i < count; i++) {

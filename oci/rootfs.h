@@ -17,9 +17,9 @@ int rootfs_prepare_shared(const char *path, struct err *e);
 /* Unmounts what rootfs_prepare_shared has bound at PATH, in the mount namespace of the file NAMESPACE; NULL: the own one. */
 int rootfs_unmount_shared(const char *path, const char *namespace, struct err *e);
 
-/* Covers each of COUNT paths below ROOT that exists: a directory with an empty read-only tmpfs, anything else with the
- * null device. Returns 0 or a negative errno with *E. */
-int rootfs_mask(int root, const char *const *paths, size_t count, struct err *e);
+/* Covers each of COUNT paths below ROOT that exists: a directory with an empty read-only tmpfs (of the SELinux context
+ * LABEL, if not NULL), anything else with the null device. Returns 0 or a negative errno with *E. */
+int rootfs_mask(int root, const char *const *paths, size_t count, const char *label, struct err *e);
 
 /* Makes each of COUNT paths below ROOT that exists read-only, whatever is mounted below it included. */
 int rootfs_make_readonly(int root, const char *const *paths, size_t count, struct err *e);

@@ -73,6 +73,19 @@ static void put_number(struct json_writer *w, const char *key, int64_t number)
     json_put_int(w, number);
 }
 
+static void put_rdt(struct json_writer *w, const struct config_rdt *rdt)
+{
+    if (!rdt->set)
+        return;
+    json_key(w, "intelRdt");
+    json_open(w, '{');
+    if (rdt->clos_id != NULL)
+        put_text(w, "closID", rdt->clos_id);
+    json_key(w, "enableMonitoring");
+    json_put_bool(w, rdt->enable_monitoring);
+    json_close(w, '}');
+}
+
 static void encode(const struct state *s, struct buf *out)
 {
     struct json_writer w = {.out = out};
@@ -102,6 +115,7 @@ static void encode(const struct state *s, struct buf *out)
     if (s->cgroup.unit != NULL)
         put_text(&w, "unit", s->cgroup.unit);
     buf_done(&cgroup);
+    put_rdt(&w, &s->intel_rdt);
     put_pairs(&w, "annotations", &s->annotations);
     put_hooks(&w, "poststart", &s->poststart);
     put_hooks(&w, "poststop", &s->poststop);
@@ -187,6 +201,17 @@ static struct config_hooks get_hooks(const struct json *object, const char *key,
     return out;
 }
 
+static struct config_rdt get_rdt(const struct json *object)
+{
+    const struct json *monitoring = object != NULL ? json_get(object, "enableMonitoring") : NULL;
+
+    if (object == NULL)
+        return (struct config_rdt){0};
+    return (struct config_rdt){.set = true,
+                               .enable_monitoring = monitoring != NULL && monitoring->truth,
+                               .clos_id = json_get(object, "closID") != NULL ? get_text(object, "closID") : NULL};
+}
+
 static int decode(const struct json *root, struct arena *arena, struct state *out, struct err *e)
 {
     const char *cgroup = get_text(root, "cgroup");
@@ -205,6 +230,7 @@ static int decode(const struct json *root, struct arena *arena, struct state *ou
     out->bundle = get_text(root, "bundle");
     out->rootfs = get_text(root, "rootfs");
     out->created = get_text(root, "created");
+    out->intel_rdt = get_rdt(json_get(root, "intelRdt"));
     out->annotations = get_pairs(root, "annotations", arena);
     out->poststart = get_hooks(root, "poststart", arena);
     out->poststop = get_hooks(root, "poststop", arena);

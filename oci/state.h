@@ -39,6 +39,7 @@ struct state {
     bool shares_mounts;          /* no mount namespace of its own: its mounts do not end with it */
     const char *mount_namespace; /* then the one that was joined; "": the runtime's */
     struct cgroup cgroup;
+    struct config_rdt intel_rdt; /* set: to be removed; clos_id and enable_monitoring only */
     struct config_pairs annotations;
     struct config_hooks poststart, poststop; /* kept, because the bundle may change until they run */
 };

@@ -65,6 +65,7 @@ struct sys_sched_attr { /* struct sched_attr of linux/sched/types.h, whose sched
     X(fsmount, (int fd, unsigned flags, unsigned attributes), fd, flags, attributes)                                   \
     X(mknodat, (int dir, const char *path, mode_t mode, dev_t device), dir, path, mode, device)                        \
     X(mkdirat, (int dir, const char *path, mode_t mode), dir, path, mode)                                              \
+    X(unlinkat, (int dir, const char *path, int flags), dir, path, flags)                                              \
     X(symlinkat, (const char *target, int dir, const char *path), target, dir, path)                                   \
     X(fchownat, (int dir, const char *path, uid_t uid, gid_t gid, int flags), dir, path, uid, gid, flags)              \
     X(pidfd_open, (pid_t pid, unsigned flags), pid, flags)                                                             \

@@ -95,7 +95,7 @@ refused "a file system that the kernel does not know" 'harbourfs' create badfs
 changed rlimit '.process.rlimits += [{type: "RLIMIT_SAILS", hard: 1, soft: 1}]'
 refused "an unknown rlimit" 'RLIMIT_SAILS' create rlimit
 changed rdt '.linux.intelRdt = {closID: "x"}'
-refused "what is not there yet is refused by name" 'intelRdt' create rdt
+[ -e /sys/fs/resctrl/schemata ] || refused "classes of service where the host has none" 'linux.intelRdt: no resctrl file system' create rdt
 refused "a path for the systemd cgroup driver" 'slice:prefix:name' rt --systemd-cgroup create --bundle "$dir/good" "$id"
 refused "an id with a slash" 'a/b' rt create --bundle "$dir/good" a/b
 

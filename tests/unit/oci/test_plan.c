@@ -10,7 +10,7 @@ static void produce(const char *input, struct buf *out)
     struct err e;
 
     if (config_parse(input, strlen(input), &arena, &config, &e) < 0 ||
-        plan_make(&config, &(struct plan_options){.bundle = "/bundle"}, &arena, &plan, &e) < 0)
+        plan_make(&config, &(struct plan_options){.bundle = "/bundle", .selinux = true}, &arena, &plan, &e) < 0)
         buf_printf(out, "error: %s\n", e.text);
     else
         plan_print(&plan, out);

@@ -74,7 +74,7 @@ static void standard_root(void *unused)
     for (size_t i = 0; dev_default(i) != NULL; i++)
         CHECK_OK(dev_make(root, dev_default(i), &e));
     CHECK_OK(dev_make_links(root, &e));
-    CHECK_OK(rootfs_mask(root, masked, 4, &e));
+    CHECK_OK(rootfs_mask(root, masked, 4, NULL, &e));
     CHECK_OK(rootfs_make_readonly(root, readonly, 2, &e));
     CHECK(faccessat(root, "etc", W_OK, 0) == 0);
     CHECK_OK(rootfs_readonly(root, &e));
@@ -259,7 +259,7 @@ static void null_is_a_link(void *unused)
     int root = make_root();
     CHECK_OK(apply(root, "proc", "proc", "/proc", (struct mount_options){0}));
     CHECK(mkdir("/mnt/root/dev", 0755) == 0 && symlink("/proc/sys/kernel/core_pattern", "/mnt/root/dev/null") == 0);
-    CHECK_OK(rootfs_mask(root, masked, 1, &e));
+    CHECK_OK(rootfs_mask(root, masked, 1, NULL, &e));
     CHECK(stat("/mnt/root/proc/version", &st) == 0 && st.st_rdev == makedev(1, 3));
 }
 
@@ -285,6 +285,50 @@ static void dev_is_a_link(void *unused)
 static void cve_2026_41579_dev_as_a_link_stays_inside(void **state)
 {
     both_kernels(dev_is_a_link);
+    (void)state;
+}
+
+static char mounted[4096]; /* the options of the last mount */
+static long keep_mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)
+{
+    snprintf(mounted, sizeof mounted, "%s", data != NULL ? (const char *)data : "");
+    if (strcmp(type, "tmpfs") == 0)
+        data = "nr_blocks=1"; /* this kernel may have no SELinux */
+    return syscall(SYS_mount, source, target, type, flags, data);
+}
+
+static void labels(void *unused)
+{
+    (void)unused;
+    static const char label[] = "system_u:object_r:container_file_t:s0:c1,c2";
+    static const struct mount_options plain = {.data = ""}, small = {.data = "size=1m"};
+    struct mount_entry entry = {
+        .destination = "/x", .type = "tmpfs", .source = "t", .tree = -1, .label = label, .options = &small};
+    const char *masked[] = {"/x"};
+    char data[64] = "";
+    int root = make_root();
+
+    sys.mount = keep_mount;
+    CHECK_OK(mount_apply(root, &entry, &e));
+    CHECK(strcmp(mounted, "size=1m,context=\"system_u:object_r:container_file_t:s0:c1,c2\"") == 0);
+    entry.destination = "/y";
+    entry.options = &plain;
+    entry.label = NULL;
+    CHECK_OK(mount_apply(root, &entry, &e));
+    CHECK(strcmp(mounted, "") == 0);
+    CHECK_OK(rootfs_mask(root, masked, 1, label, &e));
+    CHECK(strcmp(mounted, "nr_blocks=1,nr_inodes=1,context=\"system_u:object_r:container_file_t:s0:c1,c2\"") == 0);
+    entry = (struct mount_entry){
+        .destination = "/q", .type = "mqueue", .source = "q", .tree = -1, .label = label, .options = &plain};
+    CHECK(mount_apply(root, &entry, &e) == 0 || strstr(e.text, "message queues") != NULL);
+    CHECK(strcmp(mounted, "") == 0);
+    CHECK(mount_put_label("a-label-that-is-longer-than-the-room-for-it-in-the-buffer-of-64-bytes", data, sizeof data,
+                          &e) == -EINVAL);
+}
+
+static void new_file_systems_get_the_mount_label(void **state)
+{
+    in_private_namespaces(0, labels, NULL);
     (void)state;
 }
 
@@ -332,6 +376,7 @@ int main(void)
         cmocka_unit_test(cve_2021_30465_mount_points_stay_inside),
         cmocka_unit_test(cve_2025_31133_masks_use_the_null_device),
         cmocka_unit_test(cve_2026_41579_dev_as_a_link_stays_inside),
+        cmocka_unit_test(new_file_systems_get_the_mount_label),
         cmocka_unit_test(host_devices_keep_owner_and_mode),
     };
     return cmocka_run_group_tests_name("rootfs", tests, NULL, NULL);
