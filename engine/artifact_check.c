@@ -26,6 +26,7 @@ int engine_artifact_check(int fd, const uint8_t key[32], const struct engine_opt
         .key = key,
         .compiler = o.compiler,
         .features = o.features,
+        .cpu_features = engine_cpu_features(o.compiler),
         .explicit_bounds_checks = o.explicit_bounds_checks,
     };
     union artifact_page page;

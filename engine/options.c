@@ -30,7 +30,7 @@ bool engine_needs_explicit_checks(uint64_t address_space_bytes)
 
 uint32_t engine_cpu_features(enum engine_compiler compiler)
 {
-    /* the question costs tens of microseconds in a virtual machine, so baseline code does without the answer */
+    /* the question may cost tens of microseconds (x64/cpu.c), so baseline code does without the answer */
     return compiler == ENGINE_OPTIMIZING ? target_native_features() : 0;
 }
 

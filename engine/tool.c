@@ -228,7 +228,7 @@ static int run(int argc, char **argv)
         return usage("no module given", "");
     if ((module_fd = open_module(o.rest[0], &err)) < 0)
         return complain(&err);
-    o.cache.kept_private = true;
+    o.cache.kept_private = o.cache.optimizes = true;
     o.engine.explicit_bounds_checks = address_space_is_small();
     status = cache_open_artifact(module_fd, &o.engine, &o.cache, &artifact_fd, NULL, &err);
     close(module_fd);
@@ -299,7 +299,7 @@ static int compile_file(const struct tool_options *o, int module_fd, const char 
 static int append_code(const struct tool_options *o, int module_fd, struct buf *text, struct err *err)
 {
     cleanup_fd int fd = memfd_create("artifact", MFD_CLOEXEC);
-    const struct artifact_identity any = {.cpu_features = UINT32_MAX};
+    const struct artifact_identity any = {0};
     struct artifact a;
     struct buf bytes = {0};
     int status;

@@ -190,7 +190,7 @@ int compile_artifact(const struct compile_request *request, int module_fd, int o
     digest_text(request->key, key);
     engine_options_print(&options, options_text);
     snprintf(limits, sizeof limits, "%llu,%u", (unsigned long long)worker.memory_bytes, worker.cpu_seconds);
-    worker_cgroup_open(request->slot, &worker.cgroup);
+    worker_cgroup_open(request->background ? WORKER_BACKGROUND : request->slot, &worker.cgroup);
     worker.kills_before = worker_cgroup_kills(&worker.cgroup);
     status = place_descriptors(module_fd, out_fd, fds, &worker.report_fd);
     if (status != 0)

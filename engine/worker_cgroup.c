@@ -1,20 +1,30 @@
 #include "engine/worker_cgroup.h"
 #include "base/fd.h"
+#include <dirent.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define BASE   "/sys/fs/cgroup"
-#define PARENT "wherry-compile"
+#define BASE "/sys/fs/cgroup"
 
-enum {
-    MEBIBYTE = 1 << 20,
-    /* A tenth of what a group has by default. A container waits for the worker: at the lowest weight there is, it waits on a
-     * busy machine a hundred times as long as at the default one (docs/RATIONALE.md). */
-    CPU_WEIGHT = 10,
-    CPU_SHARES = 102,
+enum { MEBIBYTE = 1 << 20 };
+
+/* CPU weights, by which groups share what is not enough for all; by default one has 100 (v2) and 1024 (v1). */
+static const struct kind {
+    const char *parent;
+    unsigned weight, shares;
+} kinds[] = {
+    /* A container waits for the worker: at the lowest weight there is, it waits on a busy machine a hundred times as long as
+     * at the default one (docs/RATIONALE.md). */
+    {"wherry-compile", 10, 102},
+    {"wherry-optimize", 1, 10},
 };
+
+static const struct kind *kind_of(unsigned slot)
+{
+    return &kinds[slot == WORKER_BACKGROUND];
+}
 
 uint64_t worker_cgroup_memory_bytes(void)
 {
@@ -31,7 +41,7 @@ static bool is_file_system(const char *path, long magic)
 
 static bool write_file(const char *directory, const char *name, const char *text)
 {
-    char path[192];
+    char path[320];
     cleanup_fd int fd = -1;
 
     snprintf(path, sizeof path, "%s/%s", directory, name);
@@ -48,7 +58,7 @@ static bool write_number(const char *directory, const char *name, uint64_t numbe
 
 static int open_file(const char *directory, const char *name, int flags)
 {
-    char path[192];
+    char path[320];
     snprintf(path, sizeof path, "%s/%s", directory, name);
     return open(path, flags | O_CLOEXEC);
 }
@@ -66,9 +76,11 @@ static bool make_directory(const char *path, const char *limit_name, uint64_t li
 
 static void open_v2(unsigned slot, struct worker_cgroup *out)
 {
-    const char *parent = BASE "/" PARENT;
+    const struct kind *kind = kind_of(slot);
+    char parent[64];
 
-    snprintf(out->path, sizeof out->path, "%s/slot-%u", parent, slot);
+    snprintf(parent, sizeof parent, BASE "/%s", kind->parent);
+    snprintf(out->path, sizeof out->path, "%s/slot-%u", parent, slot == WORKER_BACKGROUND ? 0 : slot);
     out->directory = open(out->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (out->directory < 0) {
         write_file(BASE, "cgroup.subtree_control", "+cpu +memory");
@@ -76,7 +88,7 @@ static void open_v2(unsigned slot, struct worker_cgroup *out)
             !write_file(parent, "cgroup.subtree_control", "+memory") ||
             !make_directory(out->path, "memory.max", worker_cgroup_memory_bytes()))
             return;
-        write_number(parent, "cpu.weight", CPU_WEIGHT);
+        write_number(parent, "cpu.weight", kind->weight);
         out->directory = open(out->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
     if (out->directory < 0)
@@ -87,13 +99,16 @@ static void open_v2(unsigned slot, struct worker_cgroup *out)
 
 static void open_v1(unsigned slot, struct worker_cgroup *out)
 {
-    const char *memory = BASE "/memory/" PARENT, *cpu = BASE "/cpu/" PARENT;
+    const struct kind *kind = kind_of(slot);
+    char memory[64], cpu[64];
 
-    if (is_file_system(BASE "/cpu", CGROUP_SUPER_MAGIC) && make_directory(cpu, "cpu.shares", CPU_SHARES))
+    snprintf(memory, sizeof memory, BASE "/memory/%s", kind->parent);
+    snprintf(cpu, sizeof cpu, BASE "/cpu/%s", kind->parent);
+    if (is_file_system(BASE "/cpu", CGROUP_SUPER_MAGIC) && make_directory(cpu, "cpu.shares", kind->shares))
         out->procs[1] = open_file(cpu, "cgroup.procs", O_WRONLY);
     if (!is_file_system(BASE "/memory", CGROUP_SUPER_MAGIC))
         return;
-    snprintf(out->path, sizeof out->path, "%s/slot-%u", memory, slot);
+    snprintf(out->path, sizeof out->path, "%s/slot-%u", memory, slot == WORKER_BACKGROUND ? 0 : slot);
     if (!make_directory(memory, "memory.limit_in_bytes", 2 * worker_cgroup_memory_bytes()) ||
         !make_directory(out->path, "memory.limit_in_bytes", worker_cgroup_memory_bytes()))
         return;
@@ -130,6 +145,36 @@ void worker_cgroup_attach(const struct worker_cgroup *cgroup, pid_t pid)
     for (int i = 0; i < 2; i++)
         if (cgroup->procs[i] >= 0) /* the worker may have ended already: then there is nothing to attach */
             (void)!write(cgroup->procs[i], text, (size_t)len);
+}
+
+/* To the root of each hierarchy of cgroup v1; those of the background group are entered after that. */
+static void leave_v1(void)
+{
+    DIR *hierarchies = opendir(BASE);
+
+    if (hierarchies == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(hierarchies)) != NULL;) {
+        char path[sizeof BASE + sizeof entry->d_name];
+        snprintf(path, sizeof path, BASE "/%s", entry->d_name);
+        if (entry->d_name[0] != '.' &&
+            (is_file_system(path, CGROUP_SUPER_MAGIC) || is_file_system(path, CGROUP2_SUPER_MAGIC)))
+            write_file(path, "cgroup.procs", "0");
+    }
+    closedir(hierarchies);
+}
+
+void worker_cgroup_leave_callers(void)
+{
+    struct worker_cgroup cgroup;
+
+    if (geteuid() != 0)
+        return;
+    if (!is_file_system(BASE, CGROUP2_SUPER_MAGIC))
+        leave_v1();
+    worker_cgroup_open(WORKER_BACKGROUND, &cgroup);
+    worker_cgroup_attach(&cgroup, 0);
+    worker_cgroup_close(&cgroup);
 }
 
 uint64_t worker_cgroup_kills(const struct worker_cgroup *cgroup)

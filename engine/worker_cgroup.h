@@ -4,6 +4,7 @@
 #ifndef WHERRY_ENGINE_WORKER_CGROUP_H
 #define WHERRY_ENGINE_WORKER_CGROUP_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -15,9 +16,16 @@ struct worker_cgroup {
     char path[128]; /* of the memory cgroup; empty: there is none */
 };
 
+/* In place of a slot: the one group of the jobs that nobody waits for. */
+#define WORKER_BACKGROUND UINT_MAX
+
 /* Opens those of the slot, making them if they are missing. Without the rights or the controllers nothing is opened. */
 void worker_cgroup_open(unsigned slot, struct worker_cgroup *out);
 void worker_cgroup_close(struct worker_cgroup *cgroup);
+
+/* Moves the calling process out of every cgroup that its caller was in: into the background group, and to the root of what
+ * that has no part in, so that whoever made those groups can remove them. As far as the caller's rights go. */
+void worker_cgroup_leave_callers(void);
 
 /* Attaches PID, unless it was cloned into the directory. On v1 this waits for an RCU grace period. */
 void worker_cgroup_attach(const struct worker_cgroup *cgroup, pid_t pid);

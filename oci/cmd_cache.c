@@ -9,7 +9,7 @@
 struct cache_command {
     struct cmd *cmd;
     struct cache_settings settings;
-    bool json;
+    bool json, optimize;
     struct buf text;
     struct json_writer writer;
     unsigned bad, good;
@@ -247,7 +247,7 @@ static void add_result(struct cache_command *c, const char *result, const char *
 static int add_module(void *context, const char *name, int fd, struct err *e)
 {
     struct cache_command *c = context;
-    const struct engine_options options = {0};
+    const struct engine_options options = {.compiler = c->optimize ? ENGINE_OPTIMIZING : 0};
     struct err why = {0};
     bool was_cached = false;
     int artifact = -1, ret;
@@ -295,6 +295,28 @@ static int add(struct cache_command *c, int words, char **argv)
         json_close(&c->writer, ']');
     finish(c);
     return c->bad != 0;
+}
+
+/* --- optimize --------------------------------------------------------------------------------------------------- */
+
+/* What starts have asked for, now and in this process. */
+static int optimize(struct cache_command *c, int words, char **argv)
+{
+    unsigned made = 0;
+    int ret;
+
+    c->settings.kept_private = true;
+    ret = cache_optimize(&c->settings, &made, &c->cmd->err);
+    if (ret < 0 && ret != -ENOENT)
+        return fail(c);
+    if (c->json) {
+        json_open(&c->writer, '{');
+        json_number(c, "optimized", made);
+        json_close(&c->writer, '}');
+    } else
+        buf_printf(&c->text, "%u optimized\n", made);
+    finish(c);
+    return 0;
 }
 
 /* --- prune and stat --------------------------------------------------------------------------------------------- */
@@ -359,6 +381,9 @@ static void stat_json(struct cache_command *c, const struct cache_totals *t)
     json_number(c, "freeBytes", t->free_bytes);
     json_number(c, "slots", t->slots);
     json_number(c, "compiling", t->busy);
+    json_number(c, "toOptimize", t->wanted);
+    json_key(&c->writer, "optimizing");
+    json_put_bool(&c->writer, t->optimizing);
     json_text(c, "workerCgroup", t->worker_cgroup);
     json_number(c, "workerMemoryBytes", t->worker_memory_bytes);
     json_text(c, "build", engine_build_id);
@@ -375,7 +400,8 @@ static void stat_text(struct buf *out, const struct cache_totals *t)
     buf_put_str(out, t->limit_is_set ? " (set)" : " (default)");
     buf_put_str(out, "\ndisk        ");
     put_size(out, t->free_bytes);
-    buf_printf(out, " free\ncompiling   %u of at most %u at once\nworker      ", t->busy, t->slots);
+    buf_printf(out, " free\ncompiling   %u of at most %u at once\noptimizing  %s, %u to do\nworker      ", t->busy,
+               t->slots, t->optimizing ? "one" : "none", t->wanted);
     if (t->worker_cgroup[0] == 0)
         buf_put_str(out, "no cgroup of its own: its rlimits bound it");
     else {
@@ -407,7 +433,8 @@ static const struct verb {
     int (*run)(struct cache_command *c, int words, char **argv); /* NULL: prune, which has options of its own */
 } verbs[] = {
     {"list", "cache list [--json]", 0, 0, list},
-    {"add", "cache add [--json] IMAGE-OR-FILE...", 1, 1024, add},
+    {"add", "cache add [--optimize] [--json] IMAGE-OR-FILE...", 1, 1024, add},
+    {"optimize", "cache optimize [--json]", 0, 0, optimize},
     {"verify", "cache verify [--json]", 0, 0, verify},
     {"prune", "cache prune [--limit SIZE] [--all] [--json]", 0, 0, NULL},
     {"stat", "cache stat [--json]", 0, 0, statistics},
@@ -422,6 +449,12 @@ static int run_verb(struct cache_command *c, const struct verb *verb, int argc, 
         {"cache", 0, OPTION_TEXT, &c->settings.directory, "another cache directory"},
         {0},
     };
+    const struct option_spec of_add[] = {
+        common[0],
+        common[1],
+        {"optimize", 0, OPTION_FLAG, &c->optimize, "optimized code at once, not behind the first start"},
+        {0},
+    };
     const struct option_spec of_prune[] = {
         common[0],
         common[1],
@@ -429,8 +462,11 @@ static int run_verb(struct cache_command *c, const struct verb *verb, int argc, 
         {"all", 0, OPTION_FLAG, &all, "remove every artifact"},
         {0},
     };
-    int status, words = cmd_options(c->cmd, argc, argv, verb->run == NULL ? of_prune : common, verb->usage,
-                                    verb->words_min, verb->words_max, &status);
+    int status, words = cmd_options(c->cmd, argc, argv,
+                                    verb->run == NULL  ? of_prune
+                                    : verb->run == add ? of_add
+                                                       : common,
+                                    verb->usage, verb->words_min, verb->words_max, &status);
 
     if (words < 0)
         return status;
@@ -450,7 +486,7 @@ int cmd_cache(struct cmd *cmd, int argc, char **argv)
             printf("%s wherry %s\n", i == 0 ? "usage:" : "      ", verbs[i].usage);
         return 0;
     }
-    err_set(&cmd->err, EINVAL, "cache: list, add, verify, prune or stat is wanted%s%s", argc > 1 ? ", not " : "",
-            argc > 1 ? argv[1] : "");
+    err_set(&cmd->err, EINVAL, "cache: list, add, optimize, verify, prune or stat is wanted%s%s",
+            argc > 1 ? ", not " : "", argc > 1 ? argv[1] : "");
     return cmd_fail(cmd, 1);
 }

@@ -88,10 +88,11 @@ static int note_module(struct init *init, struct state *state, struct err *e)
 
 static int answer_module(struct init *init, struct state *state, pid_t pid, struct message *message, struct err *e)
 {
-    const struct engine_options options = {.explicit_bounds_checks =
-                                               needs_explicit_checks(&init->plan->config->process)};
+    struct engine_options options = {.explicit_bounds_checks =
+                                         needs_explicit_checks(&init->plan->config->process)};
     const struct cache_settings settings = {.directory = init->request->cache,
                                             .libexec = init->request->libexec,
+                                            .optimizes = true,
                                             .digest = init->request->module_digest,
                                             .mounts_of = init->request->module >= 0 ? 0 : pid};
     cleanup_fd int module = message->fds[0];
@@ -101,6 +102,8 @@ static int answer_module(struct init *init, struct state *state, pid_t pid, stru
 
     if (module < 0)
         return err_set(e, EPROTO, "the module is missing");
+    if (ret == 0)
+        ret = wasm_grant_compiler(init->plan->config, &options.compiler, e);
     if (ret == 0)
         ret = seccomp_check_engine(init->filter, e);
     if (ret == 0)

@@ -12,6 +12,8 @@
 #define MQUEUE_MAGIC 0x19800202
 #endif
 
+#define TIER_KEY "wherry.wasm.tier"
+
 struct granter {
     const struct config *config;
     struct arena *arena;
@@ -175,10 +177,25 @@ static int grant_sockets(struct granter *g, bool is_exec, struct grant *out)
     return 0;
 }
 
+int wasm_grant_compiler(const struct config *config, enum engine_compiler *out, struct err *e)
+{
+    const char *text = config_annotation(config, TIER_KEY);
+
+    *out = 0;
+    if (text == NULL || strcmp(text, "default") == 0)
+        return 0;
+    if (strcmp(text, "baseline") != 0 && strcmp(text, "optimizing") != 0)
+        return err_set(e, EINVAL, "config.json: annotations." TIER_KEY ": '%s' is not default, baseline or optimizing",
+                       text);
+    *out = text[0] == 'b' ? ENGINE_BASELINE : ENGINE_OPTIMIZING;
+    return 0;
+}
+
 /* Annotations that grant or narrow, and that this runtime does not know, must not be passed over in silence. */
 static int check_annotations(const struct config *config, struct err *e)
 {
-    static const char *const known[] = {"wherry.wasm.memory-max", "wherry.wasm.host-network", "wherry.wasm.listen"};
+    static const char *const known[] = {"wherry.wasm.memory-max", "wherry.wasm.host-network", "wherry.wasm.listen",
+                                        TIER_KEY};
 
     for (uint32_t i = 0; i < config->annotations.count; i++) {
         const char *key = config->annotations.data[i].key;
@@ -199,9 +216,12 @@ int wasm_grant_make(const struct plan *plan, struct arena *arena, struct grant *
     const struct config_process *process = &plan->config->process;
     const char *name = strrchr(process->args.data[0], '/');
     struct grant_path *paths;
+    enum engine_compiler ignored;
     int ret = check_annotations(plan->config, e);
 
     memset(out, 0, sizeof *out);
+    if (ret == 0)
+        ret = wasm_grant_compiler(plan->config, &ignored, e);
     if (ret < 0)
         return ret;
     grant_path(&g, GRANT_DIRECTORY, "/", !plan->config->root_readonly);

@@ -7,12 +7,16 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "oci/plan.h"
-#include "wherry/grant.h"
+#include "wherry/engine.h"
 #include <sys/types.h>
 
 /* Fills OUT; everything it points to lives in ARENA or in the config. Every fd is -1; paths with one to open are of kind
  * GRANT_DIRECTORY, "/" first. Returns 0 or -EINVAL with *E (a malformed annotation). */
 int wasm_grant_make(const struct plan *plan, struct arena *arena, struct grant *out, struct err *e);
+
+/* Which compiler's code annotation wherry.wasm.tier asks for; 0: the best that the cache has, and better from then on. Returns 0
+ * or -EINVAL with *E. */
+int wasm_grant_compiler(const struct config *config, enum engine_compiler *out, struct err *e);
 
 /* What a path of kind GRANT_DIRECTORY becomes once MODE (st_mode) and the magic number of its file system are known: a file
  * is a GRANT_FILE; sockets, devices and the kernel's own file systems are hidden, and so are directories below /dev, where

@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "engine/cache/prune.h"
 #include "engine/cache/slot.h"
+#include "engine/cache/tier.h"
 #include "engine/gen/artifact.h"
 #include "engine/worker_cgroup.h"
 #include <stdio.h>
@@ -26,7 +27,7 @@ static bool body_is_intact(int fd, const struct stat *st)
 /* Copies what the header says, if its checksum says that it says what was written. */
 static const char *read_facts(const struct artifact_header *h, const struct stat *st, struct cache_item *item)
 {
-    const struct artifact_identity any = {.cpu_features = UINT32_MAX};
+    const struct artifact_identity any = {0};
     struct err why;
 
     if (artifact_check_header(h, (uint64_t)st->st_size, &any, &why) == 0)
@@ -117,7 +118,6 @@ int cache_prune(const struct cache_settings *settings, struct cache_prune *prune
 
     if (status != 0)
         return status;
-    prune_leftovers(&d);
     if (prune->limit_bytes != UINT64_MAX)
         status = prune_set_limit(&d, prune->limit_bytes, err);
     if (status == 0)
@@ -126,6 +126,7 @@ int cache_prune(const struct cache_settings *settings, struct cache_prune *prune
         prune_to(&d, &files, prune->all ? 0 : prune_limit(&d, &is_set), NULL, &prune->removed, &prune->removed_bytes);
         vec_done(&files.files);
     }
+    prune_leftovers(&d);
     cache_directory_close(&d);
     return status;
 }
@@ -151,6 +152,7 @@ int cache_stat(const struct cache_settings *settings, struct cache_totals *total
     *totals = (struct cache_totals){.slots = slot_count(), .busy = slot_busy(&d)};
     snprintf(totals->path, sizeof totals->path, "%s", d.path);
     totals->limit_bytes = prune_limit(&d, &totals->limit_is_set);
+    totals->wanted = tier_wanted(&d, &totals->optimizing);
     if (fstatvfs(d.fd, &fs) == 0)
         totals->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     worker_cgroup_open(0, &cgroup);

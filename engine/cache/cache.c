@@ -6,6 +6,7 @@
 #include "engine/cache/entry.h"
 #include "engine/cache/job.h"
 #include "engine/cache/memo.h"
+#include "engine/cache/tier.h"
 
 #define MODULE_BYTES_MAX (UINT64_C(1) << 30)
 
@@ -15,8 +16,8 @@ static bool cannot_be_kept(int status)
            status == -ENODEV || status == -ENOLCK;
 }
 
-static int open_or_make(const struct cache_entry *e, int module_fd, const struct cache_settings *settings,
-                        int *artifact_fd, bool *was_cached, struct err *err)
+static int open_or_make(struct cache_entry *e, int module_fd, const struct cache_settings *settings, int *artifact_fd,
+                        bool *was_cached, struct err *err)
 {
     int status = -ENODEV;
 
@@ -29,6 +30,26 @@ static int open_or_make(const struct cache_entry *e, int module_fd, const struct
     }
     if (cannot_be_kept(status))
         status = job_run_in_memory(e, module_fd, settings, artifact_fd, err);
+    return status;
+}
+
+/* The optimized artifact where there is one that may be run; else the other, which is asked to be improved. */
+static int open_best(struct cache_entry *e, int module_fd, const struct cache_settings *settings, int *artifact_fd,
+                     bool *was_cached, struct err *err)
+{
+    struct cache_entry optimized = *e;
+    int status;
+
+    if (e->directory == NULL || settings->disabled)
+        return open_or_make(e, module_fd, settings, artifact_fd, was_cached, err);
+    optimized.options.compiler = ENGINE_OPTIMIZING;
+    entry_name(&optimized);
+    *was_cached = entry_exists(&optimized) && entry_open(&optimized, artifact_fd, err) == 0;
+    if (*was_cached)
+        return 0;
+    status = open_or_make(e, module_fd, settings, artifact_fd, was_cached, err);
+    if (status == 0 && settings->optimizes)
+        tier_request(e, *artifact_fd, module_fd, settings);
     return status;
 }
 
@@ -52,11 +73,13 @@ int cache_open_artifact(int module_fd, const struct engine_options *options, con
         if (status == 0 && size_bytes > MODULE_BYTES_MAX)
             status = err_set(err, EFBIG, "the module is larger than %llu bytes", (unsigned long long)MODULE_BYTES_MAX);
         if (status == 0 && settings->digest != NULL && memcmp(settings->digest, e.key, DIGEST_BYTES) != 0)
-            status = err_set(err, EBADMSG, "the module is damaged: its bytes are not those of the digest it is named by");
+            status =
+                err_set(err, EBADMSG, "the module is damaged: its bytes are not those of the digest it is named by");
         if (status != 0)
             break;
         entry_name(&e);
-        status = open_or_make(&e, module_fd, settings, artifact_fd, was_cached, err);
+        status =
+            (options->compiler == 0 ? open_best : open_or_make)(&e, module_fd, settings, artifact_fd, was_cached, err);
     }
     if (e.directory != NULL)
         cache_directory_close(&directory);

@@ -3,8 +3,10 @@
  *   <64 hex digits>         an artifact, 0400
  *   <64 hex digits>.new     one that is being written, by the holder of
  *   <64 hex digits>.lock    the lock of a job (job.h); both are gone when the job ends
+ *   <64 hex digits>.want    of a baseline artifact: its module, which waits to be optimized (tier.h)
  *   queue, slot.<n>         locks that bound how many compile at once (slot.h)
- *   memo/, body/            what has been found out since boot (fact.h)
+ *   optimize                the lock of the process that optimizes
+ *   memo/, body/, tier/     what has been found out since boot (fact.h)
  *   limit                   the size that eviction keeps to, in bytes (prune.h) */
 #ifndef WHERRY_ENGINE_CACHE_DIRECTORY_H
 #define WHERRY_ENGINE_CACHE_DIRECTORY_H

@@ -63,6 +63,11 @@ static int open_file(const struct cache_entry *e)
     return fd < 0 ? -errno : fd;
 }
 
+bool entry_exists(const struct cache_entry *e)
+{
+    return faccessat(e->directory->fd, e->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 const char *entry_odd_file(const struct cache_directory *d, const struct stat *st)
 {
     if (!S_ISREG(st->st_mode))
@@ -83,6 +88,7 @@ static int check_header(const struct cache_entry *e, int fd, const struct stat *
     const struct artifact_identity identity = {.key = e->key,
                                                .compiler = e->options.compiler,
                                                .features = e->options.features,
+                                               .cpu_features = engine_cpu_features(e->options.compiler),
                                                .explicit_bounds_checks = e->options.explicit_bounds_checks};
     union artifact_page page;
 

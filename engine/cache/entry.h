@@ -18,6 +18,9 @@ struct cache_entry {
 /* Fills in the name: the digest over everything that an artifact depends on. */
 void entry_name(struct cache_entry *entry);
 
+/* Whether there is a file of that name: what to look at first of two. */
+bool entry_exists(const struct cache_entry *entry);
+
 /* Opens the artifact, and marks it as used where the last mark is older than an hour. *FD is to be run: its owner, mode
  * and links are as they were made, its header fits, and its body has been found intact since boot.
  * Returns 0; -ENOENT or -ESTALE when it must be made; -ENODEV when no artifact can be run from this directory. */

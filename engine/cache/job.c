@@ -66,6 +66,7 @@ static int compile_to(struct job *job, int module_fd, int out_fd, struct err *er
         .libexec = job->settings->libexec,
         .memory_bytes = job->settings->worker_memory_bytes,
         .cpu_seconds = job->settings->worker_cpu_seconds,
+        .background = job->settings->background,
         .progress = report_progress,
         .progress_context = job,
     };
@@ -73,7 +74,7 @@ static int compile_to(struct job *job, int module_fd, int out_fd, struct err *er
 
     if (status != 0)
         return status;
-    if (e->directory != NULL)
+    if (e->directory != NULL && !job->settings->background) /* of those there is one at a time (tier.c) */
         slot_fd = slot_take(e->directory, job->settings, &request.slot);
     status = compile_artifact(&request, copy_fd, out_fd, err);
     if (status == 0)
@@ -174,8 +175,7 @@ static int lock_job(struct job *job, const char *name, bool *ended, struct err *
     return 0;
 }
 
-/* Failures that anybody who tried again would meet again. */
-static bool is_modules_own(int status)
+bool job_is_modules_own(int status)
 {
     return status == -EINVAL || status == -ENOTSUP || status == -E2BIG || status == -ENOMEM || status == -ETIME ||
            status == -EIO;
@@ -185,7 +185,7 @@ static void unlock_job(struct job *job, const char *name, int status, const stru
 {
     struct job_note note = {0};
 
-    if (is_modules_own(status)) {
+    if (job_is_modules_own(status)) {
         note.failure = *err;
         (void)!pwrite(job->lock_fd, &note, sizeof note, 0);
     }

@@ -15,4 +15,7 @@ int job_run(const struct cache_entry *entry, int module_fd, const struct cache_s
 int job_run_in_memory(const struct cache_entry *entry, int module_fd, const struct cache_settings *settings,
                       int *artifact_fd, struct err *err);
 
+/* Whether STATUS is a failure that anybody who tried again would meet again. */
+bool job_is_modules_own(int status);
+
 #endif

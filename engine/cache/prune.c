@@ -129,6 +129,16 @@ static void remove_job(const struct cache_directory *d, const char *lock_name)
     unlinkat(d->fd, lock_name, 0);
 }
 
+/* A module that waits beside an artifact that is there no more, or one that was being written: then its start asks again. */
+static void remove_want(const struct cache_directory *d, const char *name)
+{
+    char artifact[ENTRY_NAME_BYTES];
+
+    snprintf(artifact, sizeof artifact, "%.*s", ENTRY_NAME_BYTES - 1, name);
+    if (strcmp(name + ENTRY_NAME_BYTES - 1, ".want") != 0 || faccessat(d->fd, artifact, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        unlinkat(d->fd, name, 0);
+}
+
 /* Facts and limits that were being written; a writer that is still there loses only its fact. */
 static void remove_halves(int directory_fd, const char *name)
 {
@@ -154,8 +164,11 @@ void prune_leftovers(const struct cache_directory *d)
         size_t len = strlen(entry->d_name);
         if (len == ENTRY_NAME_BYTES - 1 + 5 && strcmp(entry->d_name + len - 5, ".lock") == 0)
             remove_job(d, entry->d_name);
+        else if (len > ENTRY_NAME_BYTES - 1 && strncmp(entry->d_name + ENTRY_NAME_BYTES - 1, ".want", 5) == 0)
+            remove_want(d, entry->d_name);
     }
     closedir(listing);
     remove_halves(d->fd, "memo");
     remove_halves(d->fd, "body");
+    remove_halves(d->fd, "tier");
 }

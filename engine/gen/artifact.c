@@ -2,7 +2,6 @@
  *
  * The digests find damage, not malice: whoever may write the cache may write code anyway. */
 #include "engine/gen/artifact.h"
-#include "engine/gen/target.h"
 #include "wherry/engine.h"
 #include <stddef.h>
 #include <string.h>
@@ -65,7 +64,7 @@ int artifact_check_header(const struct artifact_header *header, uint64_t file_by
                           const struct artifact_identity *identity, struct err *err)
 {
     const char *why = foreign(header, file_bytes, identity);
-    if (why == NULL && header->cpu_features != 0 && (header->cpu_features & ~target_native_features()) != 0)
+    if (why == NULL && identity->key != NULL && (header->cpu_features & ~identity->cpu_features) != 0)
         why = "was made for a CPU with more features";
     return why == NULL ? 0 : err_set(err, ESTALE, "the artifact %s", why);
 }

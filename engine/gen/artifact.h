@@ -177,8 +177,8 @@ int artifact_write(const struct module *m, const struct code_object *code, const
                    struct buf *out, struct err *err);
 
 /* Checks that the page at HEADER is a header of this format, build and machine for a file of FILE_BYTES.
- * IDENTITY: what it must have been made for (key NULL: any; the rest is then not compared either). Returns 0 or
- * -ESTALE. */
+ * IDENTITY: what it must have been made for; its cpu_features: what there is (key NULL: any; the rest is then not
+ * compared either, by who runs what its launcher has compared). Returns 0 or -ESTALE. */
 int artifact_check_header(const struct artifact_header *header, uint64_t file_bytes,
                           const struct artifact_identity *identity, struct err *err);
 

@@ -1,5 +1,17 @@
-/* What the CPU at hand has beyond x86-64-v2. A file of its own: what only runs artifacts needs no assembler. */
+/* What the CPU at hand has beyond x86-64-v2. A file of its own: what only runs artifacts needs no assembler.
+ *
+ * Every cpuid instruction traps in a virtual machine (6 µs or more here), and every start from the cache asks. glibc has
+ * executed them all before main; only the compile worker, which musl starts, asks the CPU itself. */
 #include "engine/gen/target.h"
+#ifdef __GLIBC__
+#include <sys/platform/x86.h>
+
+uint32_t target_native_features(void)
+{
+    return (CPU_FEATURE_PRESENT(LZCNT) ? TARGET_X64_LZCNT : 0) | (CPU_FEATURE_PRESENT(BMI1) ? TARGET_X64_BMI1 : 0) |
+           (CPU_FEATURE_PRESENT(BMI2) ? TARGET_X64_BMI2 : 0);
+}
+#else
 #include <cpuid.h>
 
 uint32_t target_native_features(void)
@@ -13,3 +25,4 @@ uint32_t target_native_features(void)
         features |= ((b & bit_BMI) != 0 ? TARGET_X64_BMI1 : 0) | ((b & bit_BMI2) != 0 ? TARGET_X64_BMI2 : 0);
     return features;
 }
+#endif

@@ -1,7 +1,7 @@
 /* The code cache: artifacts by what they were made from.
  *
  * A directory that only its owner may enter, with one immutable file per (module content, engine build, CPU features,
- * options). Files appear by rename, go by unlink and are never written in place, so a reader that has one open keeps it
+ * options). A module has up to two of them, one a compiler. Files appear by rename, go by unlink and are never written in place, so a reader that has one open keeps it
  * whole. */
 #ifndef WHERRY_CACHE_H
 #define WHERRY_CACHE_H
@@ -24,6 +24,8 @@ struct cache_settings {
         *directory;      /* NULL: /var/lib/wherry/cache for root, else $XDG_CACHE_HOME/wherry or $HOME/.cache/wherry */
     const char *libexec; /* NULL: found as worker.h says */
     bool disabled;       /* compile always, keep nothing */
+    bool optimizes;  /* of a module that is run from baseline code, optimized code is made afterwards (cache_optimize) */
+    bool background; /* at a priority that yields to everything else, in no slot: for whoever makes what nobody waits for */
     bool kept_private;   /* nobody else ever gets the descriptor: the read-only mount (0.15 ms) is not needed */
     const uint8_t *digest; /* the SHA-256 that the module is named by, 32 bytes: it must have it; NULL: any */
     pid_t mounts_of;     /* the process in whose mount namespace the module was opened; 0: the caller */
@@ -34,13 +36,19 @@ struct cache_settings {
 };
 
 /* Opens the artifact of the module in MODULE_FD (a regular file, read from its start, by pread), making it first if
- * need be; one process per key compiles, others wait for it and share its result, failures too. *ARTIFACT_FD is
+ * need be. Without a compiler in OPTIONS it is the best there is: the optimized one if it has been made, else that of the
+ * baseline compiler. One process per key compiles, others wait for it and share its result, failures too. *ARTIFACT_FD is
  * read-only and, unless kept_private, where the kernel and the caller's rights allow, on a read-only mount of its own,
  * so that nobody it is passed to can reopen it for writing. Without a usable directory it is a sealed memfd instead.
  * *WAS_CACHED (may be NULL): whether nothing had to be compiled. Returns 0 or a negative errno (compile_artifact's, of reading
  * the module, or -EBADMSG: not the bytes of settings->digest). */
 int cache_open_artifact(int module_fd, const struct engine_options *options, const struct cache_settings *settings,
                         int *artifact_fd, bool *was_cached, struct err *err);
+
+/* Makes the optimized artifacts that starts with settings->optimizes have asked for, one after the other, until there are
+ * none or another process does it already. MADE (may be NULL) counts them. A module that cannot be optimized is forgotten until
+ * the next boot. Returns 0 or a negative errno: that of a reason outside of the module, with which the next call begins again. */
+int cache_optimize(const struct cache_settings *settings, unsigned *made, struct err *err);
 
 /* --- for operators -------------------------------------------------------------------------------------------- */
 
@@ -86,6 +94,8 @@ struct cache_totals {
     uint64_t size_bytes, limit_bytes, free_bytes;
     bool limit_is_set;       /* by an operator */
     unsigned slots, busy;    /* that may compile at once; that do */
+    unsigned wanted;         /* modules that wait to be optimized, the one that is among them */
+    bool optimizing;         /* whether somebody does it */
     char worker_cgroup[128]; /* of the compile worker; empty: it has none of its own */
     uint64_t worker_memory_bytes;
 };

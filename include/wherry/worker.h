@@ -19,6 +19,7 @@ struct compile_request {
     uint64_t memory_bytes; /* address space that the worker may have; 0: 8 GiB */
     unsigned cpu_seconds;  /* 0: 300 */
     unsigned slot;         /* which of the workers' cgroups */
+    bool background;       /* nobody waits for it: the cgroup of those instead, which yields to everything else */
     void (*progress)(void *context, uint64_t done, uint64_t total); /* may be NULL */
     void *progress_context;
 };

@@ -28,7 +28,8 @@ run() { "$1" --root "$dir/state/rt" run --bundle "$dir/bundle" "$id" 2>&1 < /dev
 cp "$BUILD/wherry" "$dir/hostile/wherry"
 cp "$BUILD/libexec/wherry/compile" "$BUILD/libexec/wherry/system" "$dir/hostile/libexec/wherry/"
 cp "$BUILD/tests/e2e/hostile_engine" "$dir/hostile/libexec/wherry/engine"
-tests/bundle "$dir/bundle" "$dir/rootfs" --cgroup "/$id" -- /hello.wasm
+baseline='.annotations["wherry.wasm.tier"] = "baseline"' # so that the number of artifacts is certain
+tests/bundle "$dir/bundle" "$dir/rootfs" --cgroup "/$id" --edit "$baseline" -- /hello.wasm
 is "an engine taken over, as root, cannot write the cache (fresh)" "$(run "$dir/hostile/wherry")" "0 attempts succeeded"
 is "and not from the cache either" "$(run "$dir/hostile/wherry")" "0 attempts succeeded"
 jq '.process.capabilities |= map_values(["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_LINUX_IMMUTABLE",
@@ -40,7 +41,7 @@ like "and runs" "$(run "$BUILD/wherry")" "[Hh]ello"
 
 # --- many starts
 before=$("$BUILD/wherry" cache stat --json | jq .artifacts)
-for i in 1 2 3 4 5 6 7 8 9 10; do tests/bundle "$dir/bundle.$i" "$dir/rootfs" --cgroup "/$id-$i" -- /big.wasm; done
+for i in 1 2 3 4 5 6 7 8 9 10; do tests/bundle "$dir/bundle.$i" "$dir/rootfs" --cgroup "/$id-$i" --edit "$baseline" -- /big.wasm; done
 for i in 1 2 3 4 5 6 7 8 9 10; do
     "$BUILD/wherry" --root "$dir/state/rt" run --detach --pid-file "$dir/pid.$i" --bundle "$dir/bundle.$i" "$id-$i" > "$dir/out.$i" 2>&1 < /dev/null &
 done
@@ -59,6 +60,36 @@ is "ten containers of one module run" "$running" 10
 is "and it was compiled once" "$(($("$BUILD/wherry" cache stat --json | jq .artifacts) - before))" 1
 echo "# the module's code in ten containers: $rss KiB resident in their sum, $pss KiB of memory (PSS)"
 ok "its pages are shared" $((rss == 0 || pss * 5 > rss)) "resident $rss KiB, PSS $pss KiB"
+
+# --- the second tier
+compilers() { "$BUILD/wherry" cache list --json | jq -r '[.[].compiler] | sort | join(" ")'; }
+optimizer() { grep -lxs wherry-optimize /proc/[0-9]*/comm | head -1 | cut -d/ -f3; }
+"$BUILD/wherry" cache prune --all > /dev/null
+tests/bundle "$dir/bundle.t" "$dir/rootfs" --cgroup "/$id-t" -- /big.wasm
+"$BUILD/wherry" --root "$dir/state/rt" run --detach --pid-file "$dir/pid.t" --bundle "$dir/bundle.t" "$id-t" > "$dir/out.t" 2>&1 < /dev/null
+is "a first start runs baseline code" "$(compilers)" baseline
+pid=$(optimizer)
+ok "a process optimizes" $((pid == 0)) "there is none"
+if [ -n "$pid" ]; then
+    is "it has no descriptor of its caller's" "$(readlink /proc/$pid/fd/[0-9]* | grep -vc -e '^/dev/null$' -e '^/var/lib/wherry/cache' -e '^/memfd:module' -e '^pipe:')" 0
+    is "nor a session" "$(awk '{ print $6 }' "/proc/$pid/stat")" "$pid"
+    like "nor a group of processes" "$(tr '\n' ' ' < "/proc/$pid/cgroup")" 'wherry-optimize/slot-0'
+    is "and is the first to go when memory is short" "$(cat "/proc/$pid/oom_score_adj")" 1000
+    kill -9 "$pid"
+fi
+is "killed, it leaves its work to be done" "$("$BUILD/wherry" cache stat --json | jq .toOptimize)" 1
+is "the container runs on" "$(kill -0 "$(cat "$dir/pid.t")" && echo yes)" yes
+is "cache optimize does it" "$("$BUILD/wherry" cache optimize)" "1 optimized"
+is "both are there" "$(compilers)" "baseline optimizing"
+tests/bundle "$dir/bundle.u" "$dir/rootfs" --cgroup "/$id-u" -- /big.wasm
+"$BUILD/wherry" --root "$dir/state/rt" run --detach --pid-file "$dir/pid.u" --bundle "$dir/bundle.u" "$id-u" > "$dir/out.u" 2>&1 < /dev/null
+optimized=$("$BUILD/wherry" cache list --json | jq -r '.[] | select(.compiler == "optimizing").name')
+for try in 1 2 3 4 5 6 7 8 9 10; do grep -q "$optimized" "/proc/$(cat "$dir/pid.u")/maps" && break; sleep 0.2; done
+grep -q "$optimized" "/proc/$(cat "$dir/pid.u")/maps"
+ok "the next start runs optimized code" $? "it is not mapped"
+is "and nothing is asked for" "$("$BUILD/wherry" cache stat --json | jq -c '[.toOptimize, .optimizing]')" '[0,false]'
+for i in t u; do "$BUILD/wherry" --root "$dir/state/rt" delete --force "$id-$i" > /dev/null 2>&1; done
+
 # upgraded, downgraded, removed: who runs keeps its code
 "$BUILD/wherry" cache prune --all > /dev/null
 alive=0

@@ -59,6 +59,11 @@ is "prune without need removes nothing" "$(cache prune)" "0 removed, 0 B"
 one=$(cache stat --json | jq '.sizeBytes / 3 | floor')
 is "a limit evicts" "$(cache prune --json --limit $((one * 2)) | jq .removed)" 1
 is "and is kept to when more is added" "$(cache add "$dir/saved.tar" "$dir/layout" > /dev/null; cache stat --json | jq -c '[.limitSet, .sizeBytes <= .limitBytes]')" '[true,true]'
+is "optimized at once" "$(cache add --optimize "$dir/one.wasm")" "$dir/one.wasm: added"
+is "it is enough by itself" "$(cache add "$dir/one.wasm")" "$dir/one.wasm: already there"
+is "and is said to be" "$(cache list --json | jq -r '[.[] | select(.compiler == "optimizing")] | length')" 1
+is "nothing waits" "$(cache stat --json | jq -c '[.toOptimize, .optimizing]')" '[0,false]'
+is "nothing to optimize" "$(cache optimize)" "0 optimized"
 is "prune --all" "$(cache prune --all > /dev/null; cache list --json)" "[]"
 is "a size that is none" "$(cache prune --limit 3x)" "wherry: --limit 3x: a number of bytes is wanted, or one with K, M, G or T behind it"
 ln -s cache "$dir/link"

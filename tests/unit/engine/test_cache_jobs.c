@@ -9,48 +9,6 @@
 
 enum { STARTS = 64 };
 
-static void put_leb(struct buf *out, uint32_t value)
-{
-    for (; value >= 128; value >>= 7)
-        buf_put_u8(out, (uint8_t)(value | 128));
-    buf_put_u8(out, (uint8_t)value);
-}
-
-/* A module of about CODE_BYTES, different for each NUMBER: _start, which does nothing, and functions that add. */
-static void big_module(struct buf *out, size_t code_bytes, unsigned number)
-{
-    enum { FUNCTION_BYTES = 2006 };
-    uint32_t functions = (uint32_t)(code_bytes / FUNCTION_BYTES), count = functions + 2;
-    struct buf section = {0};
-
-    buf_put(out, module_a, 8 + 6); /* header and types */
-    put_leb(&section, count);
-    for (uint32_t i = 0; i < count; i++)
-        buf_put_u8(&section, 0);
-    buf_put_u8(out, 3);
-    put_leb(out, (uint32_t)section.len);
-    buf_put(out, section.data, section.len);
-    buf_put(out, module_a + 18, 12); /* the export of function 0 */
-    section.len = 0;
-    put_leb(&section, count);
-    buf_put(&section, "\2\0\13", 3);
-    for (uint32_t i = 0; i < functions; i++) {
-        put_leb(&section, FUNCTION_BYTES - 2);
-        buf_put(&section, "\1\1\177", 3); /* one local, i32 */
-        for (int k = 0; k < 250; k++) {
-            const uint8_t add[] = {0x20, 0, 0x41, (uint8_t)(k % 64), 0x6a, 0x21, 0, 1};
-            buf_put(&section, add, sizeof add);
-        }
-        buf_put_u8(&section, 0x0b);
-    }
-    const uint8_t different[] = {7, 0, 0x41, (uint8_t)(number | 0x80), 0x80, 0, 0x1a, 0x0b};
-    buf_put(&section, different, sizeof different);
-    buf_put_u8(out, 10);
-    put_leb(out, (uint32_t)section.len);
-    buf_put(out, section.data, section.len);
-    buf_done(&section);
-}
-
 /* A child that starts the module in FD, and ends with 0 when it was cached, 1 when it compiled, 2 after an error. */
 static pid_t start_in_child(int fd)
 {
@@ -67,24 +25,6 @@ static pid_t start_in_child(int fd)
     }
     assert_true(pid > 0);
     return pid;
-}
-
-static int status_of(pid_t pid)
-{
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static int big_module_fd(size_t code_bytes, unsigned number)
-{
-    struct buf bytes = {0};
-    int fd;
-
-    big_module(&bytes, code_bytes, number);
-    fd = module_fd(bytes.data, bytes.len);
-    buf_done(&bytes);
-    return fd;
 }
 
 static void expect_nothing_left(unsigned artifacts)

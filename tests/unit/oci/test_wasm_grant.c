@@ -188,6 +188,25 @@ static void annotations(void **state)
     assert_non_null(strstr(e.text, "wherry.wasm.sails"));
 }
 
+#define TIER(value) ", \"annotations\": {\"wherry.wasm.tier\": \"" value "\"}"
+
+static void tier(void **state)
+{
+    enum engine_compiler compiler;
+
+    assert_int_equal(make("", TIER("default"), ""), 0);
+    assert_int_equal(wasm_grant_compiler(&config, &compiler, &e), 0);
+    assert_int_equal(compiler, 0);
+    assert_int_equal(make("", TIER("baseline"), ""), 0);
+    assert_int_equal(wasm_grant_compiler(&config, &compiler, &e), 0);
+    assert_int_equal(compiler, ENGINE_BASELINE);
+    assert_int_equal(make("", TIER("optimizing"), ""), 0);
+    assert_int_equal(wasm_grant_compiler(&config, &compiler, &e), 0);
+    assert_int_equal(compiler, ENGINE_OPTIMIZING);
+    assert_int_equal(make("", TIER("best"), ""), -EINVAL);
+    assert_non_null(strstr(e.text, "annotations.wherry.wasm.tier: 'best' is not default, baseline or optimizing"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +219,7 @@ int main(void)
         cmocka_unit_test(sockets_by_annotation),
         cmocka_unit_test(few_capabilities_are_of_use),
         cmocka_unit_test(annotations),
+        cmocka_unit_test(tier),
     };
     return cmocka_run_group_tests_name("wasm_grant", tests, NULL, done);
 }
