@@ -35,6 +35,7 @@ int cmd_resume(struct cmd *cmd, int argc, char **argv);
 int cmd_ps(struct cmd *cmd, int argc, char **argv);
 int cmd_update(struct cmd *cmd, int argc, char **argv);
 int cmd_events(struct cmd *cmd, int argc, char **argv);
+int cmd_mounts(struct cmd *cmd, int argc, char **argv);
 int cmd_spec(struct cmd *cmd, int argc, char **argv);
 int cmd_features(struct cmd *cmd, int argc, char **argv);
 int cmd_cache(struct cmd *cmd, int argc, char **argv);

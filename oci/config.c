@@ -27,13 +27,12 @@ static void read_root(struct config_reader *r, const struct json *root, struct c
     out->root_readonly = config_bool(r, node, "readonly");
 }
 
-static void read_mounts(struct config_reader *r, const struct json *root, struct config *out)
+static void read_mount_nodes(struct config_reader *r, const struct json *node, struct config *out)
 {
-    const struct json *node = config_elements(r, root, "mounts", JSON_ARRAY, JSON_OBJECT, sizeof *out->mounts,
-                                              &out->mounts, &out->mount_count);
-
     for (; node != NULL && !r->failed; node = node->next) {
         struct config_mount *mount = &out->mounts[node->index];
+        if (!config_is(r, node, JSON_OBJECT))
+            return;
         mount->destination = config_required(r, node, "destination");
         if (mount->destination[0] != '/') /* written by old managers; runc takes it as relative to the root */
             mount->destination = arena_printf(r->arena, "/%s", mount->destination);
@@ -45,6 +44,14 @@ static void read_mounts(struct config_reader *r, const struct json *root, struct
         if ((mount->uid_mappings.count != 0) != (mount->gid_mappings.count != 0))
             config_fail(r, node, "uidMappings and gidMappings belong together");
     }
+}
+
+static void read_mounts(struct config_reader *r, const struct json *root, struct config *out)
+{
+    read_mount_nodes(r,
+                     config_elements(r, root, "mounts", JSON_ARRAY, JSON_OBJECT, sizeof *out->mounts, &out->mounts,
+                                     &out->mount_count),
+                     out);
 }
 
 static void read_hooks(struct config_reader *r, const struct json *root, struct config *out)
@@ -148,6 +155,21 @@ int config_parse_process(const char *text, size_t len, struct arena *arena, stru
         return err_prefix(e, "process");
     if (config_is(&r, root, JSON_OBJECT))
         config_read_process(&r, root, out);
+    return r.failed ? -EINVAL : 0;
+}
+
+int config_parse_mounts(const char *text, size_t len, struct arena *arena, struct config *out, struct err *e)
+{
+    struct config_reader r = {.arena = arena, .e = e};
+    const struct json *root = json_parse(text, len, arena, e);
+
+    if (root == NULL)
+        return err_prefix(e, "mounts");
+    if (!config_is(&r, root, JSON_ARRAY))
+        return -EINVAL;
+    out->mount_count = (uint32_t)root->count;
+    out->mounts = arena_array(arena, struct config_mount, root->count);
+    read_mount_nodes(&r, root->first, out);
     return r.failed ? -EINVAL : 0;
 }
 

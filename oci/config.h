@@ -315,6 +315,9 @@ int config_parse_process(const char *text, size_t len, struct arena *arena, stru
 int config_parse_resources(const char *text, size_t len, struct arena *arena, struct config_resources *out,
                            struct err *e);
 
+/* The same for an array of mounts alone (`mounts add`), into OUT's `mounts`; the rest of *OUT stays as it is. */
+int config_parse_mounts(const char *text, size_t len, struct arena *arena, struct config *out, struct err *e);
+
 /* The value of annotation KEY, or NULL. */
 const char *config_annotation(const struct config *config, const char *key);
 

@@ -13,6 +13,7 @@
 #include "oci/loopback.h"
 #include "oci/lsm.h"
 #include "oci/mount_cgroup.h"
+#include "oci/mount_tree.h"
 #include "oci/netlink.h"
 #include "oci/path.h"
 #include "oci/rlimit.h"
@@ -172,16 +173,32 @@ static int step_become_root(struct init *in, const struct plan_step *step, struc
     return userns_become_root(e);
 }
 
+static int step_open_root(struct init *in, const struct plan_step *step, struct err *e)
+{
+    in->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return in->root < 0 ? err_sys(e, "cannot open the container's root") : 0;
+}
+
+static int step_unmount(struct init *in, const struct plan_step *step, struct err *e)
+{
+    return mount_remove(in->root, step->mount->destination, e);
+}
+
 static int step_mount(struct init *in, const struct plan_step *step, struct err *e)
 {
     struct mount_entry entry = *step->mount;
     struct message answer;
-    bool passed = entry.id_mapped || (in->plan->config->namespaces[NAMESPACE_USER].set && mount_is_bind(&entry));
+    bool away = in->plan->is_live || in->plan->config->namespaces[NAMESPACE_USER].set;
+    bool passed = entry.id_mapped || (away && mount_is_bind(&entry));
     int ret = 0;
 
     if (passed && (entry.options->flags & MS_REMOUNT) == 0) {
         ret = channel_ask(in->channel, MESSAGE_SOURCE, (int)(step - in->plan->steps), &answer, e);
         entry.tree = ret == 0 ? answer.fds[0] : -1;
+    }
+    if (ret == 0 && in->plan->is_live && entry.tree < 0) {
+        entry.tree = mount_tree_make(&entry, e);
+        ret = entry.tree < 0 ? entry.tree : 0;
     }
     if (ret == 0)
         ret = mount_apply(in->root, &entry, e);
@@ -570,6 +587,11 @@ static int step_wait(struct init *in, const struct plan_step *step, struct err *
     return n == 1 ? 0 : err_sys(e, "cannot wait for start");
 }
 
+static int step_end(struct init *in, const struct plan_step *step, struct err *e)
+{
+    _exit(0);
+}
+
 static int step_execute(struct init *in, const struct plan_step *step, struct err *e)
 {
     if (in->workload.decision.is_wasm)
@@ -598,6 +620,8 @@ static int (*const steps[])(struct init *, const struct plan_step *, struct err 
     [PLAN_RUNTIME_HOOKS] = step_runtime_hooks,
     [PLAN_CONTAINER_HOOKS] = step_container_hooks,
     [PLAN_SYSCTL] = step_sysctl,
+    [PLAN_OPEN_ROOT] = step_open_root,
+    [PLAN_UNMOUNT] = step_unmount,
     [PLAN_MAKE_DIRECTORY] = step_make_directory,
     [PLAN_MASK] = step_mask,
     [PLAN_READONLY_PATHS] = step_readonly_paths,
@@ -625,6 +649,7 @@ static int (*const steps[])(struct init *, const struct plan_step *, struct err 
     [PLAN_WAIT] = step_wait,
     [PLAN_START_HOOKS] = step_start_hooks,
     [PLAN_EXECUTE] = step_execute,
+    [PLAN_END] = step_end,
 };
 
 /* Signals as a fresh process has them: what the caller blocks or ignores is not the container's business. */

@@ -25,6 +25,7 @@ static const struct verb {
     {"resume", cmd_resume, "thaw them"},
     {"update", cmd_update, "change a container's limits"},
     {"events", cmd_events, "print a container's figures and out-of-memory kills as JSON"},
+    {"mounts", cmd_mounts, "mount or unmount in a running container"},
     {"spec", cmd_spec, "write a config.json to begin with"},
     {"features", cmd_features, "print what this runtime can do as JSON"},
     {"cache", cmd_cache, "list, fill, check or prune the cache of compiled modules"},
@@ -40,7 +41,7 @@ static const struct tool {
 };
 
 /* Verbs of runc and crun that are not there yet. */
-static const char *const missing_verbs[] = {"checkpoint", "restore", "mounts"};
+static const char *const missing_verbs[] = {"checkpoint", "restore"};
 
 static void print_help(const struct option_spec *options)
 {

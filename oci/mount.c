@@ -148,6 +148,17 @@ static int mount_change_tree(int mount, const struct mount_options *o, struct er
     return err_sys(e, "cannot change the flags of the tree of mounts");
 }
 
+/* By descriptor since 5.12. */
+static int set_propagation(int mount, unsigned long propagation)
+{
+    struct mount_attr attr = {.propagation = propagation & ~(unsigned long)MS_REC};
+    unsigned tree = (propagation & MS_REC) != 0 ? AT_RECURSIVE : 0;
+
+    if (sys.mount_setattr(mount, "", AT_EMPTY_PATH | tree, &attr) == 0)
+        return 0;
+    return errno == ENOSYS ? (int)sys.mount(NULL, path_of_fd(mount).text, NULL, propagation, NULL) : -1;
+}
+
 int mount_finish(int mount, const struct mount_options *o, bool bind, struct err *e)
 {
     int ret = bind ? mount_change(mount, o->flags & ~mount_only_flags, o->cleared, e) : 0;
@@ -155,9 +166,23 @@ int mount_finish(int mount, const struct mount_options *o, bool bind, struct err
     if (ret == 0)
         ret = mount_change_tree(mount, o, e);
     for (unsigned i = 0; ret == 0 && i < o->propagation_count; i++)
-        if (sys.mount(NULL, path_of_fd(mount).text, NULL, o->propagation[i], NULL) < 0)
+        if (set_propagation(mount, o->propagation[i]) < 0)
             ret = err_sys(e, "cannot set the propagation of the mount");
     return ret;
+}
+
+int mount_remove(int root, const char *destination, struct err *e)
+{
+    char path[PATH_MAX], name[NAME_MAX + 1];
+
+    if (path_normalise(destination, path) < 0)
+        return err_set(e, ENAMETOOLONG, "the destination '%.64s...' is too long", destination);
+    cleanup_fd int parent = path_open_parent(root, path, false, name, e);
+    if (parent < 0)
+        return err_prefix(e, "unmount '%s'", destination);
+    if (fchdir(parent) < 0 || sys.umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+        return err_sys(e, "unmount '%s'%s", destination, errno == EINVAL ? " (it is no mount point)" : "");
+    return 0;
 }
 
 /* /proc itself may be a procfs, new or bound; below it only the known overlays (CVE-2019-19921). */

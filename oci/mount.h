@@ -50,6 +50,10 @@ int mount_reopen(int root, const char *path, struct err *e);
  * the tree, propagation. */
 int mount_finish(int mount, const struct mount_options *o, bool bind, struct err *e);
 
+/* Unmounts what is mounted at DESTINATION below ROOT, which is resolved inside it but for its last name: that must be the mount
+ * point itself. Changes the working directory. Returns 0 or a negative errno with *E. */
+int mount_remove(int root, const char *destination, struct err *e);
+
 /* True for an entry that binds something rather than mounting a file system. */
 bool mount_is_bind(const struct mount_entry *entry);
 

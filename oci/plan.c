@@ -394,20 +394,29 @@ static int plan_affinity(struct planner *p, const char *cpus)
     return 0;
 }
 
+/* The plan of a process that enters a container. */
+static void begin_entering(struct planner *p, const char *bundle)
+{
+    const struct config *config = p->config;
+
+    *p->plan = (struct plan){
+        .is_exec = true,
+        .config = config,
+        .bundle = bundle,
+        .rootfs = config->root_path[0] == '/' ? config->root_path
+                                              : arena_printf(p->arena, "%s/%s", bundle, config->root_path),
+        .stage = config->namespaces[NAMESPACE_USER].set,
+    };
+}
+
 int plan_exec(const struct config *config, const char *bundle, struct arena *arena, struct plan *out, struct err *e)
 {
     struct planner p = {.config = config, .arena = arena, .plan = out, .e = e};
     int ret;
 
-    memset(out, 0, sizeof *out);
     if (!config->process.set || config->process.args.count == 0)
         return err_set(e, EINVAL, "process.args: there must be a program to execute");
-    out->is_exec = true;
-    out->config = config;
-    out->bundle = bundle;
-    out->rootfs =
-        config->root_path[0] == '/' ? config->root_path : arena_printf(arena, "%s/%s", bundle, config->root_path);
-    out->stage = config->namespaces[NAMESPACE_USER].set;
+    begin_entering(&p, bundle);
     add(&p, PLAN_SESSION);
     add_if(&p, config->process.oom_score_adj.set && !out->stage, PLAN_OOM_SCORE);
     plan_network(&p);
@@ -418,6 +427,56 @@ int plan_exec(const struct config *config, const char *bundle, struct arena *are
         ret = plan_affinity(&p, config->process.exec_cpu_affinity_final);
     add_if(&p, config->process.terminal, PLAN_TERMINAL);
     plan_process(&p);
+    finish(&p);
+    return ret;
+}
+
+/* What a file system needs that is made in a container which runs is less than at create: see live_mounts.h. */
+static int check_live(const struct planner *p, uint32_t index, const struct mount_entry *entry)
+{
+    const char *what = NULL;
+
+    if ((entry->options->flags & MS_REMOUNT) != 0)
+        what = "remount";
+    else if (entry->options->copy_up)
+        what = "tmpcopyup";
+    else if (is_cgroup(&p->config->mounts[index]))
+        what = "type cgroup";
+    return what == NULL
+               ? 0
+               : err_set(p->e, ENOTSUP, "mounts[%u]: %s is only possible when a container is created", index, what);
+}
+
+static int plan_live_mount(struct planner *p, uint32_t index, bool remove)
+{
+    const struct plan_options options = {.bundle = p->plan->bundle};
+    struct mount_entry *entry = arena_new(p->arena, struct mount_entry);
+
+    p->options = &options;
+    if (remove)
+        *entry = (struct mount_entry){.destination = p->config->mounts[index].destination, .tree = -1};
+    else
+        entry = read_mount(p, index);
+    if (entry == NULL || (!remove && check_live(p, index, entry) < 0))
+        return -p->e->code;
+    vec_push(&p->steps, (struct plan_step){.kind = remove ? PLAN_UNMOUNT : PLAN_MOUNT, .mount = entry});
+    return 0;
+}
+
+int plan_live_mounts(const struct config *config, const char *bundle, bool remove, struct arena *arena,
+                     struct plan *out, struct err *e)
+{
+    struct planner p = {.config = config, .arena = arena, .plan = out, .e = e};
+    int ret = 0;
+
+    begin_entering(&p, bundle);
+    out->is_live = true;
+    add(&p, PLAN_ENTER);
+    add_if(&p, out->stage, PLAN_BECOME_ROOT);
+    add(&p, PLAN_OPEN_ROOT);
+    for (uint32_t i = 0; ret == 0 && i < config->mount_count; i++)
+        ret = plan_live_mount(&p, remove ? config->mount_count - 1 - i : i, remove);
+    add(&p, PLAN_END);
     finish(&p);
     return ret;
 }

@@ -33,6 +33,8 @@
     X(RUNTIME_HOOKS, "runtime-hooks")                                                                                  \
     X(CONTAINER_HOOKS, "container-hooks")                                                                              \
     X(SYSCTL, "sysctl")                                                                                                \
+    X(OPEN_ROOT, "open-root")                                                                                          \
+    X(UNMOUNT, "unmount")                                                                                              \
     X(MAKE_DIRECTORY, "make-working-directory")                                                                        \
     X(MASK, "mask")                                                                                                    \
     X(READONLY_PATHS, "readonly-paths")                                                                                \
@@ -59,7 +61,8 @@
     X(NO_NEW_PRIVILEGES, "no-new-privileges")                                                                          \
     X(WAIT, "wait-for-start")                                                                                          \
     X(START_HOOKS, "start-hooks")                                                                                      \
-    X(EXECUTE, "execute")
+    X(EXECUTE, "execute")                                                                                              \
+    X(END, "end")
 
 enum plan_step_kind {
 #define PLAN_STEP_ENUM(name, text) PLAN_##name,
@@ -75,7 +78,7 @@ struct plan_join {
 struct plan_step {
     enum plan_step_kind kind;
     union {
-        const struct mount_entry *mount;    /* MOUNT, CGROUP_MOUNT */
+        const struct mount_entry *mount;    /* MOUNT, CGROUP_MOUNT, UNMOUNT */
         const struct device *device;        /* DEVICE */
         const struct config_rlimit *rlimit; /* RLIMIT */
         struct plan_join join;              /* JOIN, CGROUP_NAMESPACE (path NULL: a new one) */
@@ -90,13 +93,14 @@ struct plan {
     const struct config *config;
     const char *bundle, *rootfs; /* absolute */
     bool is_exec;                /* of a further process of a container that runs */
+    bool is_live;                /* mounts in a container that runs: its /proc is its own, and no help */
     int clone_flags;             /* new namespaces, all but the cgroup one (a step) and those that the stage makes */
     bool shares_mounts;          /* no mount namespace of its own: what is mounted is seen by others */
     const char *pid_namespace;   /* to join: by the parent around clone, since it only holds for children */
     bool stage;                  /* one clone is not enough: see clone.h */
     struct plan_join joins[NAMESPACE_COUNT]; /* what the stage joins, the user namespace too */
     uint32_t join_count;
-    const char *mount_label; /* SELinux context of new file systems; NULL: none */
+    const char *mount_label;   /* SELinux context of new file systems; NULL: none */
     enum plan_network network; /* what the grants go by */
     struct plan_step *steps;
     uint32_t step_count;
@@ -115,6 +119,11 @@ int plan_make(const struct config *config, const struct plan_options *options, s
 
 /* The same for a further process of a container that runs: CONFIG is the container's with another process in it. */
 int plan_exec(const struct config *config, const char *bundle, struct arena *arena, struct plan *out, struct err *e);
+
+/* To mount CONFIG's mounts (or, with REMOVE, to unmount their destinations, the last first) in a container that runs: CONFIG
+ * is the container's with these mounts instead of its own. As plan_exec. */
+int plan_live_mounts(const struct config *config, const char *bundle, bool remove, struct arena *arena,
+                     struct plan *out, struct err *e);
 
 /* One line a step, as text for people and golden files. */
 void plan_print(const struct plan *plan, struct buf *out);

@@ -107,6 +107,7 @@ static void put_step(const struct plan *plan, const struct plan_step *step, stru
     case PLAN_PROPAGATE: put_flags(step->propagation, out); break;
     case PLAN_MOUNT:
     case PLAN_CGROUP_MOUNT: put_mount(step->mount, out); break;
+    case PLAN_UNMOUNT: buf_printf(out, " %s", step->mount->destination); break;
     case PLAN_JOIN:
     case PLAN_CGROUP_NAMESPACE:
         buf_printf(out, " %s %s", config_namespace_name(step->join.type),

@@ -273,6 +273,11 @@ int state_keep_config(const char *root, const char *id, const struct buf *text, 
     return fd < 0 || fd_write_all(fd, text->data, text->len) < 0 ? err_sys(e, "cannot write '%s'", path) : 0;
 }
 
+int state_read_config(const char *root, const char *id, struct arena *arena, struct config *out, struct err *e)
+{
+    return config_read(arena_printf(arena, "%s/%s/" STATE_CONFIG, root, id), arena, out, NULL, e);
+}
+
 int state_remove(const char *root, const char *id, struct err *e)
 {
     static const char *const names[] = {"state.json",

@@ -55,6 +55,9 @@ int state_write(const char *root, const struct state *state, struct err *e);
 /* Writes ROOT/ID/config.json. */
 int state_keep_config(const char *root, const char *id, const struct buf *text, struct err *e);
 
+/* Reads what state_keep_config has written. As config_read. */
+int state_read_config(const char *root, const char *id, struct arena *arena, struct config *out, struct err *e);
+
 /* Removes ROOT/ID and the files in it. What is gone already is no error. */
 int state_remove(const char *root, const char *id, struct err *e);
 
