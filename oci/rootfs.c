@@ -46,6 +46,33 @@ static int bind_root(const char *path, struct err *e)
     return root < 0 ? err_prefix(e, "root file system '%s'", path) : fd_take(&root);
 }
 
+/* Makes the root of the own mount namespace ours, which it is not where the runtime runs in a chroot. Fails where there is no
+ * /proc. */
+static int enter_namespace_root(void)
+{
+    cleanup_fd int fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -1 : (int)sys.setns(fd, CLONE_NEWNS);
+}
+
+/* Of all mounts, also those above a chroot that is no mount point itself; there for that moment only, since the paths of the
+ * configuration are the chroot's. */
+static int set_propagation(unsigned long flags, struct err *e)
+{
+    bool failed;
+
+    if (sys.mount(NULL, "/", NULL, flags, NULL) == 0)
+        return 0;
+    cleanup_fd int here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (errno != EINVAL || here < 0 || enter_namespace_root() < 0)
+        return err_sys(e, "cannot set the propagation of the mount namespace");
+    failed = sys.mount(NULL, "/", NULL, flags, NULL) < 0;
+    if (failed)
+        err_sys(e, "cannot set the propagation of the mount namespace, from within a chroot");
+    if (fchdir(here) < 0 || sys.chroot(".") < 0)
+        return err_sys(e, "cannot return to the runtime's root");
+    return failed ? -e->code : 0;
+}
+
 int rootfs_prepare(const char *path, unsigned long propagation, struct err *e)
 {
     unsigned long flags = propagation != 0 ? propagation : MS_SLAVE | MS_REC;
@@ -54,9 +81,9 @@ int rootfs_prepare(const char *path, unsigned long propagation, struct err *e)
     if ((flags & MS_UNBINDABLE) !=
         0) /* the root file system is still to be bound; the rest comes after the change of root */
         flags = MS_PRIVATE | (flags & MS_REC);
-    if (sys.mount(NULL, "/", NULL, flags, NULL) < 0)
-        return err_sys(e, "cannot set the propagation of the mount namespace");
-    ret = make_parent_private(path, flags, e);
+    ret = set_propagation(flags, e);
+    if (ret == 0)
+        ret = make_parent_private(path, flags, e);
     return ret < 0 ? ret : bind_root(path, e);
 }
 
@@ -190,8 +217,10 @@ int rootfs_readonly(int root, struct err *e)
     return mount_change(root, MS_RDONLY, 0, e) < 0 ? err_prefix(e, "read-only root file system") : 0;
 }
 
+/* From the root of the namespace, so that nothing of the host's stays above the container's root. */
 int rootfs_pivot(int root, struct err *e)
 {
+    (void)!enter_namespace_root();
     cleanup_fd int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     if (old < 0 || fchdir(root) < 0)

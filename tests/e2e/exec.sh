@@ -119,30 +119,38 @@ like "--cgroup with .. (a sibling would be somebody else's)" "$(exec_ --cgroup "
 like "--cgroup of a controller that does not exist" "$(exec_ --cgroup "nothing:/below" "$id" true)" "--cgroup 'nothing:/below': "
 rmdir "$hierarchy/$id/below"
 
-# --- a runtime in a chroot, whose root is not that of its mount namespace: entering the container's leads to the host's root
+# --- a runtime in a chroot, whose root is not that of its mount namespace: a mount point, and an ordinary directory
 chroot=$dir/chroot
-mkdir "$chroot"
-mount --rbind / "$chroot"
 in_chroot() { chroot "$chroot" "$runtime" --root "$dir/state/rt" "$@" 2>&1 < /dev/null; }
 mkdir "$dir/chroot-bundle"
 jq --arg path "/$id-chroot" '.linux.cgroupsPath = $path' "$dir/bundle/moved.json" > "$dir/chroot-bundle/config.json"
-in_chroot run --detach --bundle "$dir/chroot-bundle" "$id-chroot" > "$dir/out"
-ok "run --detach in a chroot" $? "$(cat "$dir/out")"
 root_is='stat -c %d:%i / && ls /'
 container_root=$(stat -c %d:%i "$dir/rootfs" && ls "$dir/rootfs")
 ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/stat"
-is "exec in a chroot: the container's root" "$(in_chroot exec "$id-chroot" sh -c "$root_is")" "$container_root"
-is "from outside of it" "$(exec_ "$id-chroot" sh -c "$root_is")" "$container_root"
-is "in a container made outside of it" "$(in_chroot exec "$id" sh -c "$root_is")" "$container_root"
-is "its working directory" "$(in_chroot exec --cwd /tmp "$id-chroot" sh -c 'pwd; cd ..; ls')" "/tmp
+for kind in mount directory; do
+    rm -rf "$chroot" && mkdir "$chroot"
+    if [ $kind = mount ]; then
+        mount --rbind / "$chroot"
+    else
+        for path in /proc /sys /dev /usr /lib /lib64 "$BUILD"; do mkdir -p "$chroot$path" && mount --rbind "$path" "$chroot$path"; done
+    fi
+    in_chroot run --detach --bundle "$dir/chroot-bundle" "$id-chroot" > "$dir/out"
+    ok "$kind: run --detach in a chroot" $? "$(cat "$dir/out")"
+    is "$kind: exec in a chroot: the container's root" "$(in_chroot exec "$id-chroot" sh -c "$root_is")" "$container_root"
+    is "$kind: from outside of it" "$(exec_ "$id-chroot" sh -c "$root_is")" "$container_root"
+    chroot_pid=$(rt state "$id-chroot" | jq .pid)
+    is "$kind: its mount namespace keeps nothing of the host's" "$(nsenter -t "$chroot_pid" -m /bin/busybox sh -c "$root_is" 2>&1)" "$container_root"
+    is "$kind: in a container made outside of it" "$(in_chroot exec "$id" sh -c "$root_is")" "$container_root"
+    is "$kind: its working directory" "$(in_chroot exec --cwd /tmp "$id-chroot" sh -c 'pwd; cd ..; ls')" "/tmp
 $(ls "$dir/rootfs")"
-for leak in / "$chroot" "$dir/rootfs"; do
-    like "CVE-2024-21626: not $(basename "$leak") of the caller" \
-        "$(exec 7< "$leak"; in_chroot exec --cwd /proc/self/fd/7 "$id-chroot" true)" "lies outside the container"
+    for leak in / "$chroot" "$dir/rootfs"; do
+        like "$kind: CVE-2024-21626: not $(basename "$leak") of the caller" \
+            "$(exec 7< "$leak"; in_chroot exec --cwd /proc/self/fd/7 "$id-chroot" true)" "lies outside the container"
+    done
+    in_chroot delete --force "$id-chroot" > "$dir/out"
+    ok "$kind: delete in a chroot" $? "$(cat "$dir/out")"
+    if [ $kind = mount ]; then umount -R "$chroot"; else umount -R "$chroot"/proc "$chroot"/sys "$chroot"/dev "$chroot"/usr "$chroot"/lib "$chroot"/lib64 "$chroot$BUILD"; fi
 done
-in_chroot delete --force "$id-chroot" > "$dir/out"
-ok "delete in a chroot" $? "$(cat "$dir/out")"
-umount -R "$chroot"
 
 # --- an init that has changed its root by itself: exec is in the container's, as with runc
 ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/chroot"
