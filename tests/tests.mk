@@ -144,39 +144,7 @@ demo: packages
 demo-installed: all guests $(BENCH_PROGRAMS)
 	@BUILD=$(BUILD) tests/demo.sh
 
-# --- fuzzing ----------------------------------------------------------------------------------------------------------
-# tests/fuzz/fuzz_X.c is built by clang with libFuzzer and ASan together with the parser's own sources.
-FUZZ_CFLAGS := -std=gnu17 -O2 -g -D_GNU_SOURCE -Iinclude -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-SECONDS     ?= 60
-
-FUZZ_MODULE := tests/fuzz/fuzz_module.c $(addprefix engine/,body.c const_expr.c decode.c detect.c feature.c name.c opcodes.c \
-               subtype.c text.c types.c dump.c validate.c validate_body.c validate_gc.c validate_op.c validator.c)
-$(BUILD)/fuzz/fuzz_module: $(FUZZ_MODULE) $(wildcard engine/*.h include/*/*.h)
-	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -o $@ $(FUZZ_MODULE)
-
-FUZZ_TTRPC := tests/fuzz/fuzz_ttrpc.c $(addprefix shim/,bootstrap.c bytes.c options.c ttrpc.c)
-$(BUILD)/fuzz/fuzz_ttrpc: $(FUZZ_TTRPC) $(PROTO_C) $(wildcard shim/*.h include/*/*.h)
-	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -I$(BUILD)/gen -include base/banned.h -o $@ $(FUZZ_TTRPC) $(PROTO_C) -lprotobuf-c
-
-FUZZ_ARTIFACT := tests/fuzz/fuzz_artifact.c $(addprefix engine/,body.c opcodes.c options.c text.c types.c gen/artifact.c x64/cpu.c x64/entry.c) \
-                 $(wildcard engine/rt/*.c)
-$(BUILD)/fuzz/fuzz_artifact: $(FUZZ_ARTIFACT) $(BUILD)/gen/engine_build_id.c $(wildcard engine/*.h engine/*/*.h include/*/*.h)
-	@mkdir -p $(@D)
-	$(call say,FUZZ)clang $(FUZZ_CFLAGS) -include base/banned.h -o $@ $(filter %.c,$^)
-
-# our compilers against each other and against V8 (node): no libFuzzer, since what varies are seeds
-$(BUILD)/fuzz/fuzz_differential: $(addprefix tests/fuzz/,differential.c generate.c generate.h) $(BUILD)/libengine.a
-	@mkdir -p $(@D)
-	$(TEST_LINK) -lm
-
-.PHONY: fuzz fuzz-packages
-fuzz-packages:
-	@tests/packages/install fuzz
-## fuzz         one fuzzer for some time: make fuzz TARGET=module SECONDS=60 (or TARGET=ttrpc, artifact, differential)
-fuzz: all fuzz-packages $(BUILD)/fuzz/fuzz_$(TARGET)
-	@BUILD=$(BUILD) tests/fuzz/run.sh $(BUILD)/fuzz/fuzz_$(TARGET) $(SECONDS) $(if $(filter module artifact,$(TARGET)),spec)
+include tests/fuzz/fuzz.mk
 
 ## bless        rewrites golden expectations by what is printed now: make bless T=decode
 .PHONY: bless

@@ -1,79 +1,119 @@
 /* Fuzzes what reads an artifact: tables of any content behind a header that passes are refused, trap, or make an
- * instance; nothing is read or written outside. The machine code is left alone: no function of it is called. */
+ * instance; nothing is read or written outside. The machine code is left alone: no function of it is called.
+ *
+ * The bytes are not mapped from a file, and some instances share a store: what the kernel takes for mappings would be most of
+ * the time. */
 #include "engine/rt/link.h"
 #include "engine/rt/store.h"
+#include "tests/fuzz/fuzz.h"
 #include "wherry/engine.h"
 #include <sys/mman.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum { INSTANCES_PER_STORE = 32 };
+
+static struct store *store;
+static struct code *codes[INSTANCES_PER_STORE];
+static unsigned count;
 
 static enum trap_kind nothing(struct host_call *call)
 {
     return TRAP_NONE;
 }
 
-/* A file with the input's section table and content, and everything else of the header as it must be. */
-static int make_file(const uint8_t *data, size_t size)
+/* The input's section table and content, and everything else of the header as it must be. */
+static void *make_file(const uint8_t *data, size_t size, size_t *len)
 {
-    static uint8_t file[1 << 20];
-    struct artifact_header *header = (struct artifact_header *)file;
-    size_t len = size < sizeof file ? size : sizeof file;
-    int fd = memfd_create("artifact", MFD_CLOEXEC);
+    struct artifact_header *header;
+    uint8_t *file;
 
-    memset(file, 0, ARTIFACT_PAGE_BYTES);
-    memcpy(file, data, len);
-    if (len < ARTIFACT_PAGE_BYTES)
-        len = ARTIFACT_PAGE_BYTES;
+    *len = size < ARTIFACT_PAGE_BYTES ? ARTIFACT_PAGE_BYTES : size;
+    file = aligned_alloc(16, (*len + 15) & ~(size_t)15);
+    if (file == NULL)
+        abort();
+    memcpy(file, data, size);
+    memset(file + size, 0, *len - size);
+    header = (struct artifact_header *)file;
     memcpy(header->magic, "wherryAR", 8);
     header->format = ARTIFACT_FORMAT;
     header->architecture = ARTIFACT_X86_64;
     snprintf(header->build_id, sizeof header->build_id, "%s", engine_build_id);
     header->cpu_features = 0;
     header->start_func = MODULE_NONE;
-    header->file_bytes = len;
+    header->file_bytes = *len;
     header->checksum = artifact_header_checksum(header);
-    if (write(fd, file, len) != (ssize_t)len)
-        abort();
-    return fd;
+    return file;
 }
 
-static void use(struct store *store, const struct code *code, int fd)
+/* As code_map does, without a file. NULL: it is refused. */
+static struct code *open_code(void *file, size_t len)
+{
+    static const struct artifact_identity any = {0};
+    struct code *code = calloc(1, sizeof *code);
+    struct err e = {0};
+
+    if (code == NULL)
+        abort();
+    code->mapping = file;
+    code->mapping_bytes = len;
+    if (artifact_check_header(file, len, &any, &e) == 0 && artifact_open(&code->artifact, file, len, &e) == 0)
+        return code;
+    assert(e.text[0] != 0);
+    free(code);
+    free(file);
+    return NULL;
+}
+
+static void use(const struct code *code)
 {
     static const struct host_function_def defs[] = {{"nothing", ":", nothing}};
     static const struct host_module host = {"host", defs, 1};
+    static int image = -1;
     struct linker linker = {.store = store};
     struct external imports[64];
     struct instance *instance;
-    struct err err;
+    struct err err = {0};
     struct external found;
 
+    if (image < 0 && ((image = memfd_create("image", MFD_CLOEXEC)) < 0 || ftruncate(image, 1 << 20) != 0))
+        abort();
     if (code->artifact.imports_count > sizeof imports / sizeof imports[0])
         return;
     vec_push(&linker.sources, ((struct link_source){.module = name_of("host"), .host = &host}));
     if (link_imports(&linker, code, imports, &err) == 0 &&
-        instance_new(store, code, fd, imports, &instance, &err) == 0) {
+        instance_new(store, code, image, imports, &instance, &err) == 0) {
         instance_initialize(instance);
         instance_export(instance, name_of("f"), &found);
+    } else {
+        assert(err.text[0] != 0);
     }
     vec_done(&linker.sources);
 }
 
+static void release_all(void)
+{
+    store_free(store);
+    store = NULL;
+    while (count != 0) {
+        free(codes[--count]->mapping);
+        free(codes[count]);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct artifact_identity any = {0};
-    int fd = make_file(data, size);
-    struct store *store;
-    struct code *code;
-    struct err err;
+    size_t len;
+    void *file = make_file(data, size, &len);
+    struct code *code = open_code(file, len);
+    struct err e;
 
-    if (code_map(fd, &any, &code, &err) == 0) {
-        if (store_new(&store, 0, &err) != 0)
-            abort();
-        use(store, code, fd);
-        store_free(store);
-        code_unmap(code);
-    }
-    close(fd);
+    if (code == NULL)
+        return 0;
+    if (store == NULL && store_new(&store, 0, &e) != 0)
+        abort();
+    codes[count++] = code;
+    use(code);
+    if (count == INSTANCES_PER_STORE)
+        release_all();
     return 0;
 }

@@ -2,8 +2,7 @@
 #include "shim/ttrpc.h"
 #include "shim/task.pb-c.h"
 #include "shim/bootstrap.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static const ProtobufCMessageDescriptor *const arguments[] = {
     &task__create_request__descriptor, &task__process_request__descriptor,    &task__exec_request__descriptor,

@@ -1,0 +1,51 @@
+# Fuzzing. tests/fuzz/fuzz_X.c is one target: libFuzzer's entry for one reader of hostile bytes, linked twice with our sources.
+#
+# `checked` has ASan, UBSan and libFuzzer, and finds ways in; `fast` has assertions, UBSan's traps and our own driver, which
+# changes what the other found at random, and adds up executions. Both use the same corpus (tests/fuzz/run).
+
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_CC      ?= clang
+FUZZ_COMMON  := $(filter-out -Werror,$(GLIBC)) -U_FORTIFY_SOURCE -DFUZZING
+FUZZ_checked := $(FUZZ_COMMON) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_fast    := $(FUZZ_COMMON) -fsanitize=bounds,integer-divide-by-zero,null,shift,signed-integer-overflow,unreachable -fsanitize-trap=all
+FUZZ_LINK_checked := -fsanitize=fuzzer,address,undefined
+FUZZ_LINK_fast    :=
+FUZZ_MAIN_fast    := tests/fuzz/driver.c
+FUZZ_LIBS    := -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lz -lm
+SECONDS      ?= 60
+
+# $(1): the build. The archive keeps out of a fuzzer what its target does not reach; the shim first, whose options_read is not oci's.
+define FUZZ_BUILD
+$(BUILD)/fuzz/$(1)/obj/%.o: %.c | $(PROTO_C)
+	@mkdir -p $$(@D)
+	$$(call say,FUZZ)$(FUZZ_CC) $(FUZZ_$(1)) -MMD -MP -c $$< -o $$@
+$(BUILD)/fuzz/$(1)/obj/gen/%.o: $(BUILD)/gen/%.c
+	@mkdir -p $$(@D)
+	$$(call say,FUZZ)$(FUZZ_CC) $$(filter-out -Wmissing-prototypes,$(FUZZ_$(1))) -c $$< -o $$@
+$(BUILD)/fuzz/$(1)/libwherry.a: $(patsubst %.c,$(BUILD)/fuzz/$(1)/obj/%.o,$(SHIM_SRC) $(OCI_SRC) $(ENGINE_SRC)) \
+                                $(patsubst $(BUILD)/%.c,$(BUILD)/fuzz/$(1)/obj/%.o,$(PROTO_C)) $(BUILD)/fuzz/$(1)/obj/gen/engine_build_id.o
+	@rm -f $$@
+	$$(call say,AR)$(AR) rcs $$@ $$^
+$(BUILD)/fuzz/$(1)/%: $(BUILD)/fuzz/$(1)/obj/tests/fuzz/fuzz_%.o $(patsubst %.c,$(BUILD)/fuzz/$(1)/obj/%.o,$(FUZZ_MAIN_$(1))) $(BUILD)/fuzz/$(1)/libwherry.a
+	$$(call say,LD)$(FUZZ_CC) $(FUZZ_LINK_$(1)) -pie -o $$@ $$^ $(FUZZ_LIBS)
+-include $(shell [ -d $(BUILD)/fuzz/$(1)/obj ] && find $(BUILD)/fuzz/$(1)/obj -name '*.d')
+endef
+$(eval $(call FUZZ_BUILD,checked))
+$(eval $(call FUZZ_BUILD,fast))
+.SECONDARY:
+
+# our compilers against each other and against V8 (node): no libFuzzer, since what varies are seeds
+$(BUILD)/fuzz/differential: $(addprefix tests/fuzz/,differential.c generate.c generate.h) $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) -lm
+
+.PHONY: fuzz fuzz-build fuzz-total fuzz-packages
+fuzz-packages:
+	@tests/packages/install fuzz
+fuzz-build: all fuzz-packages $(BUILD)/fuzz/differential $(foreach t,$(FUZZ_TARGETS),$(BUILD)/fuzz/checked/$(t) $(BUILD)/fuzz/fast/$(t))
+## fuzz         make fuzz TARGET=module SECONDS=60: half of the time with sanitizers, half for speed (TARGET=differential; none: all, one after the other)
+fuzz: all fuzz-packages $(if $(filter differential,$(TARGET)),$(BUILD)/fuzz/differential,$(foreach t,$(or $(TARGET),$(FUZZ_TARGETS)),$(BUILD)/fuzz/checked/$(t) $(BUILD)/fuzz/fast/$(t)))
+	@BUILD=$(BUILD) tests/fuzz/run $(SECONDS) $(or $(TARGET),$(FUZZ_TARGETS))
+## fuzz-total   what fuzzing has run so far, by target
+fuzz-total:
+	@tests/fuzz/total
