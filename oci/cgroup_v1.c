@@ -223,7 +223,7 @@ int cgroup_v1_set(const struct cgroup *c, const struct config_resources *r, stru
     int ret;
 
     if (r->unified.count != 0)
-        return err_set(e, EINVAL, "linux.resources.unified needs cgroup v2; this machine has v1");
+        return err_set(e, EINVAL, "invalid configuration: linux.resources.unified needs cgroup v2; this machine has v1");
     ret = set_memory(c, &r->memory, e);
     if (ret == 0)
         ret = set_cpu(c, &r->cpu, e);

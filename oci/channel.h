@@ -17,7 +17,7 @@ enum message_kind {
     MESSAGE_HOOKS,  /* from the init: run the runtime's hooks now */
     MESSAGE_STATE,  /* from the init: send me the container's state (a memfd) for hooks that I run; answered by GO */
     MESSAGE_MODULE, /* from the init, with a descriptor: the program is this Wasm module; answered by GO with two: artifact, engine */
-    MESSAGE_SOURCE, /* from the init: open the source of the mount in step NUMBER; answered by GO with its tree, or none */
+    MESSAGE_SOURCE, /* from the init: open what step NUMBER mounts, or make its device; answered by GO with a mount, or none */
     MESSAGE_NET_DEVICES, /* from the init, with a route socket of its network namespace: move the devices there */
     MESSAGE_MOUNTED, /* from the init: I have mounted something that outlives me, note it */
     MESSAGE_LISTENER, /* from the init, with a descriptor: the listener of my filter; answered by GO when the agent has it */

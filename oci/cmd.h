@@ -52,7 +52,11 @@ int cmd_match(struct cmd *cmd, const char *pattern, struct option_texts *ids);
  * said that it is ready, or has ended; a service manager then has its init as main process. As container_start. */
 int cmd_start_container(struct cmd *cmd, const char *id);
 
-/* container_delete for a command: what failed without failing it is a warning. Returns as that. */
+/* For what has succeeded: says what cmd->err tells, if it does, as a warning, and clears it. */
+void cmd_warn(struct cmd *cmd);
+
+/* container_create and container_delete for a command: what failed without failing them is a warning. Return as those. */
+int cmd_create_container(struct cmd *cmd, const struct container_create *request, struct state *state);
 int cmd_delete_container(struct cmd *cmd, const char *id, bool force);
 
 /* Reads options and words; exactly WORDS_MIN to WORDS_MAX words, else usage and *STATUS. Returns the number of words or -1:

@@ -33,6 +33,15 @@ int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char
     return 0;
 }
 
+int cmd_create_container(struct cmd *cmd, const struct container_create *request, struct state *state)
+{
+    int ret = container_create(request, &cmd->arena, state, &cmd->err);
+
+    if (ret == 0)
+        cmd_warn(cmd);
+    return ret;
+}
+
 int cmd_create(struct cmd *cmd, int argc, char **argv)
 {
     struct cmd_create_options o = {0};
@@ -44,6 +53,6 @@ int cmd_create(struct cmd *cmd, int argc, char **argv)
         return status;
     ret = cmd_create_prepare(cmd, &o, argv[1]);
     if (ret == 0)
-        ret = container_create(&o.request, &cmd->arena, &state, &cmd->err);
+        ret = cmd_create_container(cmd, &o.request, &state);
     return ret < 0 ? cmd_fail(cmd, 1) : 0;
 }

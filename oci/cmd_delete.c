@@ -5,11 +5,8 @@ int cmd_delete_container(struct cmd *cmd, const char *id, bool force)
 {
     int ret = container_delete(cmd->root, id, force, &cmd->err);
 
-    if (ret == 0 && cmd->err.code != 0) {
-        if (cmd->log.fd >= 0)
-            log_write(&cmd->log, LOG_WARNING, "%s", cmd->err.text);
-        fprintf(stderr, "wherry: warning: %s\n", cmd->err.text);
-    }
+    if (ret == 0)
+        cmd_warn(cmd);
     return ret;
 }
 

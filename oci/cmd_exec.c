@@ -67,7 +67,8 @@ static int take_user(struct cmd *cmd, const struct exec_flags *f, struct config_
     return 0;
 }
 
-/* --cap adds to what the process may use, never to what it inherits (CVE-2022-29162). */
+/* --cap adds to what the process may use, never to what it inherits (CVE-2022-29162). What the config lets it inherit reaches
+ * a user other than root only as ambient. */
 static int take_caps(struct cmd *cmd, const struct option_texts *names, struct caps *caps)
 {
     for (unsigned i = 0; i < names->count; i++) {
@@ -77,6 +78,7 @@ static int take_caps(struct cmd *cmd, const struct option_texts *names, struct c
         caps->bounding |= 1ull << number;
         caps->permitted |= 1ull << number;
         caps->effective |= 1ull << number;
+        caps->ambient |= caps->inheritable & 1ull << number;
     }
     return 0;
 }

@@ -128,12 +128,15 @@ int cmd_plan(struct cmd *cmd, int argc, char **argv)
     if (config_read(config_path, &cmd->arena, &config, NULL, &cmd->err) < 0 ||
         plan_make(&config, &(struct plan_options){.bundle = resolved, .no_pivot = no_pivot, .selinux = lsm_has_selinux()}, &cmd->arena, &plan,
                   &cmd->err) < 0 ||
-        sysctl_check(&config, &cmd->err) < 0 || wasm_grant_make(&plan, &cmd->arena, &grant, &cmd->err) < 0)
+        sysctl_check(&config, &cmd->err) < 0 ||
+        (config.process.set && wasm_grant_make(&plan, &cmd->arena, &grant, &cmd->err) < 0))
         return cmd_fail(cmd, 1);
     plan_print(&plan, &out);
-    print_workload(cmd, &plan, &out);
-    find_kinds(&plan, &grant);
-    wasm_grant_print(&grant, &out);
+    if (config.process.set) {
+        print_workload(cmd, &plan, &out);
+        find_kinds(&plan, &grant);
+        wasm_grant_print(&grant, &out);
+    }
     fd_write_all(1, out.data, out.len);
     buf_done(&out);
     return 0;

@@ -78,7 +78,7 @@ int cmd_run(struct cmd *cmd, int argc, char **argv)
     if (ret == 0 && !o.detach && o.request.console_socket == NULL)
         ret = offer_terminal(cmd, &o.request, &own, &theirs);
     if (ret == 0)
-        ret = container_create(&o.request, &cmd->arena, &state, &cmd->err);
+        ret = cmd_create_container(cmd, &o.request, &state);
     if (ret < 0)
         return cmd_fail(cmd, 1);
     master = own >= 0 ? cmd_terminal_take(own) : -1;

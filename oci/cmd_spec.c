@@ -1,5 +1,6 @@
 /* wherry spec: a config.json to begin with. */
 #include "base/fd.h"
+#include "oci/cgroup.h"
 #include "oci/cmd.h"
 #include "oci/version.h"
 
@@ -50,7 +51,7 @@ static const char root_part[] =
     "    \"resources\": {\"devices\": [{\"allow\": false, \"access\": \"rwm\"}]},\n"
     "    \"namespaces\": [\n"
     "      {\"type\": \"pid\"}, {\"type\": \"network\"}, {\"type\": \"ipc\"}, {\"type\": \"uts\"}, {\"type\": "
-    "\"mount\"}, {\"type\": \"cgroup\"}\n"
+    "\"mount\"}%s\n"
     "    ],\n";
 /* the network is the host's, and a sysfs of that can only be bound */
 static const char rootless_part[] =
@@ -62,8 +63,7 @@ static const char rootless_part[] =
     "    \"gidMappings\": [{\"containerID\": 0, \"hostID\": %u, \"size\": 1}],\n"
     "    \"namespaces\": [\n"
     "      {\"type\": \"pid\"}, {\"type\": \"ipc\"}, {\"type\": \"uts\"}, {\"type\": \"mount\"}, {\"type\": "
-    "\"cgroup\"}, "
-    "{\"type\": \"user\"}\n"
+    "\"user\"}%s\n"
     "    ],\n";
 static const char end[] =
     "    \"maskedPaths\": [\n"
@@ -75,16 +75,19 @@ static const char end[] =
     "  }\n"
     "}\n";
 
+/* As with runc only on v2: with v1 the paths in /proc/self/cgroup are what programs look for their limits by. */
 static void compose(bool for_ordinary_user, struct buf *out)
 {
+    const char *cgroup = cgroup_host_is_unified() ? ", {\"type\": \"cgroup\"}" : "";
+
     buf_put_str(out, beginning);
     if (!for_ordinary_user)
         buf_put_str(out, terminal_group);
     buf_put_str(out, middle);
     if (for_ordinary_user)
-        buf_printf(out, rootless_part, (unsigned)geteuid(), (unsigned)getegid());
+        buf_printf(out, rootless_part, (unsigned)geteuid(), (unsigned)getegid(), cgroup);
     else
-        buf_put_str(out, root_part);
+        buf_printf(out, root_part, cgroup);
     buf_put_str(out, end);
 }
 

@@ -142,6 +142,7 @@ int config_parse(const char *text, size_t len, struct arena *arena, struct confi
     check_namespaces(&r, root, out);
     check_names(&r, root, out);
     check_process(&r, root, out);
+    out->warnings = r.warnings;
     return r.failed ? -EINVAL : 0;
 }
 

@@ -272,6 +272,7 @@ struct config_memory_policy {
 };
 
 struct config {
+    const char *warnings; /* what the user should hear of, though it is no error; NULL: nothing */
     const char *oci_version;
     const char *root_path; /* as written: relative to the bundle */
     bool root_readonly;

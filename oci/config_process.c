@@ -26,6 +26,8 @@ static void read_user(struct config_reader *r, const struct json *process, struc
     }
 }
 
+/* Names that this runtime does not know are no error: configurations are older and newer than runtimes, and what is not granted
+ * is no danger (runtime-spec, config, capabilities: "MUST be logged as a warning", "SHOULD NOT fail"). */
 static uint64_t read_capability_set(struct config_reader *r, const struct json *capabilities, const char *key)
 {
     const struct json *list = config_get(r, capabilities, key, JSON_ARRAY);
@@ -33,10 +35,10 @@ static uint64_t read_capability_set(struct config_reader *r, const struct json *
 
     for (const struct json *name = list != NULL ? list->first : NULL; name != NULL; name = name->next) {
         int number = config_is(r, name, JSON_STRING) ? caps_number(name->text) : -1;
-        if (number < 0)
-            config_fail(r, name, "'%s' is not a known capability", name->text);
-        else
+        if (number >= 0)
             set |= (uint64_t)1 << number;
+        else if (!r->failed)
+            config_warn(r, name, "'%s' is not a known capability", name->text);
     }
     return set;
 }
@@ -50,6 +52,12 @@ static void read_capabilities(struct config_reader *r, const struct json *proces
     out->permitted = read_capability_set(r, capabilities, "permitted");
     out->inheritable = read_capability_set(r, capabilities, "inheritable");
     out->ambient = read_capability_set(r, capabilities, "ambient");
+    for (unsigned i = 0; i < 64; i++)
+        if ((out->ambient & ~(out->permitted & out->inheritable)) >> i & 1)
+            config_warn(r, json_get(capabilities, "ambient"),
+                        "can't raise ambient capability %s: it is not in the permitted and inheritable sets too",
+                        caps_name(i));
+    out->ambient &= out->permitted & out->inheritable;
 }
 
 static void read_rlimits(struct config_reader *r, const struct json *process, struct config_process *out)

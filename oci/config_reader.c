@@ -15,6 +15,18 @@ void config_fail(struct config_reader *r, const struct json *node, const char *f
     err_set(r->e, EINVAL, "config.json: %s: %s", json_path(node).text, why);
 }
 
+void config_warn(struct config_reader *r, const struct json *node, const char *format, ...)
+{
+    char why[512];
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(why, sizeof why, format, ap);
+    va_end(ap);
+    r->warnings = arena_printf(r->arena, "%s%sconfig.json: %s: %s", r->warnings != NULL ? r->warnings : "",
+                               r->warnings != NULL ? "; " : "", json_path(node).text, why);
+}
+
 void config_fail_key(struct config_reader *r, const struct json *object, const char *key, const char *why)
 {
     const struct json *member = json_get(object, key);

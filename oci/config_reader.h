@@ -12,12 +12,16 @@ struct config_reader {
     struct arena *arena;
     struct err *e;
     bool failed;
+    const char *warnings; /* NULL: none */
 };
 
 /* Records "<path of NODE>: <text>" unless something was recorded before. */
 __attribute__((format(printf, 3, 4))) void config_fail(struct config_reader *r, const struct json *node,
                                                        const char *format, ...);
-/* The same about member KEY of OBJECT, present or missing. */
+/* Adds "<path of NODE>: <text>" to the configuration's warnings. */
+__attribute__((format(printf, 3, 4))) void config_warn(struct config_reader *r, const struct json *node,
+                                                       const char *format, ...);
+/* The same as config_fail about member KEY of OBJECT, present or missing. */
 void config_fail_key(struct config_reader *r, const struct json *object, const char *key, const char *why);
 
 /* Member KEY of OBJECT if it is there and of TYPE; another type is a failure. OBJECT may be NULL: then nothing is there. */

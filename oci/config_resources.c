@@ -145,6 +145,8 @@ void config_read_resources(struct config_reader *r, const struct json *resources
     read_cpu(r, resources, &out->cpu);
     pids = config_get(r, resources, "pids", JSON_OBJECT);
     out->pids_limit = config_i64(r, pids, "limit", INT64_MIN, INT64_MAX);
+    if (out->pids_limit.set && out->pids_limit.value == 0) /* the least that a container can be (runc) */
+        out->pids_limit.value = 1;
     read_block_io(r, resources, &out->block_io);
     read_hugepages(r, resources, out);
     read_network(r, resources, out);

@@ -376,6 +376,10 @@ static int create_from_text(const struct container_create *request, struct arena
     ret = create_in_directory(request, plan, text, arena, out, e);
     if (ret < 0)
         state_remove(request->root, request->id, NULL);
+    else if (config->warnings != NULL)
+        err_set(e, EINVAL, "%s", config->warnings);
+    else if (e != NULL)
+        e->code = 0; /* of something tried on the way */
     return ret;
 }
 

@@ -40,7 +40,8 @@ struct container_create {
     const char *cache;     /* root-owned directory of the filter and artifact caches; NULL: below /var/lib/wherry */
 };
 
-/* Creates a container and leaves its init waiting for container_start. On success OUT (in ARENA) is the state as written.
+/* Creates a container and leaves its init waiting for container_start. On success OUT (in ARENA) is the state as written; if
+ * e->code is not 0 then, *E is a warning about the configuration.
  * On failure nothing is left: no process, mount, cgroup, file. Reaps the init itself unless clone_parent. */
 int container_create(const struct container_create *request, struct arena *arena, struct state *out, struct err *e);
 

@@ -2,6 +2,7 @@
 #include "oci/environment.h"
 #include "base/fd.h"
 #include "oci/notify.h"
+#include <stdlib.h>
 #include <sys/stat.h>
 
 enum { PASSWD_MAX_BYTES = 1 << 20, HOME_FIELD = 5, UID_FIELD = 2 };
@@ -47,14 +48,51 @@ static const char *read_home(uid_t uid, struct arena *arena)
     return home != NULL ? home : "/";
 }
 
+struct variable {
+    const char *text;
+    size_t name_len;
+    uint32_t index;
+};
+
+/* By name, and the last of one name first. */
+static int compare(const void *left, const void *right)
+{
+    const struct variable *a = left, *b = right;
+    size_t shorter = a->name_len < b->name_len ? a->name_len : b->name_len;
+    int order = memcmp(a->text, b->text, shorter);
+
+    if (order == 0)
+        order = (a->name_len > b->name_len) - (a->name_len < b->name_len);
+    return order != 0 ? order : (a->index < b->index) - (a->index > b->index);
+}
+
+struct strings environment_unique(const struct strings *env, struct arena *arena)
+{
+    struct variable *sorted = arena_array(arena, struct variable, (size_t)env->count + 1);
+    bool *kept = arena_array(arena, bool, (size_t)env->count + 1);
+    struct strings out = {.data = arena_array(arena, char *, (size_t)env->count + 1)};
+
+    for (uint32_t i = 0; i < env->count; i++)
+        sorted[i] = (struct variable){env->data[i], strcspn(env->data[i], "="), i};
+    qsort(sorted, env->count, sizeof *sorted, compare);
+    for (uint32_t i = 0; i < env->count; i++)
+        kept[sorted[i].index] = i == 0 || sorted[i].name_len != sorted[i - 1].name_len ||
+                                memcmp(sorted[i].text, sorted[i - 1].text, sorted[i].name_len) != 0;
+    for (uint32_t i = 0; i < env->count; i++)
+        if (kept[i])
+            out.data[out.count++] = env->data[i];
+    return out;
+}
+
 char **environment_make(const struct config_process *process, unsigned listen_fds, bool notify, struct arena *arena)
 {
-    char **out = arena_array(arena, char *, (size_t)process->env.count + 5);
+    const struct strings env = environment_unique(&process->env, arena);
+    char **out = arena_array(arena, char *, (size_t)env.count + 5);
     uint32_t count = 0;
     bool has_home = false;
 
-    for (uint32_t i = 0; i < process->env.count; i++) {
-        char *entry = process->env.data[i];
+    for (uint32_t i = 0; i < env.count; i++) {
+        char *entry = env.data[i];
         if (strcmp(entry, "HOME=") == 0 || (notify && strncmp(entry, "NOTIFY_SOCKET=", 14) == 0))
             continue;
         has_home = has_home || strncmp(entry, "HOME=", 5) == 0;

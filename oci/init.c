@@ -213,7 +213,16 @@ static int step_cgroup_mount(struct init *in, const struct plan_step *step, stru
 
 static int step_device(struct init *in, const struct plan_step *step, struct err *e)
 {
-    return dev_make(in->root, step->device, e);
+    cleanup_fd int elsewhere = -1;
+    struct message answer;
+
+    if (in->plan->config->namespaces[NAMESPACE_USER].set && !dev_is_default(step->device)) {
+        int ret = channel_ask(in->channel, MESSAGE_SOURCE, (int)(step - in->plan->steps), &answer, e);
+        if (ret < 0)
+            return ret;
+        elsewhere = answer.fds[0];
+    }
+    return dev_make(in->root, step->device, elsewhere, e);
 }
 
 static int step_device_links(struct init *in, const struct plan_step *step, struct err *e)
@@ -594,6 +603,8 @@ static int step_end(struct init *in, const struct plan_step *step, struct err *e
 
 static int step_execute(struct init *in, const struct plan_step *step, struct err *e)
 {
+    if (!in->plan->config->process.set)
+        return err_set(e, EINVAL, "config.json: process: it is missing, and required to start a container");
     if (in->workload.decision.is_wasm)
         return workload_wasm_exec(in->plan->config, &in->workload, e);
     return workload_exec(in->plan->config, &in->workload, in->environment, e);
@@ -689,6 +700,7 @@ void init_run(struct init *in)
     int ret;
 
     reset_signals();
+    sched_reset_affinity();
     clearenv(); /* the runtime's environment is for its own hooks, not for those in the container */
     fd_close(&in->parent_channel);
     ret = sys.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? err_sys(&e, "cannot make the init undumpable") : 0;

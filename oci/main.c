@@ -72,6 +72,16 @@ int cmd_fail(struct cmd *cmd, int status)
     return status;
 }
 
+void cmd_warn(struct cmd *cmd)
+{
+    if (cmd->err.code == 0)
+        return;
+    if (cmd->log.fd >= 0)
+        log_write(&cmd->log, LOG_WARNING, "%s", cmd->err.text);
+    fprintf(stderr, "wherry: warning: %s\n", cmd->err.text);
+    cmd->err.code = 0;
+}
+
 int cmd_options(struct cmd *cmd, int argc, char **argv, const struct option_spec *specs, const char *usage,
                 int words_min, int words_max, int *status)
 {
@@ -190,6 +200,8 @@ int main(int argc, char **argv)
         return help ? 0 : 1;
     }
     cmd.name = argv[1];
+    log_write(&cmd.log, LOG_DEBUG, "wherry " WHERRY_VERSION " %s, states in %s, process %d of user %u", cmd.name, cmd.root,
+              (int)getpid(), (unsigned)geteuid());
     ret = dispatch(&cmd, words, argv + 1);
     arena_free(&cmd.arena);
     return ret;

@@ -303,7 +303,7 @@ static int plan_root(struct planner *p)
            PLAN_RUNTIME_HOOKS);
     add_if(p, p->config->hooks[HOOK_CREATE_CONTAINER].count != 0, PLAN_CONTAINER_HOOKS);
     add_if(p, p->config->sysctl.count != 0, PLAN_SYSCTL);
-    add(p, PLAN_MAKE_DIRECTORY);
+    add_if(p, p->config->process.set, PLAN_MAKE_DIRECTORY);
     /* before the change of root: the host's /proc and /dev can be trusted, the container's cannot */
     add_if(p, p->config->masked_paths.count != 0, PLAN_MASK);
     add_if(p, p->config->readonly_paths.count != 0, PLAN_READONLY_PATHS);
@@ -315,6 +315,14 @@ static int plan_root(struct planner *p)
     if (propagation != 0 && !p->plan->shares_mounts)
         vec_push(&p->steps, (struct plan_step){.kind = PLAN_PROPAGATE, .propagation = propagation});
     return 0;
+}
+
+/* A container may be created without a process (runtime-spec, config, process), for its namespaces. It cannot be started, which
+ * the last step says. */
+static void plan_no_process(struct planner *p)
+{
+    add(p, PLAN_WAIT);
+    add(p, PLAN_EXECUTE);
 }
 
 /* From here on rights are only given up. Without no_new_privs loading a filter needs CAP_SYS_ADMIN, so it comes before the
@@ -361,8 +369,6 @@ int plan_make(const struct config *config, const struct plan_options *options, s
     int ret;
 
     memset(out, 0, sizeof *out);
-    if (!config->process.set)
-        return err_set(e, EINVAL, "config.json: process: it is required to create a container");
     out->config = config;
     out->bundle = options->bundle;
     out->rootfs = config->root_path[0] == '/' ? config->root_path
@@ -375,8 +381,10 @@ int plan_make(const struct config *config, const struct plan_options *options, s
     ret = plan_root(&p);
     add_if(&p, is_given(config->hostname), PLAN_HOSTNAME);
     add_if(&p, is_given(config->domainname), PLAN_DOMAINNAME);
-    if (ret == 0)
+    if (ret == 0 && config->process.set)
         plan_process(&p);
+    else if (ret == 0)
+        plan_no_process(&p);
     finish(&p);
     return ret;
 }

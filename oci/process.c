@@ -118,14 +118,33 @@ static int answer_module(struct init *init, struct state *state, pid_t pid, stru
     return ret < 0 ? ret : answer(init->channel, artifact, engine, e);
 }
 
+/* A device of config.json for a user namespace, owned by its ids. -1 where the caller may not make devices either. */
+static int make_device(const struct device *wanted, pid_t pid, int *tree, struct err *e)
+{
+    struct device device = *wanted;
+    struct err ignored;
+    int ret = userns_host_id(pid, "uid_map", wanted->uid, &device.uid, e);
+
+    if (ret == 0)
+        ret = userns_host_id(pid, "gid_map", wanted->gid, &device.gid, e);
+    if (ret < 0)
+        return err_prefix(e, "device '%s'", wanted->path);
+    *tree = dev_make_elsewhere(&device, &ignored);
+    return 0;
+}
+
 static int answer_source(struct init *init, uint32_t step, pid_t pid, struct err *e)
 {
+    enum plan_step_kind kind = step < init->plan->step_count ? init->plan->steps[step].kind : PLAN_EXECUTE;
     cleanup_fd int tree = -1;
     int ret;
 
-    if (step >= init->plan->step_count || init->plan->steps[step].kind != PLAN_MOUNT)
-        return err_set(e, EPROTO, "the container's init asked for a mount that is none");
-    ret = mount_source_open(init->plan->config, init->plan->steps[step].mount, pid, &tree, e);
+    if (kind == PLAN_DEVICE)
+        ret = make_device(init->plan->steps[step].device, pid, &tree, e);
+    else if (kind == PLAN_MOUNT)
+        ret = mount_source_open(init->plan->config, init->plan->steps[step].mount, pid, &tree, e);
+    else
+        ret = err_set(e, EPROTO, "the container's init asked for a mount that is none");
     return ret < 0 ? ret : answer(init->channel, tree, -1, e);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CPUS_MAX = 8192 }; /* of any kernel's configuration for x86-64 */
 enum { IO_PRIORITY_CLASS_SHIFT = 13, IO_PRIORITY_PROCESS = 1 }; /* linux/ioprio.h, which older headers lack */
 
 int sched_set_policy(const struct config_scheduler *s, struct err *e)
@@ -91,6 +92,14 @@ int sched_set_affinity(const char *cpus, struct err *e)
     if (ret < 0)
         return ret;
     return sched_setaffinity(0, sizeof set, &set) < 0 ? err_sys(e, "cannot run on the CPUs %s", cpus) : 0;
+}
+
+void sched_reset_affinity(void)
+{
+    unsigned char all[CPUS_MAX / 8];
+
+    memset(all, 0xff, sizeof all);
+    (void)!syscall(SYS_sched_setaffinity, 0, sizeof all, all);
 }
 
 int sched_set_oom_score(int score, struct err *e)

@@ -146,7 +146,7 @@ void systemd_put_resources(const struct config_resources *r, bool unified, struc
         put_v1(r, out);
     put_quota(&r->cpu, unified, out);
     if (r->pids_limit.set)
-        put_number(out, "TasksMax", r->pids_limit.value <= 0 ? UINT64_MAX : (uint64_t)r->pids_limit.value);
+        put_number(out, "TasksMax", r->pids_limit.value < 0 ? UINT64_MAX : (uint64_t)r->pids_limit.value);
 }
 
 /* --- annotations --------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* See wasm_grant.h. */
 #include "oci/wasm_grant.h"
 #include "base/vec.h"
+#include "oci/environment.h"
 #include "oci/path.h"
 #include "oci/sys.h"
 #include "oci/wasm_listen.h"
@@ -109,14 +110,15 @@ static int grant_covered(struct granter *g, const struct strings *paths, bool ma
 static void grant_environment(struct granter *g, struct grant *out)
 {
     const struct config_process *process = &g->config->process;
-    const char **environment = arena_array(g->arena, const char *, (size_t)process->env.count + 2);
+    const struct strings env = environment_unique(&process->env, g->arena);
+    const char **environment = arena_array(g->arena, const char *, (size_t)env.count + 2);
     bool has_pwd = false;
 
-    for (uint32_t i = 0; i < process->env.count; i++) {
-        environment[i] = process->env.data[i];
+    for (uint32_t i = 0; i < env.count; i++) {
+        environment[i] = env.data[i];
         has_pwd = has_pwd || strncmp(environment[i], "PWD=", 4) == 0;
     }
-    out->environment_count = process->env.count;
+    out->environment_count = env.count;
     if (!has_pwd) /* the one documented addition: preview 1 has no working directory of its own */
         environment[out->environment_count++] = arena_printf(g->arena, "PWD=%s", process->cwd);
     out->environment = environment;

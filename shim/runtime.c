@@ -122,6 +122,8 @@ static int create_container(const struct runtime_job *job, const struct module *
 
     if (error != 0)
         return error;
+    if (e->code != 0) /* a warning */
+        snprintf(report->text, sizeof report->text, "%s", e->text);
     cgroup_encode(&state.cgroup, &cgroup);
     report->pid = state.pid;
     report->flags = state.own_pid_namespace ? RUNTIME_OWN_PID_NAMESPACE : 0;

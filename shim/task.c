@@ -158,6 +158,8 @@ static void create_done(struct worker *worker, const struct worker_report *repor
         create_abandon(c, create_code_of(report->code), report->text, report->code != ECHILD);
         return;
     }
+    if (report->text[0] != 0)
+        log_line(LOG_WARNING, c->id, "%s", report->text);
     c->cgroup = strndup(report->data, report->len);
     c->own_pid_namespace = (report->flags & RUNTIME_OWN_PID_NAMESPACE) != 0;
     error = process_watch(init, report->pid);

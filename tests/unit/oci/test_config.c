@@ -190,6 +190,23 @@ static void refuses_the_top(void **state)
     refuse("", ", \"hooks\": {\"prestart\": [{\"path\": \"/x\", \"timeout\": 0}]}", "", "hooks.prestart[0].timeout");
 }
 
+static void warns_of_capabilities(void **state)
+{
+    assert_int_equal(config_of(&arena, ", \"capabilities\": {\"bounding\": [\"CAP_SAIL\", \"CAP_KILL\"], \"permitted\": "
+                                       "[\"CAP_KILL\", \"CAP_CHOWN\"], \"inheritable\": [\"CAP_KILL\"], \"ambient\": "
+                                       "[\"CAP_CHOWN\", \"CAP_KILL\"]}",
+                               "", "", &config, &e),
+                     0);
+    assert_int_equal(config.process.capabilities.bounding, 1u << CAP_KILL);
+    assert_int_equal(config.process.capabilities.ambient, 1u << CAP_KILL);
+    assert_string_equal(config.warnings,
+                        "config.json: process.capabilities.bounding[0]: 'CAP_SAIL' is not a known capability; config.json: "
+                        "process.capabilities.ambient: can't raise ambient capability CAP_CHOWN: it is not in the permitted and "
+                        "inheritable sets too");
+    assert_int_equal(config_of(&arena, "", "", "", &config, &e), 0);
+    assert_null(config.warnings);
+}
+
 static void refuses_the_process(void **state)
 {
     refuse(", \"env\": [\"A\"]", "", "", "process.env");
@@ -199,8 +216,7 @@ static void refuses_the_process(void **state)
     refuse(", \"user\": {\"uid\": 4294967296}", "", "", "process.user.uid");
     refuse(", \"user\": {\"gid\": -1}", "", "", "process.user.gid");
     refuse(", \"user\": {\"gid\": 1.5}", "", "", "process.user.gid");
-    refuse(", \"capabilities\": {\"bounding\": [\"CAP_SAIL\"]}", "", "",
-           "process.capabilities.bounding[0]: 'CAP_SAIL'");
+    refuse(", \"capabilities\": {\"bounding\": [1]}", "", "", "process.capabilities.bounding[0]: expected a string");
     refuse(", \"capabilities\": {\"effective\": [\"CAP_KILL\"]}", "", "", "process.capabilities.effective");
     refuse(", \"rlimits\": [{\"type\": \"RLIMIT_SAIL\", \"soft\": 1, \"hard\": 1}]", "", "", "'RLIMIT_SAIL'");
     refuse(", \"rlimits\": [{\"type\": \"RLIMIT_CPU\", \"soft\": 2, \"hard\": 1}]", "", "", "process.rlimits[0].soft");
@@ -258,6 +274,7 @@ int main(void)
         cmocka_unit_test(seccomp_section),
         cmocka_unit_test(newer_versions_and_unknown_fields_are_read),
         cmocka_unit_test(refuses_the_top),
+        cmocka_unit_test(warns_of_capabilities),
         cmocka_unit_test(refuses_the_process),
         cmocka_unit_test(refuses_linux),
         cmocka_unit_test(refuses_settings_without_their_namespace),

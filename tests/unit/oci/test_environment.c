@@ -59,12 +59,25 @@ static void composes(void **state)
     assert_null(made[2]);
 }
 
+static void keeps_the_last_of_a_name(void **state)
+{
+    char *given[] = {"A=1", "AB=1", "A=2", "B=", "A=3", "AB=2", NULL};
+    struct strings unique = environment_unique(&(struct strings){given, 6}, &arena);
+
+    assert_int_equal(unique.count, 3);
+    assert_string_equal(unique.data[0], "B=");
+    assert_string_equal(unique.data[1], "A=3");
+    assert_string_equal(unique.data[2], "AB=2");
+    assert_int_equal(environment_unique(&(struct strings){given, 0}, &arena).count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_line_of_the_user),
         cmocka_unit_test(survives_broken_lines),
         cmocka_unit_test(composes),
+        cmocka_unit_test(keeps_the_last_of_a_name),
     };
     return cmocka_run_group_tests_name("environment", tests, NULL, done);
 }

@@ -47,7 +47,7 @@ static void limits(void **state)
                                        .cpu = {.shares = {true, 1024}, .quota = {true, 12345}, .cpus = "0,9"},
                                        .pids_limit = {true, 7}};
     const struct config_resources none = {
-        .memory = {.limit = {true, -1}, .swap = {true, -1}}, .cpu = {.quota = {true, -1}}, .pids_limit = {true, 0}};
+        .memory = {.limit = {true, -1}, .swap = {true, -1}}, .cpu = {.quota = {true, -1}}, .pids_limit = {true, -1}};
 
     assert_string_equal(resources(&r, true), "property t MemoryMax 100\nproperty t MemorySwapMax 50\n"
                                              "property t CPUWeight 100\nproperty ay AllowedCPUs 0102\n"

@@ -1,0 +1,115 @@
+#!/bin/bash
+# Conduct that callers of runc count on and no field of config.json asks for: what the outside suites (tests/oci) look at
+# beyond our other tests, written afresh. Native and Wasm where the case has both.
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
+if [ "${CONDUCT_INSIDE:-}" = "" ]; then
+    why=
+    [ "$(id -u)" = 0 ] || why="needs root"
+    for tool in busybox jq taskset; do command -v $tool > /dev/null || why="$tool is not installed"; done
+    [ -x "$BUILD/wherry" ] || why="build/wherry is not built"
+    if [ -z "$why" ]; then CONDUCT_INSIDE=1 exec unshare -m --propagation private "$0" "$@"; fi
+fi
+. tests/tap.sh
+[ -z "${why:-}" ] || skip_all "conduct" "$why"
+
+dir=$BUILD/e2e/conduct id=wherry-conduct-$$
+rm -rf "$dir"
+mkdir -p "$dir/state" "$dir/rootfs/bin" "$dir/rootfs/proc" "$dir/rootfs/dev" "$dir/rootfs/sys" "$dir/rootfs/tmp"
+mount -t tmpfs state "$dir/state"
+cp "$(command -v busybox)" "$dir/rootfs/bin/busybox"
+for applet in sh sleep true cat echo id grep ls stat mount unshare mkdir env; do ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/$applet"; done
+cp "$BUILD/guests/hello.wasm" "$dir/rootfs/" 2> /dev/null
+rt() { "$BUILD/wherry" --root "$dir/state/rt" "$@"; }
+quiet() { rt "$@" > "$dir/out" 2>&1 < /dev/null; }
+# bundle NAME JQ ARGUMENT...
+bundle() {
+    tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "/$id" -- "${@:3}"
+    jq "$2" "$dir/$1/config.json" > "$dir/new" && mv "$dir/new" "$dir/$1/config.json"
+}
+run() { timeout 30 "$BUILD/wherry" --root "$dir/state/rt" run --bundle "$dir/$1" "${@:2}" "$id" 2>&1 < /dev/null; }
+# start NAME: in the background, until deleted
+start() { quiet run --detach --bundle "$dir/$1" "$id"; }
+inside() { rt exec "$id" "$@" 2>&1 < /dev/null; }
+gone() { quiet delete --force "$id"; }
+status() { rt state "$id" 2> /dev/null | jq -r .status; }
+wait_for() { for _ in $(seq 100); do [ "$(status)" = "$1" ] && return; sleep 0.1; done; }
+
+# --- capabilities: what cannot be granted is a warning (runtime-spec, config)
+bundle unknown '.process.capabilities.bounding += ["CAP_SAIL", "CAP_ANCHOR"]' /bin/echo hello
+like "an unknown capability is warned of" "$(run unknown)" "warning: .*'CAP_SAIL'.*'CAP_ANCHOR'"
+like "and the container runs" "$(run unknown)" "^hello$"
+bundle ambient '.process.capabilities = {bounding: ["CAP_KILL", "CAP_CHOWN"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"],
+    inheritable: ["CAP_KILL"], ambient: ["CAP_KILL", "CAP_CHOWN"]}' /bin/grep CapAmb /proc/self/status
+out=$(run ambient)
+like "an ambient capability that is not permitted is warned of" "$out" "can't raise ambient capability CAP_CHOWN: "
+like "and the others are raised" "$out" "CapAmb:.*0000000000000020"
+bundle added '.process.capabilities = {bounding: ["CAP_KILL", "CAP_SYSLOG"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"],
+    inheritable: ["CAP_SYSLOG"], ambient: []}' /bin/sleep 100
+start added
+like "exec --cap raises as ambient what is inheritable" "$(rt exec --cap CAP_SYSLOG "$id" grep CapAmb /proc/self/status)" "0000000400000000"
+like "and adds nothing to what is not" "$(rt exec --cap CAP_KILL "$id" grep CapAmb /proc/self/status)" "0000000000000000"
+gone
+
+# --- CPUs: which of them the caller is kept to is not the container's business
+if [ "$(nproc)" -gt 1 ]; then
+    all=$(grep Cpus_allowed_list /proc/self/status)
+    bundle cpus . /bin/grep Cpus_allowed_list /proc/self/status
+    is "run: all CPUs, whatever the caller's affinity" "$(taskset -c 0 "$BUILD/wherry" --root "$dir/state/rt" run --bundle "$dir/cpus" "$id" 2>&1)" "$all"
+    bundle sleeper . /bin/sleep 100
+    start sleeper
+    is "exec: the same" "$(taskset -c 0 "$BUILD/wherry" --root "$dir/state/rt" exec "$id" grep Cpus_allowed_list /proc/self/status 2>&1)" "$all"
+    gone
+else
+    skip "CPU affinity" "one CPU"
+fi
+
+# --- the environment: one value for each name, the last one
+bundle environment '.process.env = ["A=1", "PATH=/bin", "A=2", "HOME=/x", "HOME=", "AB=3"]' /bin/env
+is "native: the last value of a name counts" "$(run environment | sort | tr '\n' ' ')" "A=2 AB=3 HOME=/ PATH=/bin "
+if [ -e "$dir/rootfs/hello.wasm" ]; then
+    bundle wasm-environment '.process.env = ["A=1", "PATH=/bin", "A=2"]' /hello.wasm
+    is "wasm: the same" "$(run wasm-environment | grep -o 'A=.*')" "A=2"
+else
+    skip "wasm: the same" "build/guests/hello.wasm could not be built here"
+fi
+
+# --- devices
+link=$dir/link
+mkdir -p "$link/outside"
+cp -r "$dir/rootfs" "$link/"
+rmdir "$link/rootfs/dev"
+ln -s "$link/outside" "$link/rootfs/dev"
+tests/bundle "$link" "$link/rootfs" --cgroup "/$id" -- /bin/true
+jq '.mounts |= map(select(.destination | startswith("/dev") | not))' "$link/config.json" > "$dir/new" && mv "$dir/new" "$link/config.json"
+like "a /dev that is a link is refused" "$(run link)" "cannot make '/dev'"
+is "and nothing is made where it leads" "$(ls -A "$link/outside")" ""
+whole='[{containerID: 0, hostID: 0, size: 4294967295}]'
+bundle nodes ".linux.namespaces += [{type: \"user\"}] | .linux.uidMappings = $whole | .linux.gidMappings = $whole |
+    .linux.devices = [{path: \"/dev/foo\", type: \"b\", major: 1, minor: 5, uid: 10, gid: 11, fileMode: 111}]" \
+    /bin/sh -c 'stat -c "%t:%T %u:%g %a" /dev/foo; grep " /dev/[fnuzrt]" /proc/self/mountinfo | grep -v nosuid,noexec'
+if unshare -U true 2> /dev/null; then
+    out=$(run nodes)
+    like "user namespace: a device that the host lacks, with its owner and mode" "$out" "^1:5 10:11 157$"
+    is "user namespace: bound devices are nosuid and noexec" "$(printf '%s\n' "$out" | sed 1d)" ""
+else
+    skip "devices in a user namespace" "the kernel makes no user namespaces here"
+fi
+
+# --- a config.json without a process: runtime-spec requires it for start only
+bundle without 'del(.process)'
+quiet create --bundle "$dir/without" "$id"
+is "a container can be created without a process" "$?" 0
+is "then it is created" "$(status)" created
+like "but not started" "$(rt start "$id" 2>&1)" "process: it is missing"
+wait_for stopped
+is "it has ended then" "$(status)" stopped
+gone
+
+# --- pids.limit: 0 is the least that there can be
+bundle one '.linux.resources.pids.limit = 0' /bin/sleep 100
+start one
+is "pids.limit 0 is one process" "$(cat "/sys/fs/cgroup/pids/$id/pids.max" "/sys/fs/cgroup/$id/pids.max" 2> /dev/null)" 1
+gone
+finish
