@@ -88,6 +88,8 @@ int main(int argc, char **argv)
     }
     if (a.info)
         return verb_info();
+    if (a.verb != NULL && strcmp(a.verb, "pause") == 0)
+        return verb_pause();
     if (!arguments_complete(&a))
         return 2;
     if (strcmp(a.verb, "serve") == 0)

@@ -21,7 +21,8 @@ struct shim {
     struct publisher publisher;
     struct workers workers;
     struct container *containers;
-    const char *namespace, *libexec, *grpc_address;
+    struct sandbox *sandbox; /* NULL: containerd makes the pod, if there is one */
+    const char *namespace, *libexec, *grpc_address, *program;
     bool shutting_down;
     bool sweep;           /* shim_sweep is due */
     bool shutdown_wanted; /* once the last abandoned container is gone */

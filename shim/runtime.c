@@ -8,6 +8,7 @@
 #include "oci/sys.h"
 #include "shim/image.h"
 #include "shim/logger.h"
+#include "shim/pod.h"
 #include "shim/rootfs.h"
 #include <dirent.h>
 #include <limits.h>
@@ -151,6 +152,8 @@ void runtime_create(const void *argument, const struct worker_fds *fds, struct w
     error = wait_for_logger(job, fds, &e);
     if (error == 0)
         error = rootfs_mount(job->create, &arena, &e);
+    if (error == 0 && job->pod != NULL && strcmp(job->pod, job->bundle) != 0)
+        error = pod_add_mounts(job->pod, job->bundle, &arena, &e);
     if (error == 0)
         error = note_root(job, &e);
     if (error == 0)

@@ -19,6 +19,7 @@ enum runtime_flag {
 
 struct runtime_job {
     const char *root, *id, *bundle, *libexec; /* root: directory of the states */
+    const char *pod; /* create: the bundle of the shim's own pod (pod.h); NULL: none */
     const struct options *options;
     const Task__CreateRequest *create;
     const ProtobufCBinaryData *body; /* exec: the process; update: the resources; JSON */

@@ -78,16 +78,18 @@ static void connection_answer(struct connection *c, bool queued)
 
 void call_reply(struct call *call, const ProtobufCMessage *message)
 {
-    uint32_t stream = call->stream;
+    const struct call was = *call;
     struct connection *c = call_finish(call);
 
+    if (was.answered != NULL)
+        was.answered(was.answered_context, message, NULL);
     if (c != NULL)
-        connection_answer(c, ttrpc_put_response(&c->out, stream, message));
+        connection_answer(c, ttrpc_put_response(&c->out, was.stream, message));
 }
 
 void call_fail(struct call *call, enum ttrpc_code code, const char *format, ...)
 {
-    uint32_t stream = call->stream;
+    const struct call was = *call;
     struct connection *c = call_finish(call);
     char text[1400];
     va_list ap;
@@ -95,8 +97,10 @@ void call_fail(struct call *call, enum ttrpc_code code, const char *format, ...)
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
+    if (was.answered != NULL)
+        was.answered(was.answered_context, NULL, text);
     if (c != NULL)
-        connection_answer(c, ttrpc_put_failure(&c->out, stream, code, text));
+        connection_answer(c, ttrpc_put_failure(&c->out, was.stream, code, text));
 }
 
 static struct call *call_new(struct connection *c, uint32_t stream)
@@ -110,24 +114,40 @@ static struct call *call_new(struct connection *c, uint32_t stream)
     return call;
 }
 
-static const struct method *method_find(const struct server *server, const char *name)
+static const struct method *method_find(const struct method *methods, const char *name)
 {
-    const struct method *m = server->methods;
+    const struct method *m = methods;
     while (m->name != NULL && strcmp(m->name, name) != 0)
         m++;
     return m->name != NULL ? m : NULL;
 }
 
+void call_inside(const struct method *methods, const char *name, void *context, const ProtobufCMessage *request,
+                 call_answered *answered, void *answered_context)
+{
+    struct call *call = calloc(1, sizeof *call);
+
+    if (call == NULL) {
+        answered(answered_context, NULL, "the shim is out of memory");
+        return;
+    }
+    *call = (struct call){.answered = answered, .answered_context = answered_context};
+    method_find(methods, name)->handle(context, call, request);
+}
+
 static void call_dispatch(struct server *server, struct call *call, const Rpc__Request *request)
 {
+    const struct service *service = server->services;
     const struct method *method;
     ProtobufCMessage *arguments;
 
-    if (!server->has_service(request->service)) {
+    while (service->has_name != NULL && !service->has_name(request->service))
+        service++;
+    if (service->has_name == NULL) {
         call_fail(call, TTRPC_UNIMPLEMENTED, "service %.200s is not served here", request->service);
         return;
     }
-    method = method_find(server, request->method);
+    method = method_find(service->methods, request->method);
     if (method == NULL) {
         call_fail(call, TTRPC_UNIMPLEMENTED, "method %.200s of %s is not served here", request->method,
                   request->service);

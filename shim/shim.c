@@ -4,6 +4,7 @@
 #include "shim/address.h"
 #include "shim/log.h"
 #include "shim/proc.h"
+#include "shim/sandbox.h"
 #include "shim/task.h"
 #include <signal.h>
 #include <stddef.h>
@@ -122,7 +123,7 @@ static void signal_ready(struct source *source, uint32_t events)
     while (read(source->fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGCHLD) {
             workers_ended(&shim->workers);
-        } else if (shim->containers == NULL) {
+        } else if (shim->containers == NULL && shim->sandbox == NULL) {
             shim_shut_down(shim);
         } else { /* containers must not lose their shim because a service manager stops a whole cgroup */
             log_line(LOG_INFO, NULL, "signal %u is ignored: there are containers", info.ssi_signo);
@@ -152,20 +153,22 @@ static int watch_signals(struct shim *shim)
 }
 
 int shim_serve(int listen_fd, const char *address, const char *namespace, const char *ttrpc_address,
-               const char *grpc_address, const char *libexec)
+               const char *grpc_address, const char *libexec, const char *program)
 {
+    static const struct service services[] = {
+        {task_has_service, task_methods}, {sandbox_has_service, sandbox_methods}, {NULL, NULL}};
     static struct shim shim;
     int error = loop_init(&shim.loop);
 
     shim.namespace = namespace;
     shim.grpc_address = grpc_address;
+    shim.program = program;
     shim.libexec = libexec != NULL && libexec[0] != 0 ? libexec : NULL;
     shim.workers = (struct workers){.loop = &shim.loop, .ended = workers_ended};
     shim.patience.expired = patience_expired;
     publisher_init(&shim.publisher, &shim.loop, ttrpc_address, namespace);
     shim.publisher.drained = publisher_drained;
-    shim.server = (struct server){
-        .methods = task_methods, .has_service = task_has_service, .context = &shim, .flushed = server_flushed};
+    shim.server = (struct server){.services = services, .context = &shim, .flushed = server_flushed};
     if (error == 0)
         error = watch_signals(&shim);
     if (error == 0)

@@ -5,9 +5,10 @@
 struct shim;
 
 /* Serves containers of NAMESPACE on LISTEN_FD, at ADDRESS, until containerd shuts the shim down; events go to
- * TTRPC_ADDRESS (NULL: nowhere). GRPC_ADDRESS is containerd's own socket. LIBEXEC is the directory of the helper programs ("": none found). Removes the socket at the end. Returns the exit status of the process. */
+ * TTRPC_ADDRESS (NULL: nowhere). GRPC_ADDRESS is containerd's own socket. LIBEXEC is the directory of the helper programs
+ * ("": none found), PROGRAM the path of this one. Removes the socket at the end. Returns the exit status of the process. */
 int shim_serve(int listen_fd, const char *address, const char *namespace, const char *ttrpc_address,
-               const char *grpc_address, const char *libexec);
+               const char *grpc_address, const char *libexec, const char *program);
 
 /* Ends the daemon once what is still to be said has been said, or after two seconds. */
 void shim_shut_down(struct shim *shim);

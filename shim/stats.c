@@ -5,6 +5,7 @@
 #include "shim/cgroup_path.h"
 #include "shim/metrics.pb-c.h"
 #include "shim/proc.h"
+#include "shim/sandbox.pb-c.h"
 #include <dirent.h>
 
 enum { FILE_BYTES = 8192, HUGETLB_MAX = 8, DEVICES_MAX = 32, DEPTH_MAX = 16 };
@@ -36,18 +37,30 @@ static void fill(void *base, const ProtobufCMessageDescriptor *descriptor, const
     }
 }
 
-static void reply_any(struct call *call, const char *type_url, const ProtobufCMessage *message)
+/* SANDBOX: its id; NULL: the figures are a container's, asked of the task service. */
+static void reply_any(struct call *call, const char *sandbox, const char *type_url, const ProtobufCMessage *message)
 {
     Task__StatsResponse response = TASK__STATS_RESPONSE__INIT;
+    Sandbox__MetricsResponse sandbox_response = SANDBOX__METRICS_RESPONSE__INIT;
+    Sandbox__Metric metric = SANDBOX__METRIC__INIT;
+    Rpc__Timestamp when = RPC__TIMESTAMP__INIT;
     Rpc__Any any = RPC__ANY__INIT;
+    struct timespec now;
 
+    clock_gettime(CLOCK_REALTIME, &now);
+    when.seconds = now.tv_sec;
+    when.nanos = (int32_t)now.tv_nsec;
+    metric.timestamp = &when;
+    metric.id = (char *)sandbox;
+    metric.data = &any;
+    sandbox_response.metrics = &metric;
     any.type_url = (char *)type_url;
     response.stats = &any;
     if (!ttrpc_pack(message, &any.value)) {
         call_fail(call, TTRPC_RESOURCE_EXHAUSTED, "the shim is out of memory");
         return;
     }
-    call_reply(call, &response.base);
+    call_reply(call, sandbox != NULL ? &sandbox_response.base : &response.base);
     free(any.value.data);
 }
 
@@ -189,7 +202,7 @@ static void oom1(const char *cgroup, Metrics__MemoryOomControl1 *out)
         fill(out, &metrics__memory_oom_control1__descriptor, text, renamed);
 }
 
-static void reply_v1(struct call *call, const char *cgroup)
+static void reply_v1(struct call *call, const char *sandbox, const char *cgroup)
 {
     Metrics__Metrics1 metrics = METRICS__METRICS1__INIT;
     Metrics__Pids pids = METRICS__PIDS__INIT;
@@ -241,7 +254,7 @@ static void reply_v1(struct call *call, const char *cgroup)
         hugetlb[i].failcnt = page_figure(cgroup, sizes[i].text, "failcnt");
         hugetlb_pointers[i] = &hugetlb[i];
     }
-    reply_any(call, "io.containerd.cgroups.v1.Metrics", &metrics.base);
+    reply_any(call, sandbox, "io.containerd.cgroups.v1.Metrics", &metrics.base);
 }
 
 /* --- version 2 ------------------------------------------------------------------------------------------------------- */
@@ -288,7 +301,7 @@ static size_t io2(const char *cgroup, Metrics__IoEntry2 *entries, Metrics__IoEnt
     return count;
 }
 
-static void reply_v2(struct call *call, const char *cgroup)
+static void reply_v2(struct call *call, const char *sandbox, const char *cgroup)
 {
     Metrics__Metrics2 metrics = METRICS__METRICS2__INIT;
     Metrics__Pids pids = METRICS__PIDS__INIT;
@@ -324,17 +337,61 @@ static void reply_v2(struct call *call, const char *cgroup)
         hugetlb[i].max = page_figure(cgroup, sizes[i].text, "max");
         hugetlb_pointers[i] = &hugetlb[i];
     }
-    reply_any(call, "io.containerd.cgroups.v2.Metrics", &metrics.base);
+    reply_any(call, sandbox, "io.containerd.cgroups.v2.Metrics", &metrics.base);
+}
+
+static void reply(struct call *call, const char *sandbox, const char *cgroup)
+{
+    if (cgroup_path_is_unified(cgroup))
+        reply_v2(call, sandbox, cgroup);
+    else
+        reply_v1(call, sandbox, cgroup);
 }
 
 void stats_reply(struct call *call, const struct container *c)
 {
     if (c->init.state == PROCESS_STOPPED)
         call_fail(call, TTRPC_NOT_FOUND, "container %s has ended and has no figures any more", c->id);
-    else if (cgroup_path_is_unified(c->cgroup))
-        reply_v2(call, c->cgroup);
     else
-        reply_v1(call, c->cgroup);
+        reply(call, NULL, c->cgroup);
+}
+
+/* Takes the last name off the directory, which is absolute, in each line. */
+static void to_parents(char *cgroup)
+{
+    char *out = cgroup;
+
+    for (const char *line = cgroup; *line != 0;) {
+        const char *end = strchrnul(line, '\n'), *slash = memrchr(line, '/', (size_t)(end - line));
+        const char *next = *end != 0 ? end + 1 : end;
+        if (slash != NULL) {
+            memmove(out, line, (size_t)(slash - line));
+            out += slash - line;
+            *out++ = '\n';
+        }
+        line = next;
+    }
+    *out = 0;
+}
+
+void stats_reply_pod(struct call *call, const char *sandbox, const struct container *c)
+{
+    char *cgroup = NULL;
+
+    while (c != NULL && (c->cgroup == NULL || c->init.state == PROCESS_STOPPED))
+        c = c->next;
+    if (c == NULL) {
+        call_fail(call, TTRPC_NOT_FOUND, "sandbox %s has no running container, and so no figures", sandbox);
+        return;
+    }
+    cgroup = strdup(c->cgroup);
+    if (cgroup == NULL) {
+        call_fail(call, TTRPC_RESOURCE_EXHAUSTED, "the shim is out of memory");
+        return;
+    }
+    to_parents(cgroup);
+    reply(call, sandbox, cgroup);
+    free(cgroup);
 }
 
 /* --- processes ------------------------------------------------------------------------------------------------------- */

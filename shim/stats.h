@@ -9,6 +9,10 @@ struct container;
  * does not offer is left out. */
 void stats_reply(struct call *call, const struct container *c);
 
+/* Answers CALL with the figures of the pod SANDBOX in the same form: of the cgroup above that of the first running one of
+ * CONTAINERS. */
+void stats_reply_pod(struct call *call, const char *sandbox, const struct container *containers);
+
 /* Answers CALL with the processes in the cgroup and below; those that are execs of ours carry their id. A container that
  * has ended and was not deleted yet answers with its init: containerd 2.x, when it starts anew, takes a shim without any
  * process for a leaked one and ends it, and the exit status would be lost with it. */

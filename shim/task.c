@@ -7,6 +7,7 @@
 #include "shim/log.h"
 #include "shim/proc.h"
 #include "shim/runtime.h"
+#include "shim/sandbox.h"
 #include "shim/shim.h"
 #include "shim/stats.h"
 #include <signal.h>
@@ -249,6 +250,7 @@ static void handle_create(void *context, struct call *call, const ProtobufCMessa
     if (error == 0) {
         job = job_of(c);
         job.create = request;
+        job.pod = sandbox_bundle(shim->sandbox);
         job.stdout_uri = request->stdout;
         c->init.worker.done = create_done;
         error = start_with_stdio(&c->init, runtime_create, &job, &e);
@@ -762,6 +764,8 @@ static void handle_shutdown(void *context, struct call *call, const ProtobufCMes
 
     (void)message;
     call_reply(call, NULL);
+    if (shim->sandbox != NULL) /* ends by its own service */
+        return;
     for (struct container *c = shim->containers; c != NULL; c = c->next)
         if (!c->abandoned)
             return;

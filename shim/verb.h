@@ -22,6 +22,9 @@ int verb_serve(const struct arguments *a);
 /* Removes what a dead shim left of a container, and answers with a DeleteResponse. Returns the exit status. */
 int verb_delete(const struct arguments *a);
 
+/* The one process of a pod that needs one (pod.h): reaps what is handed to it until it is ended. */
+int verb_pause(void);
+
 /* Answers with a RuntimeInfo. Returns the exit status. */
 int verb_info(void);
 

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "shim/address.h"
 #include "shim/group.h"
+#include "shim/pod.h"
 #include "shim/runtime.h"
 #include <sys/stat.h>
 #include <time.h>
@@ -70,6 +71,7 @@ int verb_delete(const struct arguments *a)
     else
         job.bundle = getcwd(here, sizeof here) != NULL ? here : ".";
     read_options(job.bundle, &options);
+    pod_unmount(job.bundle);
     runtime_root(&options, a->namespace, root, sizeof root);
     runtime_delete(&job, WORKER_NO_FDS, &report);
     if (report.code != 0) {

@@ -5,6 +5,7 @@
 #include "shim/log.h"
 #include <limits.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -47,7 +48,8 @@ static int descriptors_arrange(const struct worker_fds *fds, int report_fd)
     return (int)syscall(SYS_close_range, KEPT_FDS, ~0u, 0);
 }
 
-_Noreturn static void worker_main(const struct worker_fds *fds, int report_fd, worker_run *run, const void *argument)
+_Noreturn static void worker_main(const int *home, const struct worker_fds *fds, int report_fd, worker_run *run,
+                                  const void *argument)
 {
     const struct worker_fds kept = {{0, 1, 2}, fds->console >= 0 ? CONSOLE_FD : -1, fds->logger >= 0 ? LOGGER_FD : -1};
     struct worker_report report = {0};
@@ -56,6 +58,8 @@ _Noreturn static void worker_main(const struct worker_fds *fds, int report_fd, w
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL); /* an ignored signal would stay ignored across the container's exec */
+    for (int i = 0; home != NULL && i < WORKER_NAMESPACES; i++)
+        setns(home[i], 0);
     if (descriptors_arrange(fds, report_fd) != 0) {
         report.code = errno;
         snprintf(report.text, sizeof report.text, "cannot arrange the worker's descriptors: %s", strerror(errno));
@@ -126,7 +130,7 @@ int worker_start(struct workers *workers, struct worker *worker, const struct wo
         return -errno;
     pid = (pid_t)syscall(SYS_clone3, &clone, sizeof clone);
     if (pid == 0)
-        worker_main(fds, pipe_fds[1], run, argument);
+        worker_main(workers->home, fds, pipe_fds[1], run, argument);
     error = errno;
     close(pipe_fds[1]);
     if (pid < 0) {

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "shim/loop.h"
 
-enum { WORKER_DATA_MAX = 2800 };
+enum { WORKER_DATA_MAX = 2800, WORKER_NAMESPACES = 3 };
 
 /* What a worker hands back, in one write of at most PIPE_BUF bytes, so it arrives whole or not at all. */
 struct worker_report {
@@ -20,6 +20,7 @@ struct worker_report {
 
 struct workers { /* those under way */
     struct loop *loop;
+    const int *home; /* WORKER_NAMESPACES descriptors of namespaces that workers join first (pod.h); NULL: they stay */
     unsigned count;
     void (*ended)(struct workers *workers); /* called after the done of each; may be NULL */
 };

@@ -43,7 +43,8 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.tracing.processo
 END
 }
 
-# containerd_cri HANDLER SHIM PAUSE-IMAGE: configuration of a 2.x with CRI, before containerd_start
+# containerd_cri HANDLER SHIM PAUSE-IMAGE: configuration of a 2.x with CRI, before containerd_start; with SANDBOXER=shim the shim
+# itself makes the pods, without a pause container
 containerd_cri() {
     cat > "$dir/config.toml" <<END
 version = 3
@@ -66,6 +67,7 @@ oom_score = 0
     default_runtime_name = '$1'
     [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.$1]
       runtime_type = '$2'
+      sandboxer = '${SANDBOXER:-podsandbox}'
       [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.$1.options]
         SystemdCgroup = false
 END

@@ -85,7 +85,8 @@ static bool any_service(const char *name)
 
 static void serve(int listener, const char *address)
 {
-    static struct server server = {.methods = methods, .has_service = any_service, .flushed = flushed};
+    static const struct service services[] = {{any_service, methods}, {NULL, NULL}};
+    static struct server server = {.services = services, .flushed = flushed};
     int null = open("/dev/null", O_RDWR);
 
     setsid();

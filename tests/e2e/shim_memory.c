@@ -125,7 +125,7 @@ static pid_t daemon_start(const char *libexec)
     pid = fork();
     if (pid == 0) {
         shared->daemon = getpid();
-        exit(shim_serve(listener, address, "memory", events, "", libexec));
+        exit(shim_serve(listener, address, "memory", events, "", libexec, ""));
     }
     close(listener);
     return pid;

@@ -18,7 +18,7 @@ fi
 . tests/tap.sh
 [ -z "${why:-}" ] || skip_all "a pod through CRI" "$why"
 . tests/containerd.sh
-dir=$BUILD/e2e/shim-pod
+dir=$BUILD/e2e/shim-pod${SANDBOXER:+-$SANDBOXER}
 rm -rf "$dir"
 mkdir -p "$dir/logs"
 containerd_programs "$version" || skip_all "a pod through CRI" "$why"

@@ -39,6 +39,7 @@ END
 cp "$config" "$dir/original"
 node install > "$dir/log"
 ok "installs into a configuration of version 2" $? "$(cat "$dir/log")"
+like "where the shim makes no pods: one sentence" "$(node install --sandboxer shim)" 'needs containerd 2.x'
 like "with its kind of plugin" "$(cat "$config")" "^\[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.wherry\]"
 if command -v containerd > /dev/null; then
     like "containerd has the handler, and what was there" "$(containerd --config "$config" config dump 2>&1 | grep -c 'runtimes.wherry\]\|registry.example/pause:3.9')" 2
@@ -59,6 +60,8 @@ if [ -x "$newer/containerd" ]; then
     PATH=$newer:$PATH node install > "$dir/log"
     ok "installs into a configuration of version 3" $? "$(cat "$dir/log")"
     like "which containerd 2 reads" "$("$newer/containerd" --config "$config" config dump 2>&1)" "runtimes.wherry\]"
+    PATH=$newer:$PATH node install --sandboxer shim > "$dir/log"
+    like "with pods that the shim makes" "$("$newer/containerd" --config "$config" config dump 2>&1 | sed -n '/runtimes.wherry\]/,/^$/p')" "sandboxer = 'shim'"
     node uninstall > "$dir/log"
     cmp -s "$config" "$dir/original"
     ok "and back" $?
@@ -99,5 +102,6 @@ node install > "$dir/log"
 is "upgrade replaces a program by rename: who has it open keeps it" "$(cat <&8)" old
 like "and the new one is there" "$("$dir/prefix/bin/wherry" --version)" wherry
 like "bad arguments: one sentence" "$(node install --handler 'a b')" "not 'a b'"
+like "a sandboxer that there is not: one sentence" "$(node install --sandboxer vm)" "not 'vm'"
 like "no programs: one sentence" "$(k8s/node/wherry-node install --from "$dir/etc" --prefix "$dir/p" --config "$config" 2>&1)" 'no programs'
 finish

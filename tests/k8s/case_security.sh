@@ -27,5 +27,7 @@ for handler in $HANDLERS; do
 done
 like "wasm: seccomp Localhost" "$(context localhost-wasm wherry hello '["allowed"]' "$localhost")" 'argument 1: allowed'
 # bookworm's runc has no user namespaces to offer to Kubernetes
-like "wherry: hostUsers: false" "$(context users-wherry wherry busybox '["cat", "/proc/self/uid_map"]' '{}' '{"hostUsers": false}')" ' 65536$'
+for handler in wherry sandbox; do
+    like "$handler: hostUsers: false" "$(context "users-$handler" "$handler" busybox '["cat", "/proc/self/uid_map"]' '{}' '{"hostUsers": false}')" ' 65536$'
+done
 like "wasm: hostUsers: false" "$(context users-wasm wherry hello '["mapped"]' '{}' '{"hostUsers": false}')" 'argument 1: mapped'

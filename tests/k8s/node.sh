@@ -3,7 +3,7 @@
 # tests/containerd.sh's $containerd, ctr. Nothing of the machine is touched: /run, /var/lib/{kubelet,containerd,wherry} and /var/log are
 # covered, cgroups lie below one cgroup of the node, sysctls that the kubelet writes are files with the values it wants.
 #   node_prepare       mounts, network, cgroup
-#   node_containerd    configuration with handlers wherry and, where its shim is there, runc
+#   node_containerd    configuration with handlers wherry, sandbox (whose pods the shim makes) and, where its shim is there, runc
 #   node_control_plane etcd, kube-apiserver, kube-scheduler, kube-controller-manager
 #   node_kubelet       the kubelet, until the node is Ready
 #   node_stop          everything, by pid; then the node's cgroups
@@ -71,11 +71,12 @@ node_prepare() {
         ip route add default via 10.99.0.254 dev node0 && node_cgroup_make
 }
 
-node_runtime() { # HANDLER RUNTIME-TYPE [BINARY]
+node_runtime() { # HANDLER RUNTIME-TYPE [BINARY [SANDBOXER]]
     local table="plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.$1"
     cat <<END
 [$table]
   runtime_type = '$2'
+  sandboxer = '${4:-podsandbox}'
   pod_annotations = ['wherry.*', 'run.oci.handler', 'module.wasm.image/*']
   container_annotations = ['wherry.*', 'run.oci.handler', 'module.wasm.image/*']
 END
@@ -94,6 +95,7 @@ END
     containerd_cri wherry "$shim" localhost/pause:1
     { sed "/runtimes.wherry/,\$d" "$dir/config.toml"
       node_runtime wherry "$shim"
+      node_runtime sandbox "$shim" "" shim
       [ -z "${runc_shim:-}" ] || node_runtime runc io.containerd.runc.v2 "$runc_program"
       cat <<END
 [plugins.'io.containerd.cri.v1.runtime'.cni]

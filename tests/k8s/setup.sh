@@ -51,6 +51,7 @@ image localhost/pause:1 "$dir/busybox" '{"Entrypoint": ["/bin/sleep", "1000000"]
 ok "images" $? "$(cat "$dir/import.log")"
 [ -z "$runc_shim" ] ||
     kubectl apply -f - <<< '{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: runc}, handler: runc}' > /dev/null
+kubectl apply -f - <<< '{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: sandbox}, handler: sandbox}' > /dev/null
 kubectl apply -f k8s/runtimeclass.yaml > "$dir/apply.log" 2>&1
 ok "RuntimeClass wherry is applied" $? "$(cat "$dir/apply.log")"
 
@@ -72,5 +73,5 @@ field() { kubectl get pod "$1" -o json | jq -r --arg c "$2" ".status.containerSt
 # remove NAME...: pods, and waits until they are gone
 remove() { kubectl delete pod "$@" --wait=true --timeout=60s > "$dir/delete.log" 2>&1; }
 # HANDLERS: the runtime classes that every native row is compared over
-HANDLERS="wherry${runc_shim:+ runc}"
+HANDLERS="wherry sandbox${runc_shim:+ runc}"
 

@@ -34,13 +34,15 @@ static bool has_service(const char *name)
     return strcmp(name, "test.Service") == 0;
 }
 
+static const struct service services[] = {{has_service, methods}, {NULL, NULL}};
+
 static int start(void **state)
 {
     struct err e = {0};
 
     snprintf(address, sizeof address, "unix:///tmp/wherry-test-server-%d", (int)getpid());
     assert_int_equal(loop_init(&loop), 0);
-    server = (struct server){.methods = methods, .has_service = has_service};
+    server = (struct server){.services = services};
     assert_int_equal(server_init(&server, &loop, address_listen(address, &e)), 0);
     (void)state;
     return 0;
