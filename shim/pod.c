@@ -100,6 +100,7 @@ static int check_sysctls(const struct pod *pod, struct err *e)
 int pod_read(struct pod *pod, const Sandbox__CreateRequest *request, struct err *e)
 {
     const ProtobufCBinaryData none = {0}, *body = request->options != NULL ? &request->options->value : &none;
+    const Cri__UserNamespace *user;
     const char *type = request->options != NULL ? request->options->type_url : "";
 
     for (int i = 0; i < WORKER_NAMESPACES; i++)
@@ -115,6 +116,10 @@ int pod_read(struct pod *pod, const Sandbox__CreateRequest *request, struct err 
         return err_set(e, ENOMEM, "the shim is out of memory");
     if (pod->config == NULL)
         return err_set(e, EINVAL, "sandbox %s: its options are not a valid message", request->sandbox_id);
+    user = namespace_options(pod)->userns_options;
+    if (user != NULL && user->mode != CRI__NAMESPACE_MODE__POD && user->mode != CRI__NAMESPACE_MODE__NODE)
+        return err_set(e, EINVAL, "sandbox %s: a user namespace is the pod's or the node's, and nothing between them",
+                       request->sandbox_id);
     if (read_sysctls(pod) != 0)
         return err_set(e, ENOMEM, "the shim is out of memory");
     return check_sysctls(pod, e);

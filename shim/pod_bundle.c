@@ -153,6 +153,19 @@ static int write_whole(const char *path, const struct buf *text, struct err *e)
     return fd >= 0 && fd_write_all(fd, text->data, text->len) == 0 ? 0 : err_sys(e, "cannot write %s", path);
 }
 
+/* The root file system is its user's: /dev is made there, by the root of the pod's user namespace. */
+static int give_rootfs(const struct pod *pod, struct err *e)
+{
+    const Cri__UserNamespace *user = pod_user_namespace(pod);
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/rootfs", pod->bundle);
+    for (size_t i = 0; user != NULL && i < user->n_uids; i++)
+        if (user->uids[i]->container_id == 0 && chown(path, user->uids[i]->host_id, (gid_t)-1) != 0)
+            return err_sys(e, "cannot change the owner of %s", path);
+    return 0;
+}
+
 int pod_write_bundle(const struct pod *pod, struct err *e)
 {
     struct buf text = {0};
@@ -160,9 +173,10 @@ int pod_write_bundle(const struct pod *pod, struct err *e)
     char path[PATH_MAX];
     int error;
 
-    /* the mount's target: the root belongs to a user whom a pod with a user namespace does not have */
-    snprintf(path, sizeof path, "%s/rootfs" PAUSE, pod->bundle);
+    snprintf(path, sizeof path, "%s/rootfs" PAUSE, pod->bundle); /* what the program is mounted on */
     error = write_whole(path, &text, e);
+    if (error == 0)
+        error = give_rootfs(pod, e);
     if (error != 0)
         return error;
     put_config(&w, pod);

@@ -179,6 +179,27 @@ static void a_pod_is_read(void **state)
     pod_done(&pod);
 }
 
+static void user_namespaces_are_the_pods_or_the_nodes(void **state)
+{
+    Cri__PodSandboxConfig config = CRI__POD_SANDBOX_CONFIG__INIT;
+    Cri__Linux linux_config = CRI__LINUX__INIT;
+    Cri__SecurityContext security = CRI__SECURITY_CONTEXT__INIT;
+    Cri__NamespaceOption options = CRI__NAMESPACE_OPTION__INIT;
+    Cri__UserNamespace user = CRI__USER_NAMESPACE__INIT;
+    struct pod pod = {0};
+    struct err e = {0};
+
+    (void)state;
+    config.linux_config = &linux_config;
+    linux_config.security_context = &security;
+    security.namespace_options = &options;
+    options.userns_options = &user;
+    user.mode = CRI__NAMESPACE_MODE__CONTAINER;
+    assert_true(read_pod(&pod, &config, "runtime.v1.PodSandboxConfig", &e) < 0);
+    assert_non_null(strstr(e.text, "user namespace"));
+    pod_done(&pod);
+}
+
 static void what_would_change_the_host_is_refused(void **state)
 {
     Cri__PodSandboxConfig config = CRI__POD_SANDBOX_CONFIG__INIT;
@@ -212,6 +233,7 @@ int main(void)
         cmocka_unit_test(the_rest_is_kept),
         cmocka_unit_test(damaged_config_is_refused),
         cmocka_unit_test(a_pod_is_read),
+        cmocka_unit_test(user_namespaces_are_the_pods_or_the_nodes),
         cmocka_unit_test(what_would_change_the_host_is_refused),
     };
     return cmocka_run_group_tests(tests, start, stop);
