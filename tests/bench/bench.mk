@@ -47,10 +47,11 @@ bench-engine: all $(BENCH_PROGRAMS) $(BUILD)/bench/compile
 bench-compile: $(BUILD)/bench/compile
 	@BUILD=$(BUILD) tests/bench/compile.sh
 
-## bench-pods   pods on a real node: API to Ready, by runtime (needs what make check-k8s builds)
+## bench-pods   pods on a real node: API to Ready, memory of idle ones, by runtime (ROUNDS, PODS, KINDS; needs what make check-k8s builds)
 .PHONY: bench-pods
 bench-pods: all guests
 	@tests/k8s/build > /dev/null
+	-@tests/k8s/peers > /dev/null
 	@BUILD=$(BUILD) tests/bench/pods.sh
 
 $(BUILD)/bench/validate: tests/bench/validate.c $(BUILD)/libengine.a

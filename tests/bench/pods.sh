@@ -1,11 +1,30 @@
 #!/bin/bash
-# tests/bench/pods.sh: how long a pod takes on a real node, from the object in the API to Ready, by runtime: wherry with an ordinary
-# container, wherry with a module, runc; one pod at a time, interleaved, ROUNDS times. Where the time goes is read from
-# containerd's log: sandbox, create and start of the container; the rest is the kubelet's, the scheduler's and the API server's. Then
-# what PODS idle ones keep in memory.
+# tests/bench/pods.sh: what a pod costs on a real node, by kind: wherry with an ordinary container and with a module, each with
+# containerd's pause container and with pods that the shim makes (sandboxer "shim"), runc, crun.
+#   time    from the object in the API to Ready, one pod at a time, interleaved, ROUNDS times. Where it goes is read from containerd's
+#           log: RunPodSandbox (what `crictl runp` asks for), CreateContainer, StartContainer; the rest is the kubelet's, the scheduler's
+#           and the API server's
+#   memory  of PODS idle pods of a kind, each with its own network namespace and cgroups, made through CRI alone: proportional set size
+#           of the shims and of what runs in the pods, and the kernel's memory by difference (slab, stacks, page tables, per-CPU); then
+#           what a second container in each pod adds
+# KINDS names the kinds; ROUNDS=0 or PODS=0 leaves one part out.
 cd "$(dirname "$0")/../.." || exit 1
 title="pod starts"
+peers=$(tests/k8s/peers -n 2> /dev/null)
 . tests/k8s/setup.sh
+kinds=${KINDS:-wherry wasm sandbox wasm-sandbox${runc_shim:+ runc}${peers:+ crun}}
+text() {
+    case $1 in
+    wherry) echo "wherry, ordinary container" ;; wasm) echo "wherry, module" ;;
+    sandbox) echo "wherry, no pause, ordinary" ;; wasm-sandbox) echo "wherry, no pause, module" ;;
+    runc) "$runc_program" --version | sed -n '1s/version //p' ;; crun) "$peers/crun" --version | sed -n '1s/version //p' ;;
+    esac
+}
+# kind KIND: handler, image and command (JSON) of its pods
+kind() {
+    case $1 in *sandbox) handler=sandbox ;; wasm) handler=wherry ;; *) handler=$1 ;; esac
+    case $1 in wasm*) image=localhost/hello:1 command='["/hello.wasm", "--sleep"]' ;; *) image=localhost/busybox:1 command='["sleep", "100000"]' ;; esac
+}
 rounds=${ROUNDS:-15}
 echo "# pods on Kubernetes $("$programs/kubelet" --version | awk '{print $2}'), containerd $("$containerd" --version | awk '{print $3}'), load $(cut -d' ' -f1 /proc/loadavg)"
 # one line a change of a pod: when, which, Ready or not; the first is its creation
@@ -14,13 +33,10 @@ echo "# pods on Kubernetes $("$programs/kubelet" --version | awk '{print $2}'), 
     while read -r name ready; do echo "$EPOCHREALTIME $name $ready"; done > "$dir/changes" &
 watcher=$!
 seen_ready() { grep -q " $1 True" "$dir/changes"; }
-for round in $(seq 0 "$rounds"); do # round 0 warms caches and does not count
-    for case in $HANDLERS wasm; do
-        case $case in
-        wasm) handler=wherry container='{name: "c", image: "localhost/hello:1", args: ["--sleep"]}' ;;
-        *) handler=$case container='{name: "c", image: "localhost/busybox:1", args: ["sleep", "1000"]}' ;;
-        esac
-        pod "$case-$round" "$handler" "{terminationGracePeriodSeconds: 1, containers: [$container]}" > /dev/null
+for round in $([ "$rounds" = 0 ] || seq 0 "$rounds"); do # round 0 warms caches and does not count
+    for case in $kinds; do
+        kind "$case"
+        pod "$case-$round" "$handler" "{terminationGracePeriodSeconds: 1, containers: [{name: \"c\", image: \"$image\", command: $command}]}" > /dev/null
         until_true 30 seen_ready "$case-$round" || echo "# $case-$round did not become Ready"
         remove "$case-$round"
     done
@@ -50,53 +66,63 @@ awk -v rounds="$rounds" '
         if (/returns successfully/) started[name] = seconds($1) - begin; else begin = seconds($1)
     }
     END {
-        for (name in ready) { split(name, part, "-"); if (part[2] > 0)
-            printf "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\n", part[1], part[2], sandbox[name] * 1000, made[name] * 1000, started[name] * 1000, (ready[name] - created[name]) * 1000 }
+        for (name in ready) { match(name, /-[0-9]*$/); round = substr(name, RSTART + 1); if (round > 0)
+            printf "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\n", substr(name, 1, RSTART - 1), round, sandbox[name] * 1000, made[name] * 1000, started[name] * 1000, (ready[name] - created[name]) * 1000 }
     }' "$dir/changes" "$dir/calls" | sort -k1,1 -k2,2n > "$dir/pods.tsv"
-awk -F'\t' '
-    function median(label, column,    i, j, t, n) {
-        n = count[label]
-        for (i = 1; i <= n; i++) list[i] = value[label, column, i]
-        for (i = 2; i <= n; i++) { t = list[i]; for (j = i - 1; j > 0 && list[j] > t; j--) list[j + 1] = list[j]; list[j + 1] = t }
-        return list[int((n + 1) / 2)]
-    }
-    { n = ++count[$1]; for (c = 3; c <= 6; c++) value[$1, c, n] = $c }
-    END {
-        printf "%-28s %9s %9s %9s %14s %8s\n", "median, ms", "sandbox", "create", "start", "API to Ready", "x runc"
-        text["wherry"] = "wherry, ordinary container"; text["wasm"] = "wherry, module"; text["runc"] = "runc"
-        for (i = 1; i <= 3; i++) {
-            label = i == 1 ? "wherry" : i == 2 ? "wasm" : "runc"
-            if (!count[label]) continue
-            printf "%-28s %9.1f %9.1f %9.1f %14.1f %8s\n", text[label], median(label, 3), median(label, 4), median(label, 5), median(label, 6),
-                count["runc"] ? sprintf("%.2f", median(label, 6) / median("runc", 6)) : "-"
+[ "$rounds" = 0 ] || printf '%-28s %9s %9s %9s %14s %8s\n' "median, ms" sandbox create start "API to Ready" "x runc"
+for case in $([ "$rounds" = 0 ] || echo "$kinds"); do
+    awk -F'\t' -v kind="$case" -v text="$(text "$case")" '
+        function median(label, column,    i, j, t, n) {
+            n = count[label]
+            for (i = 1; i <= n; i++) list[i] = value[label, column, i]
+            for (i = 2; i <= n; i++) { t = list[i]; for (j = i - 1; j > 0 && list[j] > t; j--) list[j + 1] = list[j]; list[j + 1] = t }
+            return list[int((n + 1) / 2)]
         }
-    }' "$dir/pods.tsv"
-
-# What idle pods keep: PODS of each kind at once, the proportional set size of shims and of what runs in the pods (pause and
-# container), and by how much the machine's available memory shrank, which has the kernel's share in it and everybody's noise.
-pods=${PODS:-50}
-pss_kib() { for pid; do awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup" 2> /dev/null; done | awk '{ sum += $1 } END { print sum + 0 }'; }
-available_kib() { awk '/^MemAvailable/ { print $2 }' /proc/meminfo; }
-in_pods() { find $(node_cgroups | head -1)/kubepods -name cgroup.procs -exec cat {} + | sort -u; }
-all_run() { [ "$(kubectl get pods --field-selector=status.phase=Running -o name | wc -l)" = "$pods" ]; }
-echo
-printf '%-28s %9s %9s %9s\n' "KiB a pod, $pods idle pods" shim "in pod" "machine"
-for case in $HANDLERS wasm; do
-    sleep 5
-    before=$(available_kib)
-    for i in $(seq "$pods"); do
-        case $case in
-        wasm) handler=wherry container='{name: "c", image: "localhost/hello:1", args: ["--sleep"]}' ;;
-        *) handler=$case container='{name: "c", image: "localhost/busybox:1", args: ["sleep", "100000"]}' ;;
-        esac
-        pod "idle-$i" "$handler" "{terminationGracePeriodSeconds: 1, containers: [$container]}" > /dev/null
-    done
-    until_true 300 all_run || echo "# not all of the $case pods run"
-    sleep 5
-    if [ "$case" = runc ]; then name=containerd-shim-runc-v2; else name=$shim; fi
-    printf '%-28s %9d %9d %9d\n' "$case" $(($(pss_kib $(pgrep -f "$name -namespace")) / pods)) $(($(pss_kib $(in_pods)) / pods)) \
-        $(((before - $(available_kib)) / pods))
-    kubectl delete pods --all --wait=true --timeout=120s > /dev/null 2>&1
+        { n = ++count[$1]; for (c = 3; c <= 6; c++) value[$1, c, n] = $c }
+        END {
+            if (count[kind])
+                printf "%-28s %9.1f %9.1f %9.1f %14.1f %8s\n", text, median(kind, 3), median(kind, 4), median(kind, 5), median(kind, 6),
+                    count["runc"] ? sprintf("%.2f", median(kind, 6) / median("runc", 6)) : "-"
+        }' "$dir/pods.tsv"
 done
+
+pods=${PODS:-250}
+crictl_program=${XDG_CACHE_HOME:-$HOME/.cache}/wherry-tests/cri-tools-1.36.0/crictl
+if [ "$pods" != 0 ] && [ -x "$crictl_program" ]; then
+    # the kubelet would remove pods that it does not know
+    kill "$pid_kubelet" && wait "$pid_kubelet" 2> /dev/null
+    printf 'runtime-endpoint: unix:///run/test/containerd.sock\nimage-endpoint: unix:///run/test/containerd.sock\ntimeout: 60\n' > "$dir/crictl.yaml"
+    crictl() { "$crictl_program" -c "$dir/crictl.yaml" "$@"; }
+    export crictl_program dir
+    # idle_pod HANDLER IMAGE COMMAND NUMBER: a pod, and its container
+    idle_pod() {
+        printf '{"metadata": {"name": "idle-%s", "uid": "%s", "namespace": "default"}, "linux": {"cgroup_parent": "/%s/idle/%s", "security_context": {"namespace_options": {"pid": 1}}}}' \
+            "$4" "$4" "$node_cgroup" "$4" > "$dir/idle-$4.json"
+        "$crictl_program" -c "$dir/crictl.yaml" runp -r "$1" "$dir/idle-$4.json" > "$dir/idle-$4.id" && idle_container "$2" "$3" "$4" first
+    }
+    idle_container() { # IMAGE COMMAND NUMBER NAME
+        printf '{"metadata": {"name": "%s"}, "image": {"image": "%s"}, "command": %s, "linux": {"security_context": {"namespace_options": {"pid": 1}}}}' "$4" "$1" "$2" > "$dir/idle-$3-$4.json"
+        "$crictl_program" -c "$dir/crictl.yaml" start "$("$crictl_program" -c "$dir/crictl.yaml" create "$(cat "$dir/idle-$3.id")" "$dir/idle-$3-$4.json" "$dir/idle-$3.json")"
+    }
+    export -f idle_pod idle_container
+    export node_cgroup
+    pss_kib() { for pid; do awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup" 2> /dev/null; done | awk '{ sum += $1 } END { print sum + 0 }'; }
+    kernel_kib() { awk '/^(Slab|KernelStack|PageTables|Percpu):/ { s += $2 } END { print s }' /proc/meminfo; }
+    in_pods() { find "$(node_cgroups | head -1)/idle" -name cgroup.procs -exec cat {} + | sort -u; }
+    shims() { if [ "$handler" = runc ] || [ "$handler" = crun ]; then pgrep -f 'containerd-shim-runc-v2 -namespace k8s.io'; else pgrep -f "$shim -namespace k8s.io"; fi; }
+    figures() { sleep 3; sync; echo "$(pss_kib $(shims)) $(pss_kib $(in_pods)) $(kernel_kib)"; }
+    printf '\n%-28s %7s %7s %7s %7s   %s\n' "KiB a pod, $pods idle pods" shim "in pod" kernel sum "each further container"
+    for case in $kinds; do
+        kind "$case"
+        before=$(kernel_kib)
+        seq "$pods" | xargs -P 2 -I N bash -c 'idle_pod "$0" "$1" "$2" N' "$handler" "$image" "$command" > "$dir/idle.log" 2>&1 || echo "# $case: $(tail -1 "$dir/idle.log")"
+        set -- $(figures)
+        seq "$pods" | xargs -P 2 -I N bash -c 'idle_container "$0" "$1" N second' "$image" "$command" > "$dir/idle.log" 2>&1 || echo "# $case: $(tail -1 "$dir/idle.log")"
+        set -- "$@" $(figures)
+        printf '%-28s %7d %7d %7d %7d   %d\n' "$(text "$case")" $(($1 / pods)) $(($2 / pods)) $((($3 - before) / pods)) $((($1 + $2 + $3 - before) / pods)) \
+            $((($4 + $5 + $6 - $1 - $2 - $3) / pods))
+        crictl pods -q | xargs -P 2 -n 10 "$crictl_program" -c "$dir/crictl.yaml" rmp -f > /dev/null 2>&1
+    done
+fi
 node_stop
 trap - EXIT

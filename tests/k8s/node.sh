@@ -3,7 +3,8 @@
 # tests/containerd.sh's $containerd, ctr. Nothing of the machine is touched: /run, /var/lib/{kubelet,containerd,wherry} and /var/log are
 # covered, cgroups lie below one cgroup of the node, sysctls that the kubelet writes are files with the values it wants.
 #   node_prepare       mounts, network, cgroup
-#   node_containerd    configuration with handlers wherry, sandbox (whose pods the shim makes) and, where its shim is there, runc
+#   node_containerd    configuration with handlers wherry, sandbox (whose pods the shim makes), runc where its shim is there, and crun
+#                      where $peers names its folder (tests/k8s/peers)
 #   node_control_plane etcd, kube-apiserver, kube-scheduler, kube-controller-manager
 #   node_kubelet       the kubelet, until the node is Ready
 #   node_stop          everything, by pid; then the node's cgroups
@@ -59,6 +60,7 @@ node_prepare() {
     local folder
     hostname wherry-node
     mount --make-rshared /
+    [ -z "${peers:-}" ] || umount /sys/fs/cgroup/unified 2> /dev/null # crun refuses the hybrid form
     mount -t tmpfs -o mode=755 run /run || return
     for folder in /var/lib/kubelet /var/lib/containerd /var/lib/wherry /var/log; do
         mkdir -p "$dir/node$folder" "$folder" && mount --bind "$dir/node$folder" "$folder" || return
@@ -97,6 +99,7 @@ END
       node_runtime wherry "$shim"
       node_runtime sandbox "$shim" "" shim
       [ -z "${runc_shim:-}" ] || node_runtime runc io.containerd.runc.v2 "$runc_program"
+      [ -z "${peers:-}" ] || node_runtime crun io.containerd.runc.v2 "$peers/crun"
       cat <<END
 [plugins.'io.containerd.cri.v1.runtime'.cni]
   bin_dirs = ['$programs/debian/usr/lib/cni']

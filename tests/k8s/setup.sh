@@ -51,7 +51,9 @@ image localhost/pause:1 "$dir/busybox" '{"Entrypoint": ["/bin/sleep", "1000000"]
 ok "images" $? "$(cat "$dir/import.log")"
 [ -z "$runc_shim" ] ||
     kubectl apply -f - <<< '{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: runc}, handler: runc}' > /dev/null
-kubectl apply -f - <<< '{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: sandbox}, handler: sandbox}' > /dev/null
+for name in sandbox ${peers:+crun}; do
+    kubectl apply -f - <<< "{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: $name}, handler: $name}" > /dev/null
+done
 kubectl apply -f k8s/runtimeclass.yaml > "$dir/apply.log" 2>&1
 ok "RuntimeClass wherry is applied" $? "$(cat "$dir/apply.log")"
 
