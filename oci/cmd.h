@@ -16,6 +16,7 @@ struct cmd {
     const char *root; /* --root, absolute */
     bool root_given;  /* and not the default */
     bool systemd_cgroup, cgroups_disabled;
+    const char *criu; /* NULL: by PATH */
     struct log log;
     struct arena arena;
     struct err err;
@@ -36,6 +37,8 @@ int cmd_ps(struct cmd *cmd, int argc, char **argv);
 int cmd_update(struct cmd *cmd, int argc, char **argv);
 int cmd_events(struct cmd *cmd, int argc, char **argv);
 int cmd_mounts(struct cmd *cmd, int argc, char **argv);
+int cmd_checkpoint(struct cmd *cmd, int argc, char **argv);
+int cmd_restore(struct cmd *cmd, int argc, char **argv);
 int cmd_spec(struct cmd *cmd, int argc, char **argv);
 int cmd_features(struct cmd *cmd, int argc, char **argv);
 int cmd_cache(struct cmd *cmd, int argc, char **argv);

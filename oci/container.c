@@ -1,6 +1,7 @@
 /* See container.h. */
 #include "oci/container.h"
 #include "base/fd.h"
+#include "oci/checkpoint.h"
 #include "oci/hook_stage.h"
 #include "oci/lsm.h"
 #include "oci/notify.h"
@@ -204,10 +205,22 @@ static int remove_rdt(const struct state *state, struct err *e)
     return root < 0 ? root : rdt_remove(root, &state->intel_rdt, state->id, e);
 }
 
+/* What is restored runs: nothing waits for `start`. */
+static int remove_start(const struct container_create *request, struct err *e)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/%s/start", request->root, request->id);
+    return unlink(path) < 0 ? err_sys(e, "cannot remove '%s'", path) : 0;
+}
+
 static int create_process(struct init *init, struct state *out, struct err *e)
 {
-    int ret = process_create(init, out, e);
+    const struct checkpoint_options *restore = init->request->restore;
+    int ret = restore != NULL ? checkpoint_restore(init, restore, out, e) : process_create(init, out, e);
 
+    if (ret == 0 && restore != NULL)
+        ret = remove_start(init->request, e);
     if (ret < 0)
         return ret;
     if (init->request->pid_file != NULL)

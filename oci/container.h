@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct checkpoint_options;
+
 struct container_create {
     const char *root;           /* directory of all states, absolute; made (0700) if missing */
     const char *id;             /* [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*, at most 1024 bytes */
@@ -30,14 +32,16 @@ struct container_create {
     int stdio[3];                 /* descriptors that become 0, 1, 2 of the container; -1: the caller's own */
     unsigned preserve_fds;        /* so many of the caller's descriptors from 3 on stay open in the container */
     unsigned listen_fds;          /* and so many before those, sockets of systemd's socket activation */
-    bool notify;         /* the container gets a NOTIFY_SOCKET; whoever starts it listens (notify.h) */
+    bool notify;                  /* the container gets a NOTIFY_SOCKET; whoever starts it listens (notify.h) */
     bool no_pivot, no_new_keyring;
     bool clone_parent;     /* the init becomes the child of the caller's parent (CLONE_PARENT), with exit signal 0 */
     bool systemd_cgroup;   /* the cgroup is a systemd scope; cgroupsPath is "slice:prefix:name" */
     bool systemd_by_path;  /* it is one if cgroupsPath has that form with a slice in it, as a kubelet writes it */
     bool cgroups_disabled; /* --cgroup-manager disabled: the caller's own cgroups are kept */
-    const char *libexec;   /* directory of engine, compile, system; NULL: found relative to /proc/self/exe */
-    const char *cache;     /* root-owned directory of the filter and artifact caches; NULL: below /var/lib/wherry */
+    const struct checkpoint_options
+        *restore;        /* its processes are those of a checkpoint, and run at once; NULL: new ones */
+    const char *libexec; /* directory of engine, compile, system; NULL: found relative to /proc/self/exe */
+    const char *cache;   /* root-owned directory of the filter and artifact caches; NULL: below /var/lib/wherry */
 };
 
 /* Creates a container and leaves its init waiting for container_start. On success OUT (in ARENA) is the state as written; if

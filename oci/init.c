@@ -34,6 +34,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
@@ -468,6 +469,27 @@ static int step_working_directory(struct init *in, const struct plan_step *step,
     return 0;
 }
 
+static bool is_null_device(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+/* A standard stream that is the host's null device becomes the container's own: as nothing of the host's it can be
+ * checkpointed, and keeps no file system of the host's busy. */
+static void reopen_null(void)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        int mode = is_null_device(fd) ? fcntl(fd, F_GETFL) & O_ACCMODE : -1;
+        cleanup_fd int own = mode < 0 ? -1 : open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (own < 0 || !is_null_device(own)) /* the image may have anything there: looked at before it is opened */
+            continue;
+        cleanup_fd int opened = open("/dev/null", mode | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (opened >= 0 && is_null_device(opened) && fcntl(opened, F_SETFL, 0) == 0)
+            (void)!dup2(opened, fd);
+    }
+}
+
 /* The module goes up to the parent, which has the cache; what comes back is an artifact and the engine to run it. */
 static int prepare_wasm(struct init *in, struct err *e)
 {
@@ -507,8 +529,10 @@ static int close_inherited(const struct init *in, struct err *e)
 
 static int step_workload(struct init *in, const struct plan_step *step, struct err *e)
 {
-    int module = in->request->module;
-    int ret = module >= 0 ? workload_take(in->plan->config, module, &in->workload, e)
+    int module = in->request->module, ret;
+
+    reopen_null();
+    ret = module >= 0 ? workload_take(in->plan->config, module, &in->workload, e)
                           : workload_find(in->plan->config, &in->workload, e);
 
     if (ret == 0 && in->workload.decision.is_wasm)

@@ -26,6 +26,8 @@ static const struct verb {
     {"update", cmd_update, "change a container's limits"},
     {"events", cmd_events, "print a container's figures and out-of-memory kills as JSON"},
     {"mounts", cmd_mounts, "mount or unmount in a running container"},
+    {"checkpoint", cmd_checkpoint, "write a running container to files, by criu"},
+    {"restore", cmd_restore, "make it again from them"},
     {"spec", cmd_spec, "write a config.json to begin with"},
     {"features", cmd_features, "print what this runtime can do as JSON"},
     {"cache", cmd_cache, "list, fill, check or prune the cache of compiled modules"},
@@ -40,17 +42,14 @@ static const struct tool {
     {"wasm", tool_wasm, "run, compile or inspect a Wasm module without a container"},
 };
 
-/* Verbs of runc and crun that are not there yet. */
-static const char *const missing_verbs[] = {"checkpoint", "restore"};
-
 static void print_help(const struct option_spec *options)
 {
     printf("wherry: OCI container runtime with a WebAssembly engine of its own\n\n"
            "usage: wherry [global options] VERB [options] [arguments]\n\nverbs:\n");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        printf("   %-9s %s\n", verbs[i].name, verbs[i].help);
+        printf("   %-10s %s\n", verbs[i].name, verbs[i].help);
     for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++)
-        printf("   %-9s %s\n", tools[i].name, tools[i].help);
+        printf("   %-10s %s\n", tools[i].name, tools[i].help);
     printf("\nglobal options:\n");
     options_help(options);
 }
@@ -128,11 +127,6 @@ static int dispatch(struct cmd *cmd, int argc, char **argv)
     for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++)
         if (strcmp(tools[i].name, argv[0]) == 0)
             return tools[i].run(argc, argv);
-    for (size_t i = 0; i < sizeof missing_verbs / sizeof missing_verbs[0]; i++)
-        if (strcmp(missing_verbs[i], argv[0]) == 0) {
-            err_set(&cmd->err, ENOTSUP, "the verb '%s' is not supported yet", argv[0]);
-            return cmd_fail(cmd, 1);
-        }
     err_set(&cmd->err, EINVAL, "no such verb: '%s' (wherry --help lists them)", argv[0]);
     return cmd_fail(cmd, 1);
 }
@@ -174,7 +168,7 @@ int main(int argc, char **argv)
         {"systemd-cgroup", 's', OPTION_FLAG, &cmd.systemd_cgroup, "make cgroups through systemd"},
         {"cgroup-manager", 0, OPTION_TEXT, &manager, "cgroupfs, systemd or disabled"},
         {"rootless", 0, OPTION_IGNORED_TEXT, NULL, NULL},
-        {"criu", 0, OPTION_IGNORED_TEXT, NULL, NULL},
+        {"criu", 0, OPTION_TEXT, &cmd.criu, "the criu to use (default: by PATH)"},
         {"version", 'v', OPTION_FLAG, &version, "print the version"},
         {"help", 'h', OPTION_FLAG, &help, "print this"},
         {0},

@@ -1,6 +1,7 @@
 /* One mount below the root: see mount.h. */
 #include "oci/mount.h"
 #include "base/fd.h"
+#include "oci/config.h"
 #include "oci/copy_up.h"
 #include "oci/path.h"
 #include "oci/sys.h"
@@ -339,6 +340,14 @@ static int apply_filesystem(int root, const struct mount_entry *m, const char *p
 bool mount_is_bind(const struct mount_entry *m)
 {
     return m->tree >= 0 || (m->options->flags & MS_BIND) != 0 || (m->type != NULL && strcmp(m->type, "bind") == 0);
+}
+
+bool mount_binds(const struct config_mount *m)
+{
+    for (uint32_t i = 0; i < m->options.count; i++)
+        if (strcmp(m->options.data[i], "bind") == 0 || strcmp(m->options.data[i], "rbind") == 0)
+            return true;
+    return m->type != NULL && strcmp(m->type, "bind") == 0;
 }
 
 int mount_apply(int root, const struct mount_entry *m, struct err *e)

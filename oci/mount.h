@@ -12,6 +12,7 @@
 #include "oci/mount_options.h"
 
 struct config_id_maps;
+struct config_mount;
 
 struct mount_entry {
     const char *destination; /* inside the root */
@@ -56,6 +57,9 @@ int mount_remove(int root, const char *destination, struct err *e);
 
 /* True for an entry that binds something rather than mounting a file system. */
 bool mount_is_bind(const struct mount_entry *entry);
+
+/* The same for a mount of the config, by its type or options. */
+bool mount_binds(const struct config_mount *mount);
 
 /* Reads linux.rootfsPropagation ("rslave"). Returns MS_* flags, or 0 if it is none of the eight names. */
 unsigned long mount_propagation(const char *name);
