@@ -254,7 +254,7 @@ static int add_module(void *context, const char *name, int fd, struct err *e)
 
     c->name = name;
     ret = cache_open_artifact(fd, &options, &c->settings, &artifact, &was_cached, &why);
-    if (ret == 0 && fcntl(artifact, F_GET_SEALS) > 0) /* a file in memory: the cache has it not */
+    if (ret == 0 && !cache_holds(artifact))
         ret = err_set(&why, EROFS, "compiled, but the cache cannot be written");
     fd_close(&artifact);
     if (ret < 0)

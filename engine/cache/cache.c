@@ -53,6 +53,13 @@ static int open_best(struct cache_entry *e, int module_fd, const struct cache_se
     return status;
 }
 
+/* F_GET_SEALS alone does not tell: a file on a tmpfs, which may be the cache's, has F_SEAL_SEAL (fcntl(2)). */
+bool cache_holds(int artifact_fd)
+{
+    int seals = fcntl(artifact_fd, F_GET_SEALS);
+    return seals < 0 || (seals & F_SEAL_WRITE) == 0;
+}
+
 int cache_open_artifact(int module_fd, const struct engine_options *options, const struct cache_settings *settings,
                         int *artifact_fd, bool *was_cached, struct err *err)
 {

@@ -132,7 +132,7 @@ void tier_request(const struct cache_entry *e, int artifact_fd, int module_fd, c
 {
     struct stat st;
 
-    if (fcntl(artifact_fd, F_GET_SEALS) > 0) /* a file in memory: the cache has it not */
+    if (!cache_holds(artifact_fd))
         return;
     if (fstat(artifact_fd, &st) == 0 && !is_refused(e->directory, &st) && leave_module(e, module_fd) &&
         !is_locked(e->directory))

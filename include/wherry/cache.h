@@ -45,6 +45,9 @@ struct cache_settings {
 int cache_open_artifact(int module_fd, const struct engine_options *options, const struct cache_settings *settings,
                         int *artifact_fd, bool *was_cached, struct err *err);
 
+/* Whether the artifact that cache_open_artifact opened lies in the cache, and is not the sealed memfd. */
+bool cache_holds(int artifact_fd);
+
 /* Makes the optimized artifacts that starts with settings->optimizes have asked for, one after the other, until there are
  * none or another process does it already. MADE (may be NULL) counts them. A module that cannot be optimized is forgotten until
  * the next boot. Returns 0 or a negative errno: that of a reason outside of the module, with which the next call begins again. */

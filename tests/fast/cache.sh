@@ -9,7 +9,8 @@ for tool in jq gzip tar; do command -v $tool > /dev/null || why="$tool is not in
 [ -z "$why" ] || skip_all "wherry cache" "$why"
 
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+memory=
+trap 'rm -rf "$dir" ${memory:+"$memory"}' EXIT
 cache() { local verb=$1; shift; "$BUILD/wherry" cache "$verb" --cache "$dir/cache" "$@" 2>&1; }
 # module NUMBER FILE: (module (func (export "_start"))) with so many nops
 module() {
@@ -64,6 +65,11 @@ is "it is enough by itself" "$(cache add "$dir/one.wasm")" "$dir/one.wasm: alrea
 is "and is said to be" "$(cache list --json | jq -r '[.[] | select(.compiler == "optimizing")] | length')" 1
 is "nothing waits" "$(cache stat --json | jq -c '[.toOptimize, .optimizing]')" '[0,false]'
 is "nothing to optimize" "$(cache optimize)" "0 optimized"
+if [ "$(stat -f -c %T /dev/shm)" = tmpfs ] && memory=$(mktemp -d -p /dev/shm); then
+    is "a cache on a tmpfs" "$("$BUILD/wherry" cache add --cache "$memory/cache" "$dir/one.wasm" 2>&1)" "$dir/one.wasm: added"
+else
+    skip "a cache on a tmpfs" "/dev/shm is none that can be written"
+fi
 is "prune --all" "$(cache prune --all > /dev/null; cache list --json)" "[]"
 is "a size that is none" "$(cache prune --limit 3x)" "wherry: --limit 3x: a number of bytes is wanted, or one with K, M, G or T behind it"
 ln -s cache "$dir/link"

@@ -53,13 +53,6 @@ static inline bool is_cached(const void *bytes, size_t len)
     return was_cached;
 }
 
-/* Whether FD is a sealed file in memory: what is used where the cache cannot be. */
-static inline bool is_private(int fd)
-{
-    int seals = fcntl(fd, F_GET_SEALS);
-    return seals > 0 && (seals & F_SEAL_WRITE) != 0;
-}
-
 /* Files in the cache whose names end so and are as long as an artifact's with it. */
 static inline unsigned count_files(const char *suffix)
 {

@@ -21,7 +21,7 @@ static pid_t start_in_child(int fd)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (cache_open_artifact(fd, &options, &settings, &artifact, &was_cached, &err) != 0)
             _exit(2);
-        _exit(is_private(artifact) ? 3 : !was_cached);
+        _exit(!cache_holds(artifact) ? 3 : !was_cached);
     }
     assert_true(pid > 0);
     return pid;

@@ -21,7 +21,7 @@ static const char *start(void)
         return err.text;
     if (engine_artifact_check(artifact, NULL, &options, &err) != 0)
         return err.text;
-    return is_private(artifact) ? "private" : was_cached ? "cached" : "made";
+    return !cache_holds(artifact) ? "private" : was_cached ? "cached" : "made";
 }
 
 static bool starts(const char *how)
