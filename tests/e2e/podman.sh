@@ -29,11 +29,15 @@ log_driver = "k8s-file"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime_supports_json = ["crun", "runc", "wherry"]
+[engine.runtimes]
+wherry = ["$runtime"]
+[engine.platform_to_oci_runtime] # podman 5 runs such images by crun-wasm, whatever --runtime says
+"wasi/wasm" = "wherry"
 [network]
 network_backend = "netavark"
 network_config_dir = "$dir/networks"
 END
-export CONTAINERS_CONF=$dir/containers.conf
+export CONTAINERS_CONF=$dir/containers.conf PODMAN_IGNORE_CGROUPSV1_WARNING=1 # what podman 5 says of v1, amid its answers
 podman_in_test() {
     podman --root "$dir/root" --runroot "$dir/runroot" --storage-driver vfs --tmpdir "$dir/tmp" --runtime "$runtime" "$@"
 }

@@ -137,7 +137,7 @@ runtime_supports_json = ["crun", "runc", "wherry"]
 END
     short=$(mktemp -d) # podman takes no runroot of more than 50 characters
     chown "$(stat -c %u:%g "$dir/run/user")" "$short"
-    pod() { as_user CONTAINERS_CONF="$dir/containers.conf" podman --root "$dir/home/root" --runroot "$short" --storage-driver vfs --tmpdir "$dir/run/user/tmp" --runtime "$runtime" "$@" 2> "$dir/podman.err" < /dev/null; }
+    pod() { as_user CONTAINERS_CONF="$dir/containers.conf" PODMAN_IGNORE_CGROUPSV1_WARNING=1 podman --root "$dir/home/root" --runroot "$short" --storage-driver vfs --tmpdir "$dir/run/user/tmp" --runtime "$runtime" "$@" 2> "$dir/podman.err" < /dev/null; }
     tar -C "$dir/bundle/rootfs" -c . > "$dir/run/image.tar"
     pod import "$dir/run/image.tar" localhost/image > /dev/null
     ok "podman: import" $? "$(cat "$dir/podman.err")"
