@@ -55,7 +55,7 @@ struct masm {
     VEC(struct masm_constant) constants;
     VEC(struct masm_foreign_call) foreign_calls;
     VEC(struct masm_allocation) allocations;
-    uint32_t frame_patch, pop_bytes;
+    uint32_t frame_patch, pop_bytes; /* frame_patch 0: a leaf's */
     struct { /* the operation that ended at `at` left the flags of `result` */
         uint32_t at;
         reg result;
@@ -73,6 +73,10 @@ void masm_done(struct masm *m);
 /* Prologue; the frame's size is given at the end. POP_BYTES: padded size of the stack arguments. Returns the entry's
  * offset. */
 uint32_t masm_begin(struct masm *m, uint32_t pop_bytes);
+/* The same for a function that calls nothing: its frame, of MASM_LEAF_BYTES at most, lies below the stack pointer, where
+ * nothing else is (signals are taken on a stack of their own). */
+enum { MASM_LEAF_BYTES = 1024 };
+uint32_t masm_begin_leaf(struct masm *m, uint32_t pop_bytes);
 /* Everything behind the last instruction. FRAME_BYTES: what lies between the frame pointer and the stack pointer. */
 void masm_end(struct masm *m, uint32_t frame_bytes);
 void masm_return(struct masm *m);
@@ -106,6 +110,7 @@ enum masm_cond {
 };
 
 void masm_bind(struct masm *m, struct masm_label *label);
+void masm_align_loop(struct masm *m); /* ahead of a loop's top */
 void masm_jump(struct masm *m, struct masm_label *label);
 void masm_branch(struct masm *m, enum masm_cond cond, struct masm_label *label);
 void masm_trap(struct masm *m, enum trap_kind kind);

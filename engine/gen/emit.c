@@ -39,7 +39,7 @@ struct masm_address emit_address(struct emitter *e, const struct mach *i)
 }
 
 /* --- moves -------------------------------------------------------------------------------------------------------- */
-static size_t first_boundary(const struct emitter *e, uint32_t position)
+size_t emit_first_boundary(const struct emitter *e, uint32_t position)
 {
     size_t low = 0, high = e->a->boundaries.len;
 
@@ -55,7 +55,7 @@ static size_t first_boundary(const struct emitter *e, uint32_t position)
 
 static void emit_boundaries(struct emitter *e, uint32_t position)
 {
-    size_t n = first_boundary(e, position);
+    size_t n = emit_first_boundary(e, position);
 
     while (n < e->a->boundaries.len && e->a->boundaries.data[n].position == position) {
         unsigned phase = e->a->boundaries.data[n].phase;
@@ -226,45 +226,52 @@ static void emit_params(struct emitter *e, const struct mach *i)
 }
 
 /* --- control ------------------------------------------------------------------------------------------------------ */
-/* A block of nothing but a jump. */
-static bool is_empty(struct emitter *e, uint32_t b)
-{
-    const struct mach_block *block = &e->mf->blocks[b];
-    const struct mach *head = &e->mf->insts.data[block->first];
-    size_t n;
-
-    if (block->end - block->first != 2 || head[1].op != IR_JUMP)
-        return false;
-    n = first_boundary(e, block->first * 2);
-    if (n < e->a->boundaries.len && e->a->boundaries.data[n].position < block->end * 2)
-        return false;
-    for (uint32_t k = 0; k < head->def_count; k++)
-        if (allocation_stores(e->a, e->mf->defs.data[head->def_first + k]))
-            return false;
-    return true;
-}
-
-enum { THREAD_STEPS = 64 };
-
-/* Where a jump to B ends up. */
-static uint32_t thread(struct emitter *e, uint32_t b)
-{
-    for (unsigned steps = 0; steps < THREAD_STEPS && is_empty(e, b); steps++)
-        b = ir_block(e->mf->ir, b)->succs[0];
-    return b;
-}
-
 static void jump_to(struct emitter *e, uint32_t b)
 {
     if (b != e->next)
         masm_jump(e->m, &e->labels[b]);
 }
 
-static void emit_branch(struct emitter *e, const struct mach *i, const struct ir_block *b)
+static bool moves_touch_operands(struct emitter *e, const struct mach *i, const struct mach_block *edge)
 {
+    size_t n = emit_first_boundary(e, edge->first * 2);
+
+    for (; n < e->a->boundaries.len && e->a->boundaries.data[n].position < edge->end * 2; n++)
+        for (unsigned k = 0; k < i->use_count; k++)
+            if (e->a->boundaries.data[n].move.to.kind == PLACE_REG &&
+                e->a->boundaries.data[n].move.to.reg == emit_operand(e, i, k))
+                return true;
+    return false;
+}
+
+static void emit_hoisted(struct emitter *e, const struct mach_block *edge)
+{
+    emit_boundaries(e, edge->first * 2);
+    emit_boundaries(e, (edge->end - 1) * 2);
+}
+
+/* Moves that are made ahead of the branch keep flags, so they may come behind the comparison; the machine likes that
+ * and the jump together. */
+static enum masm_cond emit_condition_and_moves(struct emitter *e, const struct mach *i, uint32_t hoisted)
+{
+    const struct mach_block *edge = &e->mf->blocks[hoisted];
+    bool late = hoisted != 0 && moves_touch_operands(e, i, edge);
+    enum masm_cond cond;
     unsigned rest;
-    enum masm_cond cond = emit_condition(e, i, &rest);
-    uint32_t yes = thread(e, b->succs[0]), no = thread(e, b->succs[1]);
+
+    if (hoisted != 0 && !late)
+        emit_hoisted(e, edge);
+    cond = emit_condition(e, i, &rest);
+    if (late)
+        emit_hoisted(e, edge);
+    return cond;
+}
+
+static void emit_branch(struct emitter *e, const struct mach *i, uint32_t number)
+{
+    const struct ir_block *b = ir_block(e->mf->ir, number);
+    enum masm_cond cond = emit_condition_and_moves(e, i, e->order.hoisted[number]);
+    uint32_t yes = emit_thread(e, b->succs[0]), no = emit_thread(e, b->succs[1]);
 
     if (yes == e->next) {
         masm_branch(e->m, cond ^ 1, &e->labels[no]);
@@ -280,7 +287,7 @@ static void emit_switch(struct emitter *e, const struct mach *i, const struct ir
     struct masm_label **labels = arena_array(&e->a->arena, struct masm_label *, b->table_count);
 
     for (uint32_t k = 0; k < b->table_count; k++)
-        labels[k] = &e->labels[thread(e, b->succs[b->table[k]])];
+        labels[k] = &e->labels[emit_thread(e, b->succs[b->table[k]])];
     masm_compare_const(e->m, false, index, b->table_count - 1);
     masm_branch(e->m, COND_GE_U, labels[b->table_count - 1]);
     masm_move(e->m, VT_I32, work, index);
@@ -299,8 +306,8 @@ static void emit_one(struct emitter *e, const struct mach *i, uint32_t block)
     case IR_BUILTIN: emit_builtin(e, i); break;
     case IR_RETURN: emit_return(e, i); break;
     case IR_TRAP: masm_trap(e->m, (enum trap_kind)i->imm); break;
-    case IR_JUMP: jump_to(e, thread(e, b->succs[0])); break;
-    case IR_BRANCH: emit_branch(e, i, b); break;
+    case IR_JUMP: jump_to(e, emit_thread(e, b->succs[0])); break;
+    case IR_BRANCH: emit_branch(e, i, block); break;
     case IR_SWITCH: emit_switch(e, i, b); break;
     default: emit_instruction(e, i);
     }
@@ -310,6 +317,8 @@ static void emit_block(struct emitter *e, uint32_t number)
 {
     const struct mach_block *block = &e->mf->blocks[number];
 
+    if (e->order.aligned[number])
+        masm_align_loop(e->m);
     masm_bind(e->m, &e->labels[number]);
     for (e->at = block->first; e->at < block->end; e->at++) {
         const struct mach *i = &e->mf->insts.data[e->at];
@@ -322,37 +331,24 @@ static void emit_block(struct emitter *e, uint32_t number)
     }
 }
 
-/* Blocks in their order, the cold ones behind; empty ones are left out. */
-static uint32_t *layout(struct emitter *e, uint32_t *count)
+/* Nothing lies below its frame. */
+static bool is_leaf(const struct mach_func *mf, const struct allocation *a)
 {
-    const struct ir_func *f = e->mf->ir;
-    uint32_t *blocks = arena_array(&e->a->arena, uint32_t, f->order.len + 1);
-
-    *count = 0;
-    for (unsigned turn = 0; turn < 2; turn++)
-        for (size_t n = 0; n < f->order.len; n++) {
-            uint32_t b = f->order.data[n];
-            bool cold = ir_block(f, b)->cold && b != f->entry;
-            if (cold == (turn == 1) && (b == f->entry || thread(e, b) == b))
-                blocks[(*count)++] = b;
-        }
-    return blocks;
+    return mf->calls.len == 0 && a->frame_bytes <= MASM_LEAF_BYTES;
 }
 
 void emit_function(struct masm *m, struct mach_func *mf, struct allocation *a)
 {
     const struct type_def *t = mf->ir->type;
     struct emitter e = {.m = m, .mf = mf, .a = a, .module = mf->ir->module};
-    uint32_t count, *blocks;
-
     m->try_number = 0;
     e.pop_bytes = abi_types_area_bytes(t->params, t->param_count);
     e.labels = arena_array(&a->arena, struct masm_label, mf->ir->blocks.len);
-    blocks = layout(&e, &count);
-    vec_push(&m->out->entries, masm_begin(m, e.pop_bytes));
-    for (uint32_t n = 0; n < count; n++) {
-        e.next = n + 1 < count ? blocks[n + 1] : 0;
-        emit_block(&e, blocks[n]);
+    emit_order(&e);
+    vec_push(&m->out->entries, is_leaf(mf, a) ? masm_begin_leaf(m, e.pop_bytes) : masm_begin(m, e.pop_bytes));
+    for (uint32_t n = 0; n < e.order.count; n++) {
+        e.next = n + 1 < e.order.count ? e.order.blocks[n + 1] : 0;
+        emit_block(&e, e.order.blocks[n]);
     }
     masm_end(m, (a->frame_bytes + 15) & ~15u);
     vec_done(&e.moves.list);

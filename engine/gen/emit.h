@@ -12,10 +12,15 @@ struct emitter {
     const struct module *module;
     struct masm_label *labels; /* by block */
     struct moves_list moves;
-    regset unclear;    /* hold 32-bit values with an unknown upper half */
-    uint32_t at;   /* the instruction being emitted */
-    uint32_t next; /* the block behind the one being emitted; 0: none */
+    regset unclear; /* hold 32-bit values with an unknown upper half */
+    uint32_t at;    /* the instruction being emitted */
+    uint32_t next;  /* the block behind the one being emitted; 0: none */
     uint32_t pop_bytes;
+    struct { /* order.c */
+        uint32_t *blocks, count;
+        bool *empty, *aligned; /* by block: left out; the top of an innermost loop */
+        uint32_t *hoisted;     /* by block: the one behind its branch whose moves are made ahead of it; 0: none */
+    } order;
 };
 
 /* The register of operand K, or of the result, of the instruction at hand. */
@@ -27,6 +32,13 @@ struct masm_address emit_address(struct emitter *e, const struct mach *i);
 void emit_instruction(struct emitter *e, const struct mach *i);
 /* Compares; returns the condition to ask for. FIRST operand of what is not compared any more in *REST. */
 enum masm_cond emit_condition(struct emitter *e, const struct mach *i, unsigned *rest);
+
+/* The first boundary at POSITION or behind it. */
+size_t emit_first_boundary(const struct emitter *e, uint32_t position);
+/* order.c: fills in e->order */
+void emit_order(struct emitter *e);
+/* Where a jump to B ends up. */
+uint32_t emit_thread(const struct emitter *e, uint32_t b);
 
 /* Emits the function that A places registers of; the macro assembler is between two functions. */
 void emit_function(struct masm *m, struct mach_func *mf, struct allocation *a);

@@ -9,12 +9,6 @@
 #include "engine/gen/regalloc.h"
 #include <assert.h>
 
-enum { FIXED_PIECE = UINT32_MAX };
-
-struct held {
-    uint32_t from, to, piece; /* or FIXED_PIECE */
-};
-
 struct queued {
     float weight;
     uint32_t piece;
@@ -24,9 +18,6 @@ struct allocator {
     struct allocation *a;
     struct mach_func *mf;
     struct ir_func *f;
-    struct {
-        VEC(struct held) list;
-    } regs[REG_COUNT];
     VEC(struct queued) queue; /* heap, the heaviest first */
     VEC(uint32_t) victims;
 };
@@ -171,13 +162,13 @@ static uint32_t new_piece(struct allocator *r, uint32_t web, uint32_t from, uint
 }
 
 /* --- what registers hold ------------------------------------------------------------------------------------------ */
-static size_t held_behind(const struct allocator *r, reg which, uint32_t position)
+static size_t held_behind(const struct allocation *a, reg which, uint32_t position)
 {
-    size_t low = 0, high = r->regs[which].list.len;
+    size_t low = 0, high = a->regs[which].list.len;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (r->regs[which].list.data[middle].to <= position)
+        if (a->regs[which].list.data[middle].to <= position)
             low = middle + 1;
         else
             high = middle;
@@ -185,16 +176,26 @@ static size_t held_behind(const struct allocator *r, reg which, uint32_t positio
     return low;
 }
 
+uint32_t allocation_web_in(const struct allocation *a, reg r, uint32_t position)
+{
+    size_t k = held_behind(a, r, position);
+    const struct held *held = &a->regs[r].list.data[k];
+
+    if (k == a->regs[r].list.len || held->from > position || held->piece == FIXED_PIECE)
+        return 0;
+    return a->pieces.data[held->piece].web;
+}
+
 static void hold(struct allocator *r, reg which, struct live_range range, uint32_t piece)
 {
-    size_t at = held_behind(r, which, range.from), n = r->regs[which].list.len;
+    size_t at = held_behind(r->a, which, range.from), n = r->a->regs[which].list.len;
     struct held *data;
 
-    vec_reserve(&r->regs[which].list, 1);
-    data = r->regs[which].list.data;
+    vec_reserve(&r->a->regs[which].list, 1);
+    data = r->a->regs[which].list.data;
     memmove(data + at + 1, data + at, (n - at) * sizeof *data);
     data[at] = (struct held){range.from, range.to, piece};
-    r->regs[which].list.len++;
+    r->a->regs[which].list.len++;
 }
 
 static void release(struct allocator *r, uint32_t number)
@@ -204,11 +205,11 @@ static void release(struct allocator *r, uint32_t number)
     struct live_range range;
 
     while (next_range(r, p, &at, &range)) {
-        size_t k = held_behind(r, p->reg, range.from), n = r->regs[p->reg].list.len;
-        struct held *data = r->regs[p->reg].list.data;
+        size_t k = held_behind(r->a, p->reg, range.from), n = r->a->regs[p->reg].list.len;
+        struct held *data = r->a->regs[p->reg].list.data;
         assert(k < n && data[k].piece == number);
         memmove(data + k, data + k + 1, (n - k - 1) * sizeof *data);
-        r->regs[p->reg].list.len--;
+        r->a->regs[p->reg].list.len--;
     }
     p->reg = REG_NONE;
     p->placed = false;
@@ -249,9 +250,9 @@ static uint32_t first_conflict(const struct allocator *r, const struct piece *p,
     struct live_range range;
 
     while (next_range(r, p, &at, &range)) {
-        size_t k = held_behind(r, which, range.from);
-        if (k < r->regs[which].list.len && r->regs[which].list.data[k].from < range.to) {
-            uint32_t from = r->regs[which].list.data[k].from;
+        size_t k = held_behind(r->a, which, range.from);
+        if (k < r->a->regs[which].list.len && r->a->regs[which].list.data[k].from < range.to) {
+            uint32_t from = r->a->regs[which].list.data[k].from;
             return from > range.from ? from : range.from;
         }
     }
@@ -334,9 +335,9 @@ static float weight_in_way(const struct allocator *r, const struct piece *p, reg
     float most = 0;
 
     while (next_range(r, p, &at, &range)) {
-        for (size_t k = held_behind(r, which, range.from);
-             k < r->regs[which].list.len && r->regs[which].list.data[k].from < range.to; k++) {
-            uint32_t other = r->regs[which].list.data[k].piece;
+        for (size_t k = held_behind(r->a, which, range.from);
+             k < r->a->regs[which].list.len && r->a->regs[which].list.data[k].from < range.to; k++) {
+            uint32_t other = r->a->regs[which].list.data[k].piece;
             float weight = other == FIXED_PIECE ? WEIGHT_MOST : r->a->pieces.data[other].weight;
             if (weight > most)
                 most = weight;
@@ -355,9 +356,9 @@ static void evict(struct allocator *r, uint32_t number, reg which)
 
     r->victims.len = 0;
     while (next_range(r, p, &at, &range))
-        for (size_t k = held_behind(r, which, range.from);
-             k < r->regs[which].list.len && r->regs[which].list.data[k].from < range.to; k++)
-            vec_push(&r->victims, r->regs[which].list.data[k].piece);
+        for (size_t k = held_behind(r->a, which, range.from);
+             k < r->a->regs[which].list.len && r->a->regs[which].list.data[k].from < range.to; k++)
+            vec_push(&r->victims, r->a->regs[which].list.data[k].piece);
     for (size_t i = 0; i < r->victims.len; i++) {
         if (!piece_at(r, r->victims.data[i])->placed)
             continue;
@@ -565,8 +566,6 @@ void allocate_registers(struct allocation *a)
     }
     while (r->queue.len != 0)
         allocate_piece(r, dequeue(r));
-    for (unsigned k = 0; k < REG_COUNT; k++)
-        vec_done(&r->regs[k].list);
     vec_done(&r->queue);
     vec_done(&r->victims);
     free(r);

@@ -50,6 +50,12 @@ struct boundary {      /* a move between two pieces of a web, or on an edge */
     float frequency;
 };
 
+enum { FIXED_PIECE = UINT32_MAX }; /* an instruction's claim on a register */
+
+struct held {
+    uint32_t from, to, piece; /* or FIXED_PIECE */
+};
+
 struct allocation {
     struct mach_func *mf;
     struct arena arena;
@@ -59,7 +65,10 @@ struct allocation {
     VEC(struct need) needs;
     VEC(struct piece) pieces;
     VEC(struct boundary) boundaries; /* sorted by position, then phase */
-    uint32_t *block_of;              /* by instruction: IR block */
+    struct {
+        VEC(struct held) list; /* what the register holds when, in order */
+    } regs[REG_COUNT];
+    uint32_t *block_of; /* by instruction: IR block */
     uint32_t frame_bytes;
 };
 
@@ -72,6 +81,9 @@ void allocation_done(struct allocation *a);
 
 /* Where a virtual register is at POSITION, at which it is alive (or has just died). */
 struct place allocation_place(struct allocation *a, uint32_t vreg, uint32_t position);
+/* The web that register R holds at POSITION; 0: none. */
+uint32_t allocation_web_in(const struct allocation *a, reg r, uint32_t position);
+bool allocation_is_alive(const struct allocation *a, uint32_t web, uint32_t position);
 /* A definition that is to be stored into the slot at once? */
 bool allocation_stores(const struct allocation *a, uint32_t vreg);
 

@@ -82,8 +82,8 @@ static bool is_block_start(const struct allocation *a, uint32_t position)
     return position / 2 >= a->mf->insts.len || a->mf->insts.data[position / 2].op == MACH_BLOCK;
 }
 
-/* Alive both before and at POSITION. */
-static bool is_alive_across(const struct allocation *a, const struct web *w, uint32_t position)
+/* The first of the web's ranges that ends behind POSITION. */
+static const struct live_range *range_behind(const struct allocation *a, const struct web *w, uint32_t position)
 {
     uint32_t low = 0, high = w->range_count;
 
@@ -94,7 +94,20 @@ static bool is_alive_across(const struct allocation *a, const struct web *w, uin
         else
             high = middle;
     }
-    return low < w->range_count && a->ranges.data[w->range_first + low].from < position;
+    return low < w->range_count ? &a->ranges.data[w->range_first + low] : NULL;
+}
+
+/* Alive both before and at POSITION. */
+static bool is_alive_across(const struct allocation *a, const struct web *w, uint32_t position)
+{
+    const struct live_range *range = range_behind(a, w, position);
+    return range != NULL && range->from < position;
+}
+
+bool allocation_is_alive(const struct allocation *a, uint32_t web, uint32_t position)
+{
+    const struct live_range *range = range_behind(a, &a->webs.data[web], position);
+    return range != NULL && range->from <= position;
 }
 
 static void moves_within_blocks(struct allocation *a, uint32_t web)
@@ -270,5 +283,7 @@ void allocation_done(struct allocation *a)
     vec_done(&a->needs);
     vec_done(&a->pieces);
     vec_done(&a->boundaries);
+    for (unsigned r = 0; r < REG_COUNT; r++)
+        vec_done(&a->regs[r].list);
     arena_free(&a->arena);
 }

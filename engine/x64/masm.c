@@ -85,13 +85,38 @@ static void align_code(struct masm *m, uint8_t filler)
         x64_byte(enc(m), filler);
 }
 
+/* No-operations of 1 to 8 bytes (Intel SDM vol. 2, "NOP"). */
+static void nops(struct x64_enc *e, unsigned bytes)
+{
+    static const uint8_t forms[8][8] = {{0x90},
+                                        {0x66, 0x90},
+                                        {0x0f, 0x1f, 0},
+                                        {0x0f, 0x1f, 0x40, 0},
+                                        {0x0f, 0x1f, 0x44, 0, 0},
+                                        {0x66, 0x0f, 0x1f, 0x44, 0, 0},
+                                        {0x0f, 0x1f, 0x80, 0, 0, 0, 0},
+                                        {0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0}};
+
+    while (bytes != 0) {
+        unsigned now = bytes < 8 ? bytes : 8;
+        for (unsigned i = 0; i < now; i++)
+            x64_byte(e, forms[now - 1][i]);
+        bytes -= now;
+    }
+}
+
+void masm_align_loop(struct masm *m)
+{
+    nops(enc(m), (0 - x64_offset(enc(m))) & (CODE_ALIGN - 1));
+}
+
 static void op_imm32(struct x64_enc *e, uint32_t op, unsigned digit, reg r, int32_t value)
 {
     x64_rr(e, op, digit, r);
     x64_imm32(e, (uint32_t)value);
 }
 
-uint32_t masm_begin(struct masm *m, uint32_t pop_bytes)
+static uint32_t begin(struct masm *m, uint32_t pop_bytes, bool leaf)
 {
     struct x64_enc *e = enc(m);
     uint32_t entry;
@@ -100,11 +125,22 @@ uint32_t masm_begin(struct masm *m, uint32_t pop_bytes)
     entry = x64_offset(e);
     x64_byte(e, 0x55);
     x64_rr(e, X64_MOV | X64_W, RBP, RSP);
-    op_imm32(e, X64_ALU_IMM32 | X64_W, X64_DIGIT_SUB, RSP, 0);
-    m->frame_patch = x64_offset(e);
+    if (!leaf)
+        op_imm32(e, X64_ALU_IMM32 | X64_W, X64_DIGIT_SUB, RSP, 0);
+    m->frame_patch = leaf ? 0 : x64_offset(e);
     x64_rm(e, X64_MOV_STORE | X64_W, R15, x64_at(RBP, -8));
     m->pop_bytes = pop_bytes;
     return entry;
+}
+
+uint32_t masm_begin(struct masm *m, uint32_t pop_bytes)
+{
+    return begin(m, pop_bytes, false);
+}
+
+uint32_t masm_begin_leaf(struct masm *m, uint32_t pop_bytes)
+{
+    return begin(m, pop_bytes, true);
 }
 
 /* A frame of a page or more is made page by page, each touched, so that it cannot step over the guard page. */
@@ -184,7 +220,9 @@ void masm_end(struct masm *m, uint32_t frame_bytes)
 {
     struct x64_enc *e = enc(m);
 
-    if (frame_bytes < PAGE_BYTES)
+    if (m->frame_patch == 0)
+        assert(frame_bytes <= MASM_LEAF_BYTES);
+    else if (frame_bytes < PAGE_BYTES)
         memcpy(e->start + m->frame_patch - 4, &frame_bytes, 4);
     else
         emit_probe(m, frame_bytes);
@@ -204,7 +242,7 @@ void masm_return(struct masm *m)
 {
     struct x64_enc *e = enc(m);
 
-    x64_byte(e, 0xc9); /* leave */
+    x64_byte(e, m->frame_patch == 0 ? 0x5d /* pop rbp */ : 0xc9 /* leave */);
     if (m->pop_bytes == 0) {
         x64_byte(e, 0xc3);
         return;
