@@ -86,6 +86,7 @@ $(GOLDEN_BIN): $(BUILD)/tests/%: tests/%.c $(BUILD)/libengine.a
 -include $(GOLDEN_BIN:=.d)
 
 include tests/guests/guests.mk
+include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
 
 # --- what `make check` runs -------------------------------------------------------------------------------------------
@@ -100,13 +101,13 @@ RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
 
 .PHONY: suite-validate suite-oci check-fast check check-installed check-e2e check-vm check-k8s t packages
 ## check-fast   unit tests and the layers test: no root, under a minute
-check-fast: all $(UNIT_BIN) $(GOLDEN_BIN)
+check-fast: all $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND)
 	@$(RUN) $(FAST)
 
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(NOTIFY_PEER) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(NOTIFY_PEER) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
@@ -143,8 +144,6 @@ demo: packages
 	@$(MAKE) --no-print-directory demo-installed
 demo-installed: all guests $(BENCH_PROGRAMS)
 	@BUILD=$(BUILD) tests/demo.sh
-
-include tests/fuzz/fuzz.mk
 
 ## bless        rewrites golden expectations by what is printed now: make bless T=decode
 .PHONY: bless

@@ -33,7 +33,7 @@ void masm_init(struct masm *m, struct code_object *out, uint32_t features, uint3
     memset(m, 0, sizeof *m);
     m->first_func = first_func;
     m->code.start = m->code.at = out->code.data;
-    m->code.end = out->code.data + out->code.capacity;
+    m->code.end = out->code.data != NULL ? out->code.data + out->code.capacity : NULL;
     out->code = (struct buf){0};
     m->out = out;
     m->features = features;

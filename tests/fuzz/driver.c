@@ -2,7 +2,8 @@
  * without a look at what they reach.
  *
  * usage: TARGET SECONDS CORPUS FINDINGS: prints "N executions, N findings". An input on which the target dies, or takes longer
- * than TIMEOUT_S, is written to FINDINGS-crash-N, and the process dies of it. */
+ * than TIMEOUT_S, is written to FINDINGS-crash-N, and the process dies of it.
+ * TARGET DIRECTORY: each of the files in it once, as a test. */
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/vec.h"
@@ -174,11 +175,27 @@ static void run_some(void)
     }
 }
 
+static int replay(const char *path)
+{
+    corpus_read(path);
+    watch_signals();
+    findings = "replay";
+    alarm(TIMEOUT_S);
+    for (size_t i = 0; i < corpus.len; i++) {
+        current_size = corpus.data[i].size;
+        memcpy(current, corpus.data[i].data, current_size);
+        LLVMFuzzerTestOneInput(corpus.data[i].data, corpus.data[i].size);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     time_t end = time(NULL) + (argc > 1 ? atol(argv[1]) : 10);
     struct timespec now;
 
+    if (argc == 2)
+        return replay(argv[1]);
     if (argc != 4) {
         fprintf(stderr, "usage: %s SECONDS CORPUS FINDINGS\n", argv[0]);
         return 2;

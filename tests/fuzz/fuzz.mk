@@ -34,6 +34,13 @@ $(eval $(call FUZZ_BUILD,checked))
 $(eval $(call FUZZ_BUILD,fast))
 .SECONDARY:
 
+# what was found, as a test: the targets as the rest of the tests are built, with our driver
+FUZZ_FOUND := $(patsubst tests/fuzz/found/%,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/found/*))
+$(FUZZ_FOUND): $(BUILD)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(TEST_LINK) $(FUZZ_LIBS)
+-include $(FUZZ_FOUND:=.d)
+
 # our compilers against each other and against V8 (node): no libFuzzer, since what varies are seeds
 $(BUILD)/fuzz/differential: $(addprefix tests/fuzz/,differential.c generate.c generate_code.c generate_object.c generate_unwind.c generate.h generator.h) $(BUILD)/libengine.a
 	@mkdir -p $(@D)

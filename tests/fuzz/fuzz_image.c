@@ -1,4 +1,12 @@
-/* Fuzzes the search for modules in an image: archives and compressed data in each other, of any content. */
+/* Fuzzes the search for modules in an image: archives and compressed data in each other, of any content. The files that modules
+ * would be copied to are left out: they were most of the time. */
+#include <sys/mman.h>
+#include <unistd.h>
+#define memfd_create(name, flags) fuzz_file()
+#define write(fd, bytes, len)     fuzz_write(bytes, len)
+#define close(fd)                 ((void)(fd), 0)
+static int fuzz_file(void);
+static ssize_t fuzz_write(const void *bytes, size_t len);
 #include "oci/image_modules.c"
 #include "tests/fuzz/fuzz.h"
 
@@ -18,6 +26,16 @@ static ssize_t memory_read(struct source *s, void *bytes, size_t len, struct err
     m->at += len;
     m->left -= len;
     return (ssize_t)len;
+}
+
+static int fuzz_file(void)
+{
+    return INT_MAX;
+}
+
+static ssize_t fuzz_write(const void *bytes, size_t len)
+{
+    return memchr(bytes, 0, len) != NULL || len != 0 ? (ssize_t)len : 0; /* all of them are looked at */
 }
 
 static int found(void *context, const char *name, int fd, struct err *e)
