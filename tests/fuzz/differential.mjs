@@ -1,22 +1,7 @@
 // V8's side of differential fuzzing (differential.c): modules and calls come in, outcomes go out.
-import { readSync, writeSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
-
-setFlagsFromString('--experimental-wasm-exnref')
-
-Error.stackTraceLimit = 0 // traps are the common case, and nobody reads their stacks
+import { hashWords, read, trapClass, write } from './v8.mjs'
 
 const GENERATE_RESULTS_AT = 256, AREA = 128
-
-function read(length) {
-  const bytes = Buffer.allocUnsafe(length)
-  for (let at = 0; at < length;) {
-    const got = readSync(0, bytes, at, length - at)
-    if (got === 0) process.exit(0)
-    at += got
-  }
-  return bytes
-}
 
 // enum generate_feature of generate.h, and a module that only an engine with it accepts
 const FEATURES = [
@@ -31,29 +16,6 @@ const FEATURES = [
 function features() {
   const has = bytes => WebAssembly.validate(Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...bytes]))
   return FEATURES.reduce((mask, [bit, bytes]) => mask | (has(bytes) ? bit : 0), 0)
-}
-
-function trapClass(error) {
-  const text = String(error.message)
-  if (error instanceof WebAssembly.Exception) return 8
-  if (!(error instanceof WebAssembly.RuntimeError)) return 7
-  if (text === 'unreachable') return 1
-  if (text.includes('memory access out of bounds') || text.includes('unaligned')) return 2
-  if (text === 'divide by zero' || text === 'remainder by zero') return 3
-  if (text === 'divide result unrepresentable' || text === 'float unrepresentable in integer range') return 4
-  if (text.includes('table index is out of bounds') || text.includes('table access out of bounds')) return 5
-  if (text.includes('null function or function signature mismatch') || text.includes('signature mismatch')) return 6
-  if (text === 'dereferencing a null pointer') return 9
-  if (text === 'illegal cast') return 10
-  if (text === 'array element access out of bounds' || text === 'array index out of bounds') return 11
-  if (text.includes('data segment') || text.includes('element segment')) return text.includes('data') ? 2 : 5
-  console.error('differential.mjs: unknown trap: ' + text)
-  return 7
-}
-
-function hashWords(hash, words, first, count) {
-  for (let i = first; i < first + count; i++) hash = Math.imul(hash ^ words[i], 0x01000193)
-  return hash
 }
 
 function run(module, calls, count, out) {
@@ -89,7 +51,7 @@ function run(module, calls, count, out) {
   out[count] = hash
 }
 
-writeSync(1, Uint32Array.of(features()))
+write(Uint32Array.of(features()))
 for (;;) {
   const sizes = read(8), module = read(sizes.readUInt32LE(0)), count = sizes.readUInt32LE(4)
   const calls = read(count * (4 + AREA)), out = new Uint32Array(count + 1)
@@ -98,6 +60,5 @@ for (;;) {
   } catch (error) {
     console.error('differential.mjs: ' + error)
   }
-  const bytes = Buffer.from(out.buffer)
-  for (let at = 0; at < bytes.length;) at += writeSync(1, bytes, at)
+  write(out)
 }

@@ -41,18 +41,26 @@ $(FUZZ_FOUND): $(BUILD)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(
 	$(TEST_LINK) $(FUZZ_LIBS)
 -include $(FUZZ_FOUND:=.d)
 
-# our compilers against each other and against V8 (node): no libFuzzer, since what varies are seeds
-$(BUILD)/fuzz/differential: $(addprefix tests/fuzz/,differential.c generate.c generate_code.c generate_object.c generate_unwind.c generate.h generator.h) $(BUILD)/libengine.a
+# our compilers against each other and against V8 (node) or wasmtime: no libFuzzer, since what varies are seeds
+FUZZ_GENERATOR := $(addprefix tests/fuzz/,variant.c generate.c generate_code.c generate_object.c generate_unwind.c)
+$(BUILD)/fuzz/differential $(BUILD)/fuzz/smith: $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_GENERATOR) $(BUILD)/libengine.a $(wildcard tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(TEST_LINK) -lm
+
+# wasm-smith of crates.io; Debian 12's own Rust is too old for it, its package cargo-web is not
+SMITH := $(or $(WHERRY_TEST_CACHE),$(HOME)/.cache/wherry-tests)/smith
+$(BUILD)/fuzz/smith: | $(SMITH)/release/smith
+$(SMITH)/release/smith: tests/fuzz/smith/Cargo.toml tests/fuzz/smith/src/main.rs
+	cd tests/fuzz/smith && CARGO_TARGET_DIR=$(SMITH) cargo build --locked --release
+	@touch $@
 
 .PHONY: fuzz fuzz-build fuzz-total fuzz-packages
 fuzz-packages:
 	@tests/packages/install fuzz
-fuzz-build: all fuzz-packages $(BUILD)/fuzz/differential $(foreach t,$(FUZZ_TARGETS),$(BUILD)/fuzz/checked/$(t) $(BUILD)/fuzz/fast/$(t))
-## fuzz         make fuzz TARGET=module SECONDS=60: half of the time with sanitizers, half for speed (TARGET=differential; none: all, one after the other)
-fuzz: all fuzz-packages $(if $(filter differential,$(TARGET)),$(BUILD)/fuzz/differential,$(foreach t,$(or $(TARGET),$(FUZZ_TARGETS)),$(BUILD)/fuzz/checked/$(t) $(BUILD)/fuzz/fast/$(t)))
-	@BUILD=$(BUILD) tests/fuzz/run $(SECONDS) $(or $(TARGET),$(FUZZ_TARGETS))
+fuzz-build: all fuzz-packages $(BUILD)/fuzz/differential $(BUILD)/fuzz/smith $(foreach t,$(FUZZ_TARGETS),$(BUILD)/fuzz/checked/$(t) $(BUILD)/fuzz/fast/$(t))
+## fuzz         make fuzz TARGET=module SECONDS=60: half of the time with sanitizers, half for speed (also differential, smith; none: all parsers)
+fuzz: all fuzz-packages $(if $(filter differential smith,$(TARGET)),$(BUILD)/fuzz/$(TARGET),$(foreach t,$(or $(TARGET),$(FUZZ_TARGETS)),$(BUILD)/fuzz/checked/$(t) $(BUILD)/fuzz/fast/$(t)))
+	@BUILD=$(BUILD) SMITH=$(SMITH)/release/smith tests/fuzz/run $(SECONDS) $(or $(TARGET),$(FUZZ_TARGETS))
 ## fuzz-total   what fuzzing has run so far, by target
 fuzz-total:
 	@tests/fuzz/total
