@@ -487,10 +487,11 @@ int cgroup_decode(const char *text, size_t len, struct arena *arena, struct cgro
     char *line = arena_strndup(arena, text, len), *next;
 
     for (; *line != 0; line = next) {
-        char *colon = strchr(line, ':');
+        char *colon;
         next = line + strcspn(line, "\n");
         if (*next != 0)
             *next++ = 0;
+        colon = strchr(line, ':');
         if (colon == NULL || colon[1] != '/' || cgroup_list_has(colon + 1, "..", '/') ||
             c.count == CGROUP_HIERARCHIES_MAX)
             return err_set(e, EINVAL, "damaged list of cgroups: '%s'", line);

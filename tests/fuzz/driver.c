@@ -1,8 +1,8 @@
 /* The fast way to add up executions: the inputs that libFuzzer found (build `checked`), changed at random, in one process and
  * without a look at what they reach.
  *
- * usage: TARGET SECONDS CORPUS FINDINGS: prints "N executions, N findings". An input on which the target dies, or takes longer
- * than TIMEOUT_S, is written to FINDINGS-crash-N, and the process dies of it.
+ * usage: TARGET SECONDS CORPUS FINDINGS: prints "N executions, N findings". An input on which the target dies, or takes more
+ * CPU time than TIMEOUT_S, is written to FINDINGS-crash-N, and the process dies of it.
  * TARGET DIRECTORY: each of the files in it once, as a test. */
 #include "base/buf.h"
 #include "base/fd.h"
@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <time.h>
 
 enum { INPUT_BYTES_MAX = 16384, ROOM_BYTES = 64, TIMEOUT_S = 30, EXECUTIONS_PER_LOOK = 4096 };
@@ -24,7 +25,7 @@ static VEC(struct input) corpus;
 static uint8_t current[INPUT_BYTES_MAX + ROOM_BYTES];
 static size_t current_size;
 static uint64_t executions;
-static const char *findings;
+static const char *findings; /* NULL: replaying */
 static uint64_t state;
 
 static uint64_t next_random(void)
@@ -140,6 +141,11 @@ static void died(int signal)
     char path[PATH_MAX];
     int fd;
 
+    if (findings == NULL) { /* the input is a file already */
+        printf("signal %d, on the input of %zu bytes\n", signal, current_size);
+        fflush(stdout);
+        _exit(1);
+    }
     snprintf(path, sizeof path, "%s-crash-%llx", findings, (unsigned long long)state);
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0 || fd_write_all(fd, current, current_size) != 0)
@@ -151,7 +157,7 @@ static void died(int signal)
 
 static void watch_signals(void)
 {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGALRM};
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGPROF};
     static uint8_t stack[65536];
     stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
     struct sigaction action = {.sa_handler = died, .sa_flags = (int)(SA_ONSTACK | SA_RESETHAND)};
@@ -161,9 +167,16 @@ static void watch_signals(void)
         sigaction(signals[i], &action, NULL);
 }
 
+static void watch_time(void)
+{
+    const struct itimerval limit = {.it_value.tv_sec = TIMEOUT_S};
+
+    setitimer(ITIMER_PROF, &limit, NULL);
+}
+
 static void run_some(void)
 {
-    alarm(TIMEOUT_S);
+    watch_time();
     for (unsigned i = 0; i < EXECUTIONS_PER_LOOK; i++) {
         const struct input *input = choose();
         memcpy(current, input->data, input->size);
@@ -179,8 +192,7 @@ static int replay(const char *path)
 {
     corpus_read(path);
     watch_signals();
-    findings = "replay";
-    alarm(TIMEOUT_S);
+    watch_time();
     for (size_t i = 0; i < corpus.len; i++) {
         current_size = corpus.data[i].size;
         memcpy(current, corpus.data[i].data, current_size);

@@ -51,6 +51,7 @@ static void encodes_and_decodes(void **state)
     assert_string_equal(back.hierarchies[1].directory, "/m/x");
     assert_int_equal(cgroup_decode("cpu:/a/../b\n", 12, &arena, &back, &e), -EINVAL);
     assert_int_equal(cgroup_decode("cpu:a\n", 6, &arena, &back, &e), -EINVAL);
+    assert_int_equal(cgroup_decode("cpu\n:/a\n", 8, &arena, &back, &e), -EINVAL); /* the next line's colon */
     assert_int_equal(cgroup_decode("", 0, &arena, &back, &e), 0); /* --cgroup-manager disabled */
     struct config_resources r = {.pids_limit = {true, 1}};
     assert_int_equal(cgroup_set(&back, &r, &e), -ENOTSUP);
