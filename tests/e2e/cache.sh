@@ -63,12 +63,16 @@ ok "its pages are shared" $((rss == 0 || pss * 5 > rss)) "resident $rss KiB, PSS
 
 # --- the second tier
 compilers() { "$BUILD/wherry" cache list --json | jq -r '[.[].compiler] | sort | join(" ")'; }
-# the leader of a session: its worker has the name too, until it is executed
-optimizer() { awk '$2 == "(wherry-optimize)" && $1 == $6 { print $1 }' /proc/[0-9]*/stat 2> /dev/null | head -1; }
+# the leader of a session: its worker has the name too, until it is executed; in our mount namespace: others may test here too
+optimizer() {
+    for pid in $(awk '$2 == "(wherry-optimize)" && $1 == $6 { print $1 }' /proc/[0-9]*/stat 2> /dev/null); do
+        [ "$(readlink "/proc/$pid/ns/mnt")" = "$(readlink /proc/self/ns/mnt)" ] && grep -q wherry-optimize "/proc/$pid/cgroup" && echo "$pid"
+    done
+}
 "$BUILD/wherry" cache prune --all > /dev/null
 tests/bundle "$dir/bundle.t" "$dir/rootfs" --cgroup "/$id-t" -- /big.wasm
 "$BUILD/wherry" --root "$dir/state/rt" run --detach --pid-file "$dir/pid.t" --bundle "$dir/bundle.t" "$id-t" > "$dir/out.t" 2>&1 < /dev/null
-pid=$(optimizer)
+for try in 1 2 3 4 5 6 7 8 9 10; do pid=$(optimizer); [ -n "$pid" ] && break; sleep 0.05; done
 [ -z "$pid" ] || kill -STOP "$pid" # so that it is not done before it has been looked at
 is "a first start runs baseline code" "$(compilers)" baseline
 ok "a process optimizes" $((pid == 0)) "there is none"
