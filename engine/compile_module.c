@@ -222,9 +222,27 @@ static int outcome(const struct job *job, struct module *m, struct err *err)
     return 0;
 }
 
-static void finish(struct code_object *whole, uint32_t imported)
+/* The slots lie in front of the code, from the beginning of a page. */
+static void finish_looks(struct code_object *whole)
+{
+    uint32_t count = (uint32_t)whole->entries.len - 1, stub;
+    int32_t slots = -(int32_t)code_slots_bytes(count);
+    size_t padding = (0 - whole->code.len) & (CODE_ALIGN - 1);
+
+    memset(buf_extend(&whole->code, padding), CODE_FILLER, padding);
+    stub = (uint32_t)whole->code.len;
+    buf_extend(&whole->code, TARGET_STUB_BYTES);
+    target_put_stub(whole->code.data, stub);
+    for (uint32_t i = 0; i < count; i++)
+        target_patch_look(whole->code.data, whole->entries.data[i], slots + (int32_t)(i * 4), stub);
+    whole->is_replaceable = true;
+}
+
+static void finish(struct code_object *whole, uint32_t imported, bool replaceable)
 {
     vec_push(&whole->entries, (uint32_t)whole->code.len);
+    if (replaceable && whole->entries.len > 1)
+        finish_looks(whole);
     for (size_t i = 0; i < whole->calls.len; i++)
         target_patch_call(whole->code.data, whole->calls.data[i].at,
                           whole->entries.data[whole->calls.data[i].func - imported]);
@@ -266,7 +284,7 @@ int code_compile_module(struct module *m, uint32_t features, const struct code_o
     work_together(&job, cores);
     status = outcome(&job, m, err);
     if (status == 0)
-        finish(out, m->imported_func_count);
+        finish(out, m->imported_func_count, options->replaceable);
     job_done(&job);
     return status;
 }

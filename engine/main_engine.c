@@ -1,6 +1,6 @@
 /* What the init of a Wasm container becomes: the runtime and WASI, no compiler.
  *
- * Started with the grants' flat block on ENGINE_GRANT_FD and the artifact on ENGINE_ARTIFACT_FD; descriptors that
+ * Started with the grants' flat block on ENGINE_GRANT_FD and the artifact on ENGINE_ARTIFACT_FD, its live file on ENGINE_LIVE_FD; descriptors that
  * the grants name are inherited under their numbers. argv is the container's process.args, so that ps shows them;
  * nothing is read from it, nor from the environment. */
 #include "base/fd.h"
@@ -23,7 +23,7 @@ static int run(struct grant *grant, struct err *err)
     close(ENGINE_GRANT_FD);
     if ((status = grant_decode(block.data, block.len, grant, err)) != 0)
         return status;
-    return engine_run(ENGINE_ARTIFACT_FD, grant, true, err);
+    return engine_run(ENGINE_ARTIFACT_FD, ENGINE_LIVE_FD, grant, true, err);
 }
 
 int main(void)

@@ -67,15 +67,15 @@ static int find_start(struct instance *instance, struct external *start, struct 
                    "the module exports no function _start or _initialize: it is a library, not a command");
 }
 
-static int prepare(struct program *program, int artifact_fd, const struct grant *grant, struct instance **out,
-                   struct external *start, struct err *err)
+static int prepare(struct program *program, int artifact_fd, int live_fd, const struct grant *grant,
+                   struct instance **out, struct external *start, struct err *err)
 {
     const struct artifact_identity any = {0};
     struct store *store;
     struct code *code;
     int status;
 
-    if ((status = code_map(artifact_fd, &any, &code, err)) != 0 ||
+    if ((status = code_map_with_live(artifact_fd, live_fd, &any, &code, err)) != 0 ||
         (status = store_new(&store, grant->stack_bytes, err)) != 0 ||
         (status = program_init(program, store, code, grant, err)) != 0 ||
         (status = program_instantiate(program, store, artifact_fd, out, err)) != 0)
@@ -83,7 +83,7 @@ static int prepare(struct program *program, int artifact_fd, const struct grant 
     return find_start(*out, start, err);
 }
 
-int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct err *err)
+int engine_run(int artifact_fd, int live_fd, const struct grant *grant, bool confined, struct err *err)
 {
     static struct program program; /* threads may still run when this function returns */
     struct instance *instance;
@@ -93,8 +93,10 @@ int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct
 
     if (grant->module_name != NULL)
         prctl(PR_SET_NAME, grant->module_name);
-    status = prepare(&program, artifact_fd, grant, &instance, &start, err);
+    status = prepare(&program, artifact_fd, live_fd, grant, &instance, &start, err);
     close(artifact_fd);
+    if (live_fd >= 0)
+        close(live_fd);
     be_init(); /* after the context of WASI, which ignores SIGPIPE */
     if (status == 0 && confined)
         status = filter_install(instance->artifact->header, err);

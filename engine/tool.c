@@ -220,7 +220,7 @@ static int run(int argc, char **argv)
     struct tool_options o = {0};
     struct err err = {0};
     struct grant grant = {0};
-    int module_fd, artifact_fd, status;
+    int module_fd, artifact_fd, live_fd = -1, status;
 
     if (parse_options(&o, argc, argv, &err) != 0)
         return usage("%s", err.text);
@@ -230,7 +230,7 @@ static int run(int argc, char **argv)
         return complain(&err);
     o.cache.kept_private = o.cache.optimizes = true;
     o.engine.explicit_bounds_checks = address_space_is_small();
-    status = cache_open_artifact(module_fd, &o.engine, &o.cache, &artifact_fd, NULL, &err);
+    status = cache_open_live(module_fd, &o.engine, &o.cache, &artifact_fd, &live_fd, NULL, &err);
     close(module_fd);
     if (status != 0) {
         err_prefix(&err, "%s", o.rest[0]);
@@ -243,7 +243,7 @@ static int run(int argc, char **argv)
     grant.environment_count = (uint32_t)o.environment.len;
     grant.paths = o.paths.data;
     grant.path_count = (uint32_t)o.paths.len;
-    status = engine_run(artifact_fd, &grant, o.confined, &err);
+    status = engine_run(artifact_fd, live_fd, &grant, o.confined, &err);
     return status < 0 ? complain(&err) : status;
 }
 

@@ -16,7 +16,7 @@ enum message_kind {
     MESSAGE_CGROUP, /* from the init: tell me when I am in my cgroups */
     MESSAGE_HOOKS,  /* from the init: run the runtime's hooks now */
     MESSAGE_STATE,  /* from the init: send me the container's state (a memfd) for hooks that I run; answered by GO */
-    MESSAGE_MODULE, /* from the init, with a descriptor: the program is this Wasm module; answered by GO with two: artifact, engine */
+    MESSAGE_MODULE, /* from the init, with a descriptor: the program is this Wasm module; answered by GO with engine, artifact and perhaps a live file */
     MESSAGE_SOURCE, /* from the init: open what step NUMBER mounts, or make its device; answered by GO with a mount, or none */
     MESSAGE_NET_DEVICES, /* from the init, with a route socket of its network namespace: move the devices there */
     MESSAGE_MOUNTED, /* from the init: I have mounted something that outlives me, note it */
@@ -27,7 +27,7 @@ enum message_kind {
     MESSAGE_READY,   /* from the init: all is done but the wait for start */
 };
 
-enum { MESSAGE_FDS_MAX = 2 };
+enum { MESSAGE_FDS_MAX = 3 };
 
 struct message {
     enum message_kind kind;

@@ -506,8 +506,9 @@ static int prepare_wasm(struct init *in, struct err *e)
     if (ret < 0)
         return ret;
     fd_close(&in->workload.module);
-    in->workload.artifact = message.fds[0];
-    in->workload.engine = message.fds[1];
+    in->workload.engine = message.fds[0];
+    in->workload.artifact = message.fds[1];
+    in->workload.live = message.fds[2];
     in->workload.network = grant.network;
     ret = workload_wasm_prepare(&grant, in->request->listen_fds, &in->arena, &in->workload, e);
     if (ret == 0)

@@ -25,16 +25,16 @@
 
 /* --- answers to the init ---------------------------------------------------------------------------------------------- */
 
-static int answer(int channel, int fd, int second, struct err *e)
+static int answer(int channel, int fd, struct err *e)
 {
-    struct message go = {.kind = MESSAGE_GO, .fds = {fd, second}};
+    struct message go = {.kind = MESSAGE_GO, .fds = {fd, -1}};
     return channel_send(channel, &go, e);
 }
 
 static int answer_state(int channel, const struct state *state, struct err *e)
 {
     cleanup_fd int fd = hook_stage_open_state(state, STATE_CREATED, e);
-    return fd < 0 ? fd : answer(channel, fd, -1, e);
+    return fd < 0 ? fd : answer(channel, fd, e);
 }
 
 static int answer_hooks(int channel, const struct plan *plan, const struct state *state, struct err *e)
@@ -44,7 +44,7 @@ static int answer_hooks(int channel, const struct plan *plan, const struct state
 
     if (ret == 0)
         ret = hook_stage_run(&plan->config->hooks[HOOK_CREATE_RUNTIME], "createRuntime", fd, e);
-    return ret == 0 ? answer(channel, -1, -1, e) : ret;
+    return ret == 0 ? answer(channel, -1, e) : ret;
 }
 
 /* The engine's file through a read-only mount of its own: a guest that is root in there could otherwise open
@@ -88,15 +88,15 @@ static int note_module(struct init *init, struct state *state, struct err *e)
 
 static int answer_module(struct init *init, struct state *state, pid_t pid, struct message *message, struct err *e)
 {
-    struct engine_options options = {.explicit_bounds_checks =
-                                         needs_explicit_checks(&init->plan->config->process)};
+    struct engine_options options = {.explicit_bounds_checks = needs_explicit_checks(&init->plan->config->process)};
     const struct cache_settings settings = {.directory = init->request->cache,
                                             .libexec = init->request->libexec,
                                             .optimizes = true,
                                             .digest = init->request->module_digest,
                                             .mounts_of = init->request->module >= 0 ? 0 : pid};
     cleanup_fd int module = message->fds[0];
-    cleanup_fd int artifact = -1, engine = -1;
+    cleanup_fd int artifact = -1, live = -1, engine = -1;
+    struct message go = {.kind = MESSAGE_GO};
     struct grant grant;
     int ret = wasm_grant_make(init->plan, &init->arena, &grant, e);
 
@@ -107,7 +107,7 @@ static int answer_module(struct init *init, struct state *state, pid_t pid, stru
     if (ret == 0)
         ret = seccomp_check_engine(init->filter, e);
     if (ret == 0)
-        ret = cache_open_artifact(module, &options, &settings, &artifact, NULL, e);
+        ret = cache_open_live(module, &options, &settings, &artifact, &live, NULL, e);
     if (ret == 0)
         ret = engine_artifact_check_imports(artifact, &grant, e);
     if (ret < 0)
@@ -115,7 +115,12 @@ static int answer_module(struct init *init, struct state *state, pid_t pid, stru
     ret = note_module(init, state, e);
     if (ret == 0)
         ret = engine = open_engine(init->request->libexec, e);
-    return ret < 0 ? ret : answer(init->channel, artifact, engine, e);
+    if (ret < 0)
+        return ret;
+    go.fds[0] = engine;
+    go.fds[1] = artifact;
+    go.fds[2] = live;
+    return channel_send(init->channel, &go, e);
 }
 
 /* A device of config.json for a user namespace, owned by its ids. -1 where the caller may not make devices either. */
@@ -145,7 +150,7 @@ static int answer_source(struct init *init, uint32_t step, pid_t pid, struct err
         ret = mount_source_open(init->plan->config, init->plan->steps[step].mount, pid, &tree, e);
     else
         ret = err_set(e, EPROTO, "the container's init asked for a mount that is none");
-    return ret < 0 ? ret : answer(init->channel, tree, -1, e);
+    return ret < 0 ? ret : answer(init->channel, tree, e);
 }
 
 static int answer_mounted(struct init *init, struct state *state, struct err *e)
@@ -154,7 +159,7 @@ static int answer_mounted(struct init *init, struct state *state, struct err *e)
 
     state->shares_mounts = true;
     ret = state_write(init->request->root, state, e);
-    return ret < 0 ? ret : answer(init->channel, -1, -1, e);
+    return ret < 0 ? ret : answer(init->channel, -1, e);
 }
 
 /* The filter is in force in the init when its listener comes here; the agent may have to answer for it from now on. */
@@ -168,7 +173,7 @@ static int answer_listener(struct init *init, const struct state *state, struct 
     if (listener < 0)
         return err_set(e, EPROTO, "the seccomp listener is missing");
     ret = seccomp_notify_agent(&init->plan->config->seccomp, state, status, pid, listener, e);
-    return ret < 0 ? ret : answer(init->channel, -1, -1, e);
+    return ret < 0 ? ret : answer(init->channel, -1, e);
 }
 
 static int answer_net_devices(struct init *init, struct message *message, pid_t pid, struct err *e)
@@ -176,7 +181,7 @@ static int answer_net_devices(struct init *init, struct message *message, pid_t 
     cleanup_fd int netlink = message->fds[0];
     int ret = netlink < 0 ? err_set(e, EPROTO, "the route socket is missing")
                           : net_devices_move(init->plan->config, pid, netlink, e);
-    return ret < 0 ? ret : answer(init->channel, -1, -1, e);
+    return ret < 0 ? ret : answer(init->channel, -1, e);
 }
 
 static int answer_limits(struct init *init, pid_t pid, struct err *e)
@@ -186,7 +191,7 @@ static int answer_limits(struct init *init, pid_t pid, struct err *e)
 
     for (uint32_t i = 0; ret == 0 && i < process->rlimit_count; i++)
         ret = rlimit_set(pid, process->rlimits[i].resource, process->rlimits[i].soft, process->rlimits[i].hard, e);
-    return ret < 0 ? ret : answer(init->channel, -1, -1, e);
+    return ret < 0 ? ret : answer(init->channel, -1, e);
 }
 
 /* Serves the init until it is ready. */
@@ -204,7 +209,7 @@ static int serve(struct init *init, struct state *state, pid_t pid, struct err *
         switch (message.kind) {
         case MESSAGE_READY: return 0;
         case MESSAGE_ERROR: *e = message.error; return -e->code;
-        case MESSAGE_CGROUP: ret = answer(init->channel, -1, -1, e); break; /* attached before we began to serve */
+        case MESSAGE_CGROUP: ret = answer(init->channel, -1, e); break; /* attached before we began to serve */
         case MESSAGE_STATE: ret = answer_state(init->channel, state, e); break;
         case MESSAGE_HOOKS: ret = answer_hooks(init->channel, init->plan, state, e); break;
         case MESSAGE_MODULE: ret = answer_module(init, state, pid, &message, e); break;

@@ -13,6 +13,7 @@ struct workload {
     char path[PATH_MAX];      /* of the entry point, in the container */
     int module;               /* the entry point opened for reading; -1: not Wasm, or handed on */
     int artifact, engine;     /* of a Wasm workload: what the creating process sent */
+    int live;                 /* the artifact's live file; -1: none */
     int block;                /* its settings in the flat form, with descriptor numbers in it */
     int reason;               /* grant->reason_path, opened; 0: not there */
     struct grant_path *paths; /* opened; COUNT of them */

@@ -75,7 +75,7 @@ int workload_find(const struct config *config, struct workload *out, struct err 
     ssize_t len = -1;
     int ret;
 
-    out->module = out->artifact = out->engine = out->block = -1;
+    out->module = out->artifact = out->live = out->engine = out->block = -1;
     ret = locate(config, out->path, e);
     if (ret < 0)
         return ret;
@@ -102,7 +102,7 @@ int workload_take(const struct config *config, int module, struct workload *out,
     ssize_t len = pread(module, head, sizeof head, 0);
     int ret;
 
-    out->module = out->artifact = out->engine = out->block = -1;
+    out->module = out->artifact = out->live = out->engine = out->block = -1;
     snprintf(out->path, sizeof out->path, "%s", config->process.args.data[0]);
     ret = wasm_detect(config, out->path, head, len, &out->decision, e);
     if (ret == 0 && !out->decision.is_wasm)

@@ -13,7 +13,7 @@
 #include <sys/vfs.h>
 
 /* The first number behind those at which the engine expects what it is given. */
-enum { FIRST_FREE_FD = (ENGINE_GRANT_FD > ENGINE_ARTIFACT_FD ? ENGINE_GRANT_FD : ENGINE_ARTIFACT_FD) + 1 };
+enum { FIRST_FREE_FD = ENGINE_LIVE_FD + 1 };
 
 int workload_move_fd(int *fd, struct err *e)
 {
@@ -157,6 +157,8 @@ int workload_wasm_prepare(const struct grant *grant, unsigned listen_fds, struct
     if (ret == 0)
         ret = workload_move_fd(&workload->artifact, e);
     if (ret == 0)
+        ret = workload_move_fd(&workload->live, e);
+    if (ret == 0)
         ret = workload_move_fd(&workload->engine, e);
     return ret;
 }
@@ -164,6 +166,8 @@ int workload_wasm_prepare(const struct grant *grant, unsigned listen_fds, struct
 int workload_wasm_exec(const struct config *config, const struct workload *workload, struct err *e)
 {
     char *nothing[] = {NULL};
+    /* without a live file something that the engine sees to be none */
+    int live = workload->live >= 0 ? workload->live : workload->artifact;
 
     for (uint32_t i = 0; i < workload->path_count; i++)
         if (workload->paths[i].fd >= 0 && fcntl(workload->paths[i].fd, F_SETFD, 0) < 0)
@@ -173,7 +177,8 @@ int workload_wasm_exec(const struct config *config, const struct workload *workl
     for (uint32_t i = 0; i < workload->socket_count; i++)
         if (fcntl(workload->sockets[i].fd, F_SETFD, 0) < 0)
             return err_sys(e, "cannot pass a descriptor to the engine");
-    if (dup2(workload->block, ENGINE_GRANT_FD) < 0 || dup2(workload->artifact, ENGINE_ARTIFACT_FD) < 0)
+    if (dup2(workload->block, ENGINE_GRANT_FD) < 0 || dup2(workload->artifact, ENGINE_ARTIFACT_FD) < 0 ||
+        dup2(live, ENGINE_LIVE_FD) < 0)
         return err_sys(e, "cannot pass a descriptor to the engine");
     sys.execveat(workload->engine, "", config->process.args.data, nothing, AT_EMPTY_PATH);
     return err_sys(e, "cannot execute the engine for '%s'", workload->path);

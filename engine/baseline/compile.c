@@ -226,13 +226,20 @@ static void reset_function(struct compiler *c, uint32_t func)
 static int compile_function(struct compiler *c, uint32_t func)
 {
     size_t first_try = c->m.out->tries.len;
+    uint32_t pop_bytes;
     int result;
 
     reset_function(c, func);
     if (c->options->compile_function != NULL && c->options->compile_function(&c->m, c->module, c->options, func))
         return 0;
     c->m.wasm_offset = (uint32_t)rd_offset(&c->body);
-    vec_push(&c->m.out->entries, masm_begin(&c->m, abi_types_area_bytes(c->type->params, c->type->param_count)));
+    pop_bytes = abi_types_area_bytes(c->type->params, c->type->param_count);
+    if (c->options->replaceable) {
+        vec_push(&c->m.out->entries, masm_replaceable(&c->m));
+        masm_begin(&c->m, pop_bytes);
+    } else {
+        vec_push(&c->m.out->entries, masm_begin(&c->m, pop_bytes));
+    }
     add_params(c);
     add_declared_locals(c);
     open_function(c);

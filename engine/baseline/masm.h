@@ -72,6 +72,9 @@ void masm_done(struct masm *m);
 /* --- functions ---------------------------------------------------------------------------------------------------- */
 /* Prologue; the frame's size is given at the end. POP_BYTES: padded size of the stack arguments. Returns the entry's
  * offset. */
+/* In front of it, where the function can be replaced: goes to the better code that its slot names, if it does (target_patch_look
+ * says which slot). Returns the entry's offset in the place of masm_begin. */
+uint32_t masm_replaceable(struct masm *m);
 uint32_t masm_begin(struct masm *m, uint32_t pop_bytes);
 /* The same for a function that calls nothing: its frame, of MASM_LEAF_BYTES at most, lies below the stack pointer, where
  * nothing else is (signals are taken on a stack of their own). */

@@ -35,9 +35,10 @@ static int open_or_make(struct cache_entry *e, int module_fd, const struct cache
 
 /* The optimized artifact where there is one that may be run; else the other, which is asked to be improved. */
 static int open_best(struct cache_entry *e, int module_fd, const struct cache_settings *settings, int *artifact_fd,
-                     bool *was_cached, struct err *err)
+                     int *live_fd, bool *was_cached, struct err *err)
 {
     struct cache_entry optimized = *e;
+    cleanup_fd int better_fd = -1;
     int status;
 
     if (e->directory == NULL || settings->disabled)
@@ -48,9 +49,16 @@ static int open_best(struct cache_entry *e, int module_fd, const struct cache_se
     if (*was_cached)
         return 0;
     status = open_or_make(e, module_fd, settings, artifact_fd, was_cached, err);
-    if (status == 0 && settings->optimizes)
-        tier_request(e, *artifact_fd, module_fd, settings);
-    return status;
+    if (status != 0 || !settings->optimizes)
+        return status;
+    tier_request(e, *artifact_fd, module_fd, settings, live_fd);
+    /* made in the meantime? Then nobody writes to the live file any more */
+    if (live_fd != NULL && *live_fd >= 0 && entry_exists(&optimized) && entry_open(&optimized, &better_fd, err) == 0) {
+        fd_close(live_fd);
+        fd_close(artifact_fd);
+        *artifact_fd = fd_take(&better_fd);
+    }
+    return 0;
 }
 
 /* F_GET_SEALS alone does not tell: a file on a tmpfs, which may be the cache's, has F_SEAL_SEAL (fcntl(2)). */
@@ -62,6 +70,12 @@ bool cache_holds(int artifact_fd)
 
 int cache_open_artifact(int module_fd, const struct engine_options *options, const struct cache_settings *settings,
                         int *artifact_fd, bool *was_cached, struct err *err)
+{
+    return cache_open_live(module_fd, options, settings, artifact_fd, NULL, was_cached, err);
+}
+
+int cache_open_live(int module_fd, const struct engine_options *options, const struct cache_settings *settings,
+                    int *artifact_fd, int *live_fd, bool *was_cached, struct err *err)
 {
     struct cache_directory directory;
     struct cache_entry e = {.options = engine_options_resolved(options), .kept_private = settings->kept_private};
@@ -85,8 +99,8 @@ int cache_open_artifact(int module_fd, const struct engine_options *options, con
         if (status != 0)
             break;
         entry_name(&e);
-        status =
-            (options->compiler == 0 ? open_best : open_or_make)(&e, module_fd, settings, artifact_fd, was_cached, err);
+        status = options->compiler == 0 ? open_best(&e, module_fd, settings, artifact_fd, live_fd, was_cached, err)
+                                        : open_or_make(&e, module_fd, settings, artifact_fd, was_cached, err);
     }
     if (e.directory != NULL)
         cache_directory_close(&directory);

@@ -4,6 +4,7 @@
  *   <64 hex digits>.new     one that is being written, by the holder of
  *   <64 hex digits>.lock    the lock of a job (job.h); both are gone when the job ends
  *   <64 hex digits>.want    of a baseline artifact: its module, which waits to be optimized (tier.h)
+ *   <64 hex digits>.live    of a baseline artifact: where better code is published (live.h)
  *   queue, slot.<n>         locks that bound how many compile at once (slot.h)
  *   optimize                the lock of the process that optimizes
  *   memo/, body/, tier/     what has been found out since boot (fact.h)

@@ -37,7 +37,7 @@ void entry_name(struct cache_entry *e)
 /* A descriptor of the file on a detached clone of the directory's mount, which is read-only for ever: /proc/self/fd
  * of whoever gets it leads to EROFS. Needs Linux 5.12 and CAP_SYS_ADMIN; a caller without them gets -1 and opens
  * plainly, which keeps writers away by the file's mode and owner only. */
-static int open_on_clone(const struct cache_entry *e)
+static int open_on_clone(const struct cache_entry *e, const char *name)
 {
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
                                     .attr_clr = MOUNT_ATTR_NOEXEC};
@@ -46,20 +46,20 @@ static int open_on_clone(const struct cache_entry *e)
 
     if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
         return -1;
-    return openat(tree, e->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    return openat(tree, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
 /* O_NOATIME: a start writes nothing. Refused to whoever does not own the file, which then is not ours anyway. */
-static int open_file(const struct cache_entry *e)
+int entry_open_file(const struct cache_entry *e, const char *name)
 {
     int fd = -1;
 
     if (!e->kept_private || e->directory->no_exec)
-        fd = open_on_clone(e);
+        fd = open_on_clone(e, name);
     if (fd < 0 && errno != ENOENT && e->directory->no_exec)
         return -ENODEV;
     if (fd < 0)
-        fd = openat(e->directory->fd, e->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOATIME);
+        fd = openat(e->directory->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOATIME);
     return fd < 0 ? -errno : fd;
 }
 
@@ -140,7 +140,7 @@ static void mark_used(const struct cache_entry *e, const struct stat *st)
 
 int entry_open(const struct cache_entry *e, int *out, struct err *err)
 {
-    cleanup_fd int fd = open_file(e);
+    cleanup_fd int fd = entry_open_file(e, e->name);
     const char *odd;
     struct stat st;
     int status;

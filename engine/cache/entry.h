@@ -26,6 +26,10 @@ bool entry_exists(const struct cache_entry *entry);
  * Returns 0; -ENOENT or -ESTALE when it must be made; -ENODEV when no artifact can be run from this directory. */
 int entry_open(const struct cache_entry *entry, int *fd, struct err *err);
 
+/* Opens the file NAME of the directory for reading, on a read-only mount of its own unless the entry is kept private. Returns
+ * the descriptor or a negative errno; -ENODEV when nothing can be executed from there. */
+int entry_open_file(const struct cache_entry *entry, const char *name);
+
 /* Why the file FD, with the state ST, cannot be an artifact as we make them; NULL: it can. */
 const char *entry_odd_file(const struct cache_directory *directory, const struct stat *st);
 

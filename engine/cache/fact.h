@@ -10,8 +10,8 @@
 
 #include "engine/cache/directory.h"
 
-#define FACT_DIGEST "memo" /* value: the digest in hex */
-#define FACT_INTACT "body" /* value: "intact" */
+#define FACT_DIGEST  "memo" /* value: the digest in hex */
+#define FACT_INTACT  "body" /* value: "intact" */
 #define FACT_REFUSED "tier" /* about a baseline artifact: its module cannot be optimized. Value: "refused" */
 
 enum { FACT_VALUE_BYTES = 80 };

@@ -129,13 +129,16 @@ static void remove_job(const struct cache_directory *d, const char *lock_name)
     unlinkat(d->fd, lock_name, 0);
 }
 
-/* A module that waits beside an artifact that is there no more, or one that was being written: then its start asks again. */
-static void remove_want(const struct cache_directory *d, const char *name)
+/* What waits beside an artifact that is there no more, and what was being written when its writer ended, or is: then the next
+ * start does it again. */
+static void remove_companion(const struct cache_directory *d, const char *name)
 {
+    const char *suffix = name + ENTRY_NAME_BYTES - 1;
+    bool want = strncmp(suffix, ".want", 5) == 0, live = strncmp(suffix, ".live", 5) == 0;
     char artifact[ENTRY_NAME_BYTES];
 
     snprintf(artifact, sizeof artifact, "%.*s", ENTRY_NAME_BYTES - 1, name);
-    if (strcmp(name + ENTRY_NAME_BYTES - 1, ".want") != 0 || faccessat(d->fd, artifact, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+    if ((want || live) && (suffix[5] != 0 || faccessat(d->fd, artifact, F_OK, AT_SYMLINK_NOFOLLOW) != 0))
         unlinkat(d->fd, name, 0);
 }
 
@@ -164,8 +167,8 @@ void prune_leftovers(const struct cache_directory *d)
         size_t len = strlen(entry->d_name);
         if (len == ENTRY_NAME_BYTES - 1 + 5 && strcmp(entry->d_name + len - 5, ".lock") == 0)
             remove_job(d, entry->d_name);
-        else if (len > ENTRY_NAME_BYTES - 1 && strncmp(entry->d_name + ENTRY_NAME_BYTES - 1, ".want", 5) == 0)
-            remove_want(d, entry->d_name);
+        else if (len > ENTRY_NAME_BYTES - 1 && entry->d_name[ENTRY_NAME_BYTES - 1] == '.')
+            remove_companion(d, entry->d_name);
     }
     closedir(listing);
     remove_halves(d->fd, "memo");

@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "engine/cache/fact.h"
 #include "engine/cache/job.h"
+#include "engine/cache/live.h"
 #include "engine/gen/artifact.h"
 #include "engine/worker_cgroup.h"
 #include <dirent.h>
@@ -128,14 +129,17 @@ static void make_process(const struct cache_directory *d, const struct cache_set
     _exit(cache_optimize(&settings, NULL, &ignored) != 0);
 }
 
-void tier_request(const struct cache_entry *e, int artifact_fd, int module_fd, const struct cache_settings *settings)
+void tier_request(const struct cache_entry *e, int artifact_fd, int module_fd, const struct cache_settings *settings,
+                  int *live_fd)
 {
     struct stat st;
 
-    if (!cache_holds(artifact_fd))
+    if (!cache_holds(artifact_fd) || fstat(artifact_fd, &st) != 0 || is_refused(e->directory, &st) ||
+        !leave_module(e, module_fd))
         return;
-    if (fstat(artifact_fd, &st) == 0 && !is_refused(e->directory, &st) && leave_module(e, module_fd) &&
-        !is_locked(e->directory))
+    if (live_fd != NULL)
+        *live_fd = live_open(e, artifact_fd);
+    if (!is_locked(e->directory))
         make_process(e->directory, settings);
 }
 
@@ -181,10 +185,9 @@ unsigned tier_wanted(const struct cache_directory *d, bool *working)
     return next_wanted(d, name, &count) ? count : 0;
 }
 
-/* What the optimized artifact is to be, from the header of the baseline one. *BASELINE: that one's state. */
-static bool describe(const struct cache_directory *d, const char *name, struct cache_entry *e, struct stat *baseline)
+/* What the optimized artifact is to be, from the header of the baseline one in FD. *BASELINE: that one's state. */
+static bool describe(const struct cache_directory *d, int fd, struct cache_entry *e, struct stat *baseline)
 {
-    cleanup_fd int fd = openat(d->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     const struct artifact_identity any = {0};
     union artifact_page page;
     struct err why;
@@ -208,6 +211,7 @@ static int optimize(const struct cache_directory *d, const char *name, const str
                     unsigned *made, struct err *err)
 {
     char want[WANT_NAME_BYTES];
+    cleanup_fd int baseline_fd = openat(d->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     cleanup_fd int module_fd = -1, artifact_fd = -1;
     struct cache_entry e;
     struct stat baseline;
@@ -215,7 +219,7 @@ static int optimize(const struct cache_directory *d, const char *name, const str
     int status = 0;
 
     snprintf(want, sizeof want, "%s" SUFFIX, name);
-    if (describe(d, name, &e, &baseline)) {
+    if (describe(d, baseline_fd, &e, &baseline)) {
         module_fd = openat(d->fd, want, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         status = module_fd < 0 ? err_sys(err, "cannot open a module of the cache %s", d->path)
                                : job_run(&e, module_fd, settings, &artifact_fd, &was_cached, err);
@@ -225,7 +229,10 @@ static int optimize(const struct cache_directory *d, const char *name, const str
                  status != -EAGAIN) /* that: what was left is not the module; the next start will do better */
             return status;
         *made += status == 0 && !was_cached;
+        if (status == 0)
+            live_publish(d, name, baseline_fd, artifact_fd);
     }
+    live_remove(d, name);
     if (unlinkat(d->fd, want, 0) != 0 && errno != ENOENT)
         return err_sys(err, "cannot remove a module from the cache %s", d->path);
     return 0;

@@ -9,9 +9,9 @@
 #include "engine/cache/entry.h"
 
 /* Asks for the optimized artifact beside BASELINE, which is in the cache and open in ARTIFACT_FD. Without a word where
- * that cannot be. */
+ * that cannot be. LIVE_FD (may be NULL) becomes what the artifact is to be run with, so that the code arrives there too; or -1. */
 void tier_request(const struct cache_entry *baseline, int artifact_fd, int module_fd,
-                  const struct cache_settings *settings);
+                  const struct cache_settings *settings, int *live_fd);
 
 /* How many wait, and whether somebody works on it. */
 unsigned tier_wanted(const struct cache_directory *directory, bool *working);

@@ -84,7 +84,7 @@ int artifact_open(struct artifact *a, const void *bytes, uint64_t len, struct er
         const struct artifact_section *s = &h->sections[i];
         const void *at;
         uint64_t count = s->size_bytes / layout[i].element_bytes;
-        uint64_t align = i == ARTIFACT_code || i == ARTIFACT_pages ? ARTIFACT_PAGE_BYTES : 8;
+        uint64_t align = artifact_section_align(i);
         if (!artifact_range_fits(s->offset, s->size_bytes, len) || s->offset % align != 0 ||
             s->size_bytes % layout[i].element_bytes != 0)
             return err_set(err, ESTALE, "the artifact is damaged: its section %u lies outside the file", i);

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 enum {
-    ARTIFACT_FORMAT = 1,
+    ARTIFACT_FORMAT = 2,
     ARTIFACT_PAGE_BYTES = 4096,
     ARTIFACT_HOST_FUNCTIONS_MAX = 256, /* numbered in the order of wasi/p1_functions.h */
     ARTIFACT_UNKNOWN_IMPORT_BYTES = 512,
@@ -52,6 +52,7 @@ enum {
     X(strings, char)                                                                                                   \
     X(expressions, uint8_t) /* constant expressions, each with its end */                                              \
     X(bytes, uint8_t)       /* data segments that are not part of an image */                                          \
+    X(slots, uint32_t)      /* directly in front of the code; only where functions can be replaced: gen/live_file.h */ \
     X(code, uint8_t)                                                                                                   \
     X(pages, uint8_t) /* image pages */
 
@@ -61,6 +62,11 @@ enum artifact_section_id {
 #undef X
         ARTIFACT_SECTION_COUNT
 };
+
+static inline uint64_t artifact_section_align(unsigned section)
+{
+    return section == ARTIFACT_slots || section == ARTIFACT_code || section == ARTIFACT_pages ? ARTIFACT_PAGE_BYTES : 8;
+}
 
 struct artifact_section {
     uint64_t offset, size_bytes;

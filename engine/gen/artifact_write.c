@@ -417,7 +417,7 @@ static void lay_out(const struct writer *w, struct artifact_header *header, stru
     buf_advise_huge(out);
     memset(buf_extend(out, ARTIFACT_PAGE_BYTES), 0, ARTIFACT_PAGE_BYTES);
     for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++) {
-        buf_align(out, i == ARTIFACT_code || i == ARTIFACT_pages ? ARTIFACT_PAGE_BYTES : 8);
+        buf_align(out, artifact_section_align(i));
         header->sections[i] = (struct artifact_section){out->len - begin, section_bytes(w, i).len};
         buf_put(out, section_bytes(w, i).data, section_bytes(w, i).len);
     }
@@ -464,6 +464,10 @@ int artifact_write(const struct module *m, const struct code_object *code, const
     put_definitions(&w);
     put_elements(&w);
     put_datas(&w);
+    if (code->is_replaceable) {
+        uint32_t slots_bytes = code_slots_bytes((uint32_t)code->entries.len - 1);
+        memset(buf_extend(&w.sections[ARTIFACT_slots], slots_bytes), 0, slots_bytes);
+    }
     status = check_sizes(&w, err);
     if (status == 0)
         lay_out(&w, &header, out);

@@ -49,6 +49,7 @@ struct code_object {
     VEC(struct code_call_in_try) calls_in_tries;
     VEC(struct code_try) tries;
     VEC(struct code_catch) catches;
+    bool is_replaceable; /* each function begins with a look at its slot (gen/live_file.h) */
 };
 
 struct masm;
@@ -61,6 +62,7 @@ typedef bool code_function_compiler(struct masm *m, const struct module *module,
 struct code_options {
     uint32_t cpu_features; /* gen/target.h bits beyond the base level */
     bool explicit_bounds_checks;
+    bool replaceable; /* functions look at their slots; only by code_compile_module */
     code_function_compiler *compile_function; /* asked before the baseline compiler; or NULL */
     /* of the optimizing compiler: */
     uint64_t passes_off; /* bit n: opt/pass.c's pass n is left out */
@@ -78,6 +80,12 @@ code_function_compiler optimizing_compile_function;
 typedef int code_compiler(const struct module *m, const struct code_options *options, uint32_t first, uint32_t end,
                           struct code_object *out, struct err *err);
 code_compiler baseline_compile;
+
+/* What the slots of COUNT functions take: whole pages. */
+static inline uint32_t code_slots_bytes(uint32_t count)
+{
+    return (count * 4 + 4095) & ~4095u;
+}
 
 enum { CODE_ALIGN = 16, CODE_FILLER = 0xcc }; /* of every function; between them (x86: int3) */
 

@@ -62,6 +62,13 @@ extern const struct target target_native;
 /* Makes the call at offset AT of CODE (struct code_call) one of what lies at offset TARGET. */
 void target_patch_call(uint8_t *code, uint32_t at, uint32_t target);
 
+/* What a function that can be replaced begins with (made by masm_replaceable): at offset ENTRY of
+ * CODE, made to look at what lies SLOT bytes from CODE's start and, where that is not 0, to go to offset STUB: which has
+ * TARGET_STUB_BYTES, and goes as far from CODE's start as the slot says. */
+void target_patch_look(uint8_t *code, uint32_t entry, int32_t slot, uint32_t stub);
+void target_put_stub(uint8_t *code, uint32_t stub);
+enum { TARGET_STUB_BYTES = 16 };
+
 /* The features of the CPU at hand (enum target_feature bits). */
 uint32_t target_native_features(void);
 

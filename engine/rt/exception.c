@@ -33,7 +33,7 @@ struct handler {
 };
 
 /* Number of the innermost try around the call that returns to PC. */
-static uint32_t try_around(const struct artifact *a, uint32_t pc)
+static uint32_t try_around(const struct code_tables *a, uint32_t pc)
 {
     uint64_t low = 0, high = a->calls_in_tries_count;
 
@@ -48,26 +48,25 @@ static uint32_t try_around(const struct artifact *a, uint32_t pc)
 }
 
 /* A clause that leads out of the artifact's code catches nothing, like one with a tag that there is not. */
-static bool clause_fits(const struct instance *i, const struct code_catch *clause, const struct tag *tag)
+static bool clause_fits(const struct instance *i, const struct code_tables *t, const struct code_catch *clause,
+                        const struct tag *tag)
 {
-    if (clause->pc >= i->artifact->code_count)
+    if (clause->pc >= t->code_count)
         return false;
     return clause->tag == CODE_CATCH_ALL || (clause->tag < i->artifact->tags_count && i->tags[clause->tag] == tag);
 }
 
 /* Follows the numbers only as far as they go one way: a damaged table ends the search. */
-static const struct code_catch *find_clause(const struct instance *i, uint32_t try_number, const struct tag *tag,
-                                            uint32_t *frame_bytes)
+static const struct code_catch *find_clause(const struct instance *i, const struct code_tables *a, uint32_t try_number,
+                                            const struct tag *tag, uint32_t *frame_bytes)
 {
-    const struct artifact *a = i->artifact;
-
     while (try_number != 0 && try_number <= a->tries_count) {
         const struct code_try *t = &a->tries[try_number - 1];
         uint32_t number = t->catches;
         *frame_bytes = t->frame_bytes;
         while (number != 0 && number <= a->catches_count) {
             const struct code_catch *clause = &a->catches[number - 1];
-            if (clause_fits(i, clause, tag))
+            if (clause_fits(i, a, clause, tag))
                 return clause;
             number = clause->next > number ? clause->next : 0;
         }
@@ -83,16 +82,17 @@ static bool catches(const struct vm_thread *thread, const struct wasm_frame *fra
     const struct code_catch *clause;
     const struct instance *i;
     uint32_t number, frame_bytes;
+    struct code_tables tables;
 
-    if (code == NULL)
+    if (code == NULL || !code_tables_at(code, (const uint8_t *)frame->pc - 1, &tables))
         return false;
-    number = try_around(&code->artifact, (uint32_t)((const uint8_t *)frame->pc - code->artifact.code));
+    number = try_around(&tables, (uint32_t)((const uint8_t *)frame->pc - tables.code));
     if (number == 0)
         return false;
     i = ((const struct vm *const *)frame->fp)[-1]->owner;
-    if (i->code != code || (clause = find_clause(i, number, tag, &frame_bytes)) == NULL)
+    if (i->code != code || (clause = find_clause(i, &tables, number, tag, &frame_bytes)) == NULL)
         return false;
-    *out = (struct handler){code->artifact.code + clause->pc, (const uint8_t *)frame->fp - frame_bytes, frame->fp};
+    *out = (struct handler){tables.code + clause->pc, (const uint8_t *)frame->fp - frame_bytes, frame->fp};
     return frame_bytes % 16 == 0 && frame_bytes <= (uint64_t)((const uint8_t *)frame->fp - thread->stack_low);
 }
 

@@ -143,6 +143,40 @@ uint32_t masm_begin_leaf(struct masm *m, uint32_t pop_bytes)
     return begin(m, pop_bytes, true);
 }
 
+/* mov r11d, [slot]; test r11d, r11d; jne stub: 16 bytes, so that what follows is aligned too. No argument is in r10 or r11. */
+uint32_t masm_replaceable(struct masm *m)
+{
+    static const uint8_t look[16] = {0x44, 0x8b, 0x1d, 0, 0, 0, 0, 0x45, 0x85, 0xdb, 0x0f, 0x85};
+    struct x64_enc *e = enc(m);
+    uint32_t entry;
+
+    align_code(m, CODE_FILLER);
+    entry = x64_offset(e);
+    x64_reserve(e);
+    for (unsigned i = 0; i < sizeof look; i++)
+        x64_byte(e, look[i]);
+    return entry;
+}
+
+void target_patch_look(uint8_t *code, uint32_t entry, int32_t slot, uint32_t stub)
+{
+    uint32_t to_slot = (uint32_t)slot - (entry + 7), to_stub = stub - (entry + 16);
+
+    memcpy(code + entry + 3, &to_slot, sizeof to_slot);
+    memcpy(code + entry + 12, &to_stub, sizeof to_stub);
+}
+
+/* lea r10, [code]; movsxd r11, r11d; add r11, r10; jmp r11 */
+void target_put_stub(uint8_t *code, uint32_t stub)
+{
+    static const uint8_t jump[TARGET_STUB_BYTES] = {0x4c, 0x8d, 0x15, 0,    0,    0,    0,    0x4d,
+                                                    0x63, 0xdb, 0x4d, 0x01, 0xd3, 0x41, 0xff, 0xe3};
+    uint32_t to_code = 0 - (stub + 7);
+
+    memcpy(code + stub, jump, sizeof jump);
+    memcpy(code + stub + 3, &to_code, sizeof to_code);
+}
+
 /* A frame of a page or more is made page by page, each touched, so that it cannot step over the guard page. */
 static void emit_probe(struct masm *m, uint32_t frame_bytes)
 {

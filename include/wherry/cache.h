@@ -48,6 +48,11 @@ int cache_open_artifact(int module_fd, const struct engine_options *options, con
 /* Whether the artifact that cache_open_artifact opened lies in the cache, and is not the sealed memfd. */
 bool cache_holds(int artifact_fd);
 
+/* The same for who is going to run it. *LIVE_FD, which the caller has set to -1, becomes the descriptor of the live file for
+ * engine_run, where there is one: with settings->optimizes, beside baseline code. */
+int cache_open_live(int module_fd, const struct engine_options *options, const struct cache_settings *settings,
+                    int *artifact_fd, int *live_fd, bool *was_cached, struct err *err);
+
 /* Makes the optimized artifacts that starts with settings->optimizes have asked for, one after the other, until there are
  * none or another process does it already. MADE (may be NULL) counts them. A module that cannot be optimized is forgotten until
  * the next boot. Returns 0 or a negative errno: that of a reason outside of the module, with which the next call begins again. */

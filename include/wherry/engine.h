@@ -74,14 +74,16 @@ int engine_artifact_check(int fd, const uint8_t key[32], const struct engine_opt
  * ERR, or -ENOEXEC. */
 int engine_artifact_check_imports(int fd, const struct grant *grant, struct err *err);
 
-/* Maps the artifact in FD (closed by the callee once mapped), makes an instance with GRANT and runs `_start`.
+/* Maps the artifact in FD and its live file (wherry/cache.h; -1: none), which the callee closes once they are mapped, makes an
+ * instance with GRANT and runs `_start`.
  * CONFINED: before that the process gives up every system call that the module's imports do not need, executable
  * mappings among them. Returns 0 after a normal end, or a negative errno with ERR when it could not be started; the
  * guest's proc_exit, and a trap in any of its threads (status 134, reason and backtrace on stderr), end the process. */
-int engine_run(int artifact_fd, const struct grant *grant, bool confined, struct err *err);
+int engine_run(int artifact_fd, int live_fd, const struct grant *grant, bool confined, struct err *err);
 
-/* Where the program libexec/wherry/engine finds what it runs: the grants in their flat form, the artifact. */
-enum { ENGINE_GRANT_FD = 3, ENGINE_ARTIFACT_FD = 4 };
+/* Where the program libexec/wherry/engine finds what it runs: the grants in their flat form, the artifact, the live file or
+ * anything else, which is then none. */
+enum { ENGINE_GRANT_FD = 3, ENGINE_ARTIFACT_FD = 4, ENGINE_LIVE_FD = 5 };
 
 /* The system calls, with arguments as they occur, that the engine cannot do without whatever the module is; the last has no
  * name. For whoever puts a filter of his own around it. */
