@@ -10,7 +10,7 @@
 #   node_stop          everything, by pid; then the node's cgroups
 #   kubectl ARGUMENT...
 node_address=10.99.0.1
-node_cgroup=wherry-node-$$
+node_cgroup=wherry-node-$K8S_TEST_INSIDE # process ids are the node's own here
 node_pids=
 
 kubectl() { timeout -k 1 "${KUBECTL_TIMEOUT_S:-60}" "$programs/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }

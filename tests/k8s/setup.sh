@@ -1,5 +1,6 @@
 # Sourced at the top of a script that needs the node, from the top of the tree, with "$@" the script's arguments and $title what it is:
-# checks that all is there (else prints a skipped test and exits), enters namespaces of the script's own, brings the node up (node.sh)
+# checks that all is there (else prints a skipped test and exits), enters namespaces of the script's own (where it is process 1, as
+# the node's init is), brings the node up (node.sh)
 # with images localhost/{pause,busybox,hello}:1, and defines what cases share.
 BUILD=${BUILD:-build}
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
@@ -10,7 +11,7 @@ if [ "${K8S_TEST_INSIDE:-}" = "" ]; then
     for tool in busybox jq ip openssl; do command -v $tool > /dev/null || why="$tool is not installed"; done
     for program in "$shim" "$BUILD/guests/hello.wasm"; do [ -e "$program" ] || why="$program is not built"; done
     if [ -z "$why" ]; then programs=$(tests/k8s/build -n 2>&1) || why=$(echo "$programs" | tail -1); fi
-    if [ -z "$why" ]; then programs=$programs K8S_TEST_INSIDE=1 exec unshare -m -n -u --propagation private "$0" "$@"; fi
+    if [ -z "$why" ]; then programs=$programs K8S_TEST_INSIDE=$$ exec unshare -m -n -u -p --fork --mount-proc --kill-child --propagation private "$0" "$@"; fi
 fi
 . tests/tap.sh
 [ -z "${why:-}" ] || skip_all "$title" "$why"
