@@ -1,6 +1,6 @@
 #!/bin/bash
-# critest, the kubelet's conformance suite for container runtimes, with wherry's shim under a private containerd 2.x; with
-# REFERENCE=1 the runc shim of the same release beside it (RUNC=PATH: another runc, or a crun).
+# critest, the kubelet's conformance suite for container runtimes, with wherry's shim under a private containerd 2.x: handler wherry, and
+# handler sandbox, whose pods the shim makes. REFERENCE=1: runc and crun (tests/k8s/peers) beside them (RUNC=PATH: another runc).
 #
 # Needs containerd 2.x, critest and ginkgo, built beforehand (tests/containerd.sh), and Debian's containernetworking-plugins.
 # Left out: benchmarks; "public image with digest" wants one fixed image of the outside world; MaskedPaths masks /bin/ls,
@@ -27,6 +27,7 @@ if [ "${CRI_TEST_INSIDE:-}" = "" ]; then
 fi
 . tests/containerd.sh
 dir=$BUILD/suites/cri
+peers=$(tests/k8s/peers -n 2> /dev/null)
 rm -rf "$dir"
 mkdir -p "$dir/cni" "$dir/hosts/_default"
 why=
@@ -69,6 +70,13 @@ configure() {
 [plugins.'io.containerd.cri.v1.runtime'.cni]
   bin_dirs = ['$plugins']
   conf_dir = '$dir/cni'
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.sandbox]
+  runtime_type = '$shim'
+  sandboxer = 'shim'
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.crun]
+  runtime_type = 'io.containerd.runc.v2'
+  [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.crun.options]
+    BinaryName = '$peers/crun'
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
   runtime_type = 'io.containerd.runc.v2'
   [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
@@ -96,16 +104,25 @@ configure
 PATH=$(dirname "$containerd"):$PATH # a runc shim of another version elsewhere is no reference
 containerd_start || { echo "not ok 1 - containerd $version starts"; exit 1; }
 if [ -n "${REFERENCE:-}" ] && [ -x "$(dirname "$containerd")/containerd-shim-runc-v2" ]; then
-    specs runc
-    echo "runc: $passed of $((passed + failed + skipped)), $failed failed, $skipped skipped"
+    umount /sys/fs/cgroup/unified 2> /dev/null # crun refuses the hybrid form
+    for handler in runc ${peers:+crun}; do
+        specs $handler
+        echo "$handler: $passed passed, $failed failed, $skipped skipped"
+    done
 fi
-specs wherry
+total_passed=0 total_failed=0 total_skipped=0
+for handler in ${HANDLERS:-wherry sandbox}; do
+    specs $handler
+    echo "$handler: $passed passed, $failed failed, $skipped skipped"
+    total_passed=$((total_passed + passed)) total_failed=$((total_failed + failed)) total_skipped=$((total_skipped + skipped))
+done
+passed=$total_passed failed=$total_failed skipped=$total_skipped
 crictl_rest=$(ctr task ls -q | wc -l)
 [ "$crictl_rest" = 0 ] || { echo "# $crictl_rest tasks are left"; failed=$((failed + 1)); }
 [ -z "$(ls /run/containerd/wherry/k8s.io 2> /dev/null)" ] || { echo "# states are left"; failed=$((failed + 1)); }
 containerd_stop
 kill "$registry_pid"
 find /sys/fs/cgroup -maxdepth 2 -name k8s.io -type d -exec rmdir {} \; 2> /dev/null
-echo "(whole output: $dir/wherry.log)"
+echo "(whole output: $dir/HANDLER.log)"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -126,7 +126,7 @@ END
         --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 --unsafe-no-fsync
     background apiserver "$programs/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --bind-address=$node_address \
         --advertise-address=$node_address --secure-port=6443 --cert-dir="$dir/certificates" --service-cluster-ip-range=10.96.0.0/16 \
-        --token-auth-file="$dir/tokens.csv" --authorization-mode=AlwaysAllow --disable-admission-plugins=ServiceAccount \
+        --token-auth-file="$dir/tokens.csv" --authorization-mode=AlwaysAllow --allow-privileged --disable-admission-plugins=ServiceAccount \
         --kubelet-preferred-address-types=InternalIP --service-account-issuer=https://wherry.test \
         --service-account-key-file="$dir/service-account.pub" --service-account-signing-key-file="$dir/service-account.key"
     until_true 120 kubectl get --raw /readyz || return
