@@ -61,5 +61,9 @@ END
     is "chart: nothing of it is left in the cluster" "$(kubectl get daemonsets,pods,runtimeclasses -o name | grep -E 'wherry-node|charted|/chart$')" ""
     kill $manager
     wait $manager 2> /dev/null
-    containerd_pid=$(cat "$dir/containerd.pid" 2> /dev/null || echo "$containerd_pid")
+    # from here on it is this shell's child again
+    containerd_gone() { ! kill -0 "$(cat "$dir/containerd.pid")"; }
+    kill "$(cat "$dir/containerd.pid")" && until_true 20 containerd_gone
+    PATH=$(dirname "$containerd"):$PATH containerd_start
+    until_true 60 node_ready
 fi
