@@ -492,18 +492,29 @@ int container_start(const char *root, const char *id, struct err *e)
 
 /* --- kill, delete ---------------------------------------------------------------------------------------------------------- */
 
+/* Without pidfds (5.1, 5.3) or where none is to be had: the number may become another process's between look and signal. */
+static int signal_by_number(const struct state *state, int signal)
+{
+    bool zombie;
+
+    if (state_start_time(state->pid, &zombie) != state->start_time || zombie)
+        return errno = ESRCH, -1;
+    return kill(state->pid, signal);
+}
+
 static int signal_init(const struct state *state, int signal, struct err *e)
 {
     cleanup_fd int fd = state_open_pid(state);
+    int ret = -1;
 
-    if (fd < 0 && fd != -ESRCH) { /* no pidfd before 5.3, or none to be had */
-        bool zombie;
-        if (state_start_time(state->pid, &zombie) == state->start_time && !zombie && kill(state->pid, signal) == 0)
-            return 0;
-    } else if (fd >= 0 && sys.pidfd_send_signal(fd, signal, NULL, 0) == 0) {
+    errno = ESRCH;
+    if (fd >= 0)
+        ret = (int)sys.pidfd_send_signal(fd, signal, NULL, 0);
+    if (fd < 0 ? fd != -ESRCH : ret < 0 && errno == ENOSYS)
+        ret = signal_by_number(state, signal);
+    if (ret == 0)
         return 0;
-    }
-    if (fd == -ESRCH || errno == ESRCH)
+    if (errno == ESRCH)
         return err_set(e, ESRCH, "container not running");
     return err_sys(e, "cannot send signal %d to process %d", signal, (int)state->pid);
 }

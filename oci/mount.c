@@ -84,11 +84,10 @@ int mount_bind(int source, bool tree, int root, const char *path, int target, st
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
     cleanup_fd int clone = (int)sys.open_tree(source, "", flags | (tree ? AT_RECURSIVE : 0));
 
-    if (clone >= 0) {
-        if (sys.move_mount(clone, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-            return err_sys(e, "cannot attach a bind mount at '%s'", path);
+    if (clone >= 0 && sys.move_mount(clone, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0)
         return fd_take(&clone);
-    }
+    if (clone >= 0 && errno != ENOSYS)
+        return err_sys(e, "cannot attach a bind mount at '%s'", path);
     if (errno != ENOSYS && errno != EPERM)
         return err_sys(e, "cannot clone the mount for '%s'", path);
     if (sys.mount(path_of_fd(source).text, path_of_fd(target).text, NULL, MS_BIND | (tree ? MS_REC : 0), NULL) < 0)

@@ -48,7 +48,9 @@ int mount_source_open(const struct config *config, const struct mount_entry *m, 
     *tree = -1;
     if (fd < 0 && (errno == ENOSYS || errno == EPERM) && !m->id_mapped)
         return 0;
-    if (fd < 0)
+    if (fd < 0 && errno == ENOSYS)
+        ret = err_set(e, ENOTSUP, "an id-mapped mount needs open_tree and mount_setattr, Linux 5.12");
+    else if (fd < 0)
         ret = err_sys(e, "cannot open the source");
     else if (m->id_mapped)
         ret = id_map(config, m, pid, fd, e);

@@ -306,7 +306,9 @@ int seccomp_load(const struct buf *filter, uint64_t flags, int *listener, struct
 
     if (ret < 0)
         return err_sys(e, "cannot load the seccomp filter%s",
-                       errno == EINVAL ? " (a flag that this kernel does not know?)" : "");
+                       errno != EINVAL    ? ""
+                       : listener != NULL ? " (SCMP_ACT_NOTIFY needs Linux 5.0)"
+                                          : " (a flag that this kernel does not know?)");
     if (listener != NULL)
         *listener = (int)ret;
     return 0;

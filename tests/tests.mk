@@ -40,9 +40,9 @@ $(SECCOMP_AGENT): tests/e2e/seccomp_agent.c
 	$(TEST_LINK)
 -include $(SECCOMP_AGENT:=.d)
 
-# both ends of sd_notify for tests/e2e/notify.sh
-NOTIFY_PEER := $(BUILD)/tests/e2e/notify_peer
-$(NOTIFY_PEER): tests/e2e/notify_peer.c
+# both ends of sd_notify for tests/e2e/notify.sh, and what takes system calls away for old_kernels.sh
+E2E_STATIC := $(BUILD)/tests/e2e/notify_peer $(BUILD)/tests/e2e/without
+$(E2E_STATIC): $(BUILD)/tests/e2e/%: tests/e2e/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -static -o $@ $<
 
@@ -107,15 +107,15 @@ check-fast: all $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(NOTIFY_PEER) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
-check-e2e: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(NOTIFY_PEER) $(KILL_WALK)
+check-e2e: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK)
 	@$(RUN) $(E2E)
 
 ## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)
-check-vm: all guests $(NOTIFY_PEER) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
+check-vm: all guests $(E2E_STATIC) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
 	@tests/packages/install build test vm
 	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/run.sh
 
@@ -135,7 +135,7 @@ suite-%: all guests $(SUITE_BIN) $(CRI_PROGRAMS)
 	@$(RUN) tests/$*/run.sh
 
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
-t: all guests $(SECCOMP_AGENT) $(NOTIFY_PEER) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(UNIT_BIN)
+t: all guests $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(UNIT_BIN)
 	@$(RUN) $(firstword $(wildcard $(T) tests/$(T) $(BUILD)/tests/$(T)) $(T))
 
 .PHONY: demo demo-installed
