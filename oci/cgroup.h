@@ -62,8 +62,8 @@ int cgroup_make(const struct cgroup *c, const struct config_resources *resources
 /* Moves PID into every hierarchy. On v2 use cgroup_clone_fd with clone3 instead: it saves 11 ms. */
 int cgroup_attach(const struct cgroup *c, pid_t pid, struct err *e);
 
-/* Changes OUT, which was a copy of OWN, to the cgroup that SUB names below it: "PATH" in every hierarchy, "CONTROLLERS:PATH"
- * in that of these v1 controllers. It must exist; ".." leads nowhere. Allocates in ARENA. */
+/* Changes OUT, which was a copy of OWN, to the cgroup that SUB names below it: "PATH" in every hierarchy that has it
+ * (at least one), "CONTROLLERS:PATH" in that of these v1 controllers. It must exist; ".." leads nowhere. Allocates in ARENA. */
 int cgroup_enter_below(const struct cgroup *own, const char *sub, struct arena *arena, struct cgroup *out,
                        struct err *e);
 

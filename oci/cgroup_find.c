@@ -5,15 +5,12 @@
 #include "base/fd.h"
 #include "oci/cgroup.h"
 #include "oci/cgroup_file.h"
+#include "oci/mountinfo.h"
 #include "oci/path.h"
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
 enum { PROC_FILE_MAX = 4 << 20 };
-
-struct cgroup_mount {
-    const char *root, *point, *type, *options;
-};
 
 static char *read_proc(const char *path, struct arena *arena, struct err *e)
 {
@@ -29,40 +26,7 @@ static char *read_proc(const char *path, struct arena *arena, struct err *e)
     return copy;
 }
 
-/* Cuts the next word off *P, or NULL at the end of the line. */
-static char *next_word(char **p)
-{
-    char *word = *p, *end = word + strcspn(word, " ");
-
-    if (*word == 0)
-        return NULL;
-    *p = *end == 0 ? end : end + 1;
-    *end = 0;
-    return word;
-}
-
-/* One line of mountinfo: id parent device root point options [optional...] - type source super-options (proc(5)). */
-static bool read_mount(char *line, struct cgroup_mount *m)
-{
-    char *words[5], *word;
-
-    for (size_t i = 0; i < 5; i++)
-        if ((words[i] = next_word(&line)) == NULL)
-            return false;
-    m->root = words[3];
-    m->point = words[4];
-    do {
-        word = next_word(&line);
-        if (word == NULL)
-            return false;
-    } while (strcmp(word, "-") != 0);
-    m->type = next_word(&line);
-    next_word(&line);
-    m->options = next_word(&line);
-    return m->options != NULL && strncmp(m->type, "cgroup", 6) == 0;
-}
-
-static unsigned read_mounts(char *text, struct cgroup_mount *mounts, unsigned max)
+static unsigned read_mounts(char *text, struct mountinfo *mounts, unsigned max)
 {
     unsigned count = 0;
 
@@ -70,13 +34,13 @@ static unsigned read_mounts(char *text, struct cgroup_mount *mounts, unsigned ma
         next = strchr(line, '\n');
         if (next != NULL)
             *next++ = 0;
-        count += read_mount(line, &mounts[count]);
+        count += mountinfo_read(line, &mounts[count]) && strncmp(mounts[count].type, "cgroup", 6) == 0;
     }
     return count;
 }
 
 /* False for a mount that another one covers: mountinfo still lists it, but its path leads elsewhere. */
-static bool is_visible(const struct cgroup_mount *m)
+static bool is_visible(const struct mountinfo *m)
 {
     struct statfs fs;
     long magic = strcmp(m->type, "cgroup2") == 0 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
@@ -84,7 +48,7 @@ static bool is_visible(const struct cgroup_mount *m)
     return statfs(m->point, &fs) == 0 && fs.f_type == magic;
 }
 
-static const struct cgroup_mount *find_mount(const struct cgroup_mount *mounts, unsigned count, const char *controllers,
+static const struct mountinfo *find_mount(const struct mountinfo *mounts, unsigned count, const char *controllers,
                                              struct arena *arena)
 {
     const char *first = arena_strndup(arena, controllers, strcspn(controllers, ","));
@@ -98,7 +62,7 @@ static const struct cgroup_mount *find_mount(const struct cgroup_mount *mounts, 
 }
 
 /* The caller's own place as seen below the mount: its path without the part above the mount's root. */
-static const char *own_place(const struct cgroup_mount *m, const char *own)
+static const char *own_place(const struct mountinfo *m, const char *own)
 {
     size_t len = strlen(m->root);
 
@@ -136,11 +100,11 @@ static int check_path(const char *path, struct err *e)
 }
 
 /* One line of /proc/self/cgroup, "id:controllers:path", to one hierarchy, if it is mounted. */
-static void add_hierarchy(struct cgroup *c, char *line, const struct cgroup_mount *mounts, unsigned count,
+static void add_hierarchy(struct cgroup *c, char *line, const struct mountinfo *mounts, unsigned count,
                           const char *cgroups_path, const char *id, struct arena *arena)
 {
     char *controllers = strchr(line, ':'), *own = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-    const struct cgroup_mount *m;
+    const struct mountinfo *m;
 
     if (own == NULL || c->count == CGROUP_HIERARCHIES_MAX)
         return;
@@ -162,7 +126,7 @@ bool cgroup_host_is_unified(void)
 
 int cgroup_find(const char *cgroups_path, const char *id, struct arena *arena, struct cgroup *out, struct err *e)
 {
-    struct cgroup_mount mounts[CGROUP_HIERARCHIES_MAX * 2];
+    struct mountinfo mounts[CGROUP_HIERARCHIES_MAX * 2];
     struct cgroup c = {0};
     int ret = check_path(cgroups_path, e);
 
@@ -212,7 +176,7 @@ int cgroup_enter_below(const struct cgroup *own, const char *sub, struct arena *
     if (own->count == 0)
         return err_set(e, ENOTSUP, "--cgroup: the container has no cgroup of its own");
     if (cgroup_list_has(path, "..", '/'))
-        return err_set(e, EINVAL, "--cgroup '%s': %s is not a sub cgroup path", sub, path);
+        return err_set(e, EINVAL, "--cgroup '%s': %s is not a sub cgroup path: `..` components are not allowed", sub, path);
     if (own->unified && colon != NULL)
         return err_set(e, EINVAL, "--cgroup '%s': cgroup v2 has no hierarchies by controller", sub);
     path += strspn(path, "/");
@@ -221,9 +185,15 @@ int cgroup_enter_below(const struct cgroup *own, const char *sub, struct arena *
         if (colon != NULL && !carries(h->controllers, sub, (size_t)(colon - sub)))
             continue;
         h->directory = arena_printf(arena, "%s%s%s", own->hierarchies[i].directory, path[0] != 0 ? "/" : "", path);
-        if (access(h->directory, F_OK) < 0)
+        if (access(h->directory, F_OK) == 0) {
+            changed++;
+            continue;
+        }
+        if (colon != NULL || errno != ENOENT || own->unified)
             return err_sys(e, "--cgroup '%s': the cgroup %s", sub, h->directory);
-        changed++;
+        h->directory = own->hierarchies[i].directory; /* a sub cgroup of some controllers only */
     }
+    if (changed == 0 && colon == NULL)
+        return err_set(e, ENOENT, "--cgroup '%s': the container has no such cgroup: %s", sub, strerror(ENOENT));
     return changed != 0 ? 0 : err_set(e, EINVAL, "--cgroup '%s': the container has no such controller", sub);
 }

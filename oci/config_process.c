@@ -84,6 +84,22 @@ static void read_rlimits(struct config_reader *r, const struct json *process, st
     }
 }
 
+/* What the kernel would only call an invalid argument. */
+static void check_deadline(struct config_reader *r, const struct json *node, const struct config_scheduler *s)
+{
+    enum { RUNTIME_NS_MIN = 1024 };
+    static const char said[] = "`SCHED_DEADLINE` runtime, deadline and period";
+
+    if (r->failed || s->policy != SCHED_DEADLINE)
+        return;
+    if (s->runtime == 0 || s->deadline == 0)
+        config_fail(r, node, "%s: runtime and deadline are required, in nanoseconds", said);
+    else if (s->runtime < RUNTIME_NS_MIN || s->runtime >> 63 != 0)
+        config_fail(r, node, "%s: the runtime must be at least %d nanoseconds and below 2^63", said, RUNTIME_NS_MIN);
+    else if (s->runtime > s->deadline || (s->period != 0 && s->deadline > s->period))
+        config_fail(r, node, "%s: runtime must be <= deadline, and deadline <= period", said);
+}
+
 static void read_scheduler(struct config_reader *r, const struct json *process, struct config_scheduler *out)
 {
     static const struct config_word policies[] = {
@@ -118,6 +134,7 @@ static void read_scheduler(struct config_reader *r, const struct json *process, 
     for (flag = flag != NULL ? flag->first : NULL; flag != NULL; flag = flag->next)
         if (config_is(r, flag, JSON_STRING))
             out->flags |= CONFIG_WORD(r, flag, "scheduler flag", flags);
+    check_deadline(r, node, out);
 }
 
 static void read_io_priority(struct config_reader *r, const struct json *process, struct config_io_priority *out)

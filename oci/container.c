@@ -519,12 +519,19 @@ static int signal_init(const struct state *state, int signal, struct err *e)
     return err_sys(e, "cannot send signal %d to process %d", signal, (int)state->pid);
 }
 
+/* Without a pid namespace of its own the end of its init ends nothing else: what a container without it is killed for. */
+static bool kills_all(const struct state *state, int signal)
+{
+    return signal == SIGKILL && !state->own_pid_namespace && cgroup_pids(&state->cgroup, NULL, 0, NULL) > 0;
+}
+
 int container_kill(const char *root, const char *id, int signal, bool all, struct err *e)
 {
     struct arena arena = {0};
     struct state state;
     int ret = state_read(root, id, &arena, &state, e);
 
+    all = all || (ret == 0 && kills_all(&state, signal));
     if (ret == 0 && !all && (state.pid == 0 || state_status(root, &state) == STATE_STOPPED))
         ret = err_set(e, ESRCH, "container not running");
     if (ret == 0)

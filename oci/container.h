@@ -53,7 +53,8 @@ int container_create(const struct container_create *request, struct arena *arena
  * startContainer hook failed, the error is the init's. Runs poststart hooks. */
 int container_start(const char *root, const char *id, struct err *e);
 
-/* Sends SIGNAL to the init, or with ALL to every process of the container. */
+/* Sends SIGNAL to the init, or with ALL to every process of the container; SIGKILL also without it where they have no pid
+ * namespace that ends with the init. */
 int container_kill(const char *root, const char *id, int signal, bool all, struct err *e);
 
 /* Removes what is left of a stopped or created container (a created one is killed first); with FORCE also of a running

@@ -91,8 +91,7 @@ int control_stats(const char *root, const char *id, struct cgroup_stats *out, st
 int control_pids(const char *root, const char *id, struct arena *arena, pid_t **out, struct err *e)
 {
     struct state state;
-    enum state_status status;
-    int ret = read_live(root, id, arena, &state, &status, e), max = 0;
+    int ret = state_read(root, id, arena, &state, e), max = 0;
 
     if (ret < 0)
         return ret;

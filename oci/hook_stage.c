@@ -33,7 +33,7 @@ static int run(const struct config_hooks *hooks, const char *stage, int state_fd
         if (one < 0 && ret == 0) {
             *e = failure;
             ret = one;
-            err_prefix(e, "%s hook #%u", stage, i);
+            err_prefix(e, "error running %s hook #%u", stage, i);
         }
     }
     buf_done(&text);

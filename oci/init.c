@@ -363,8 +363,10 @@ static int step_container_hooks(struct init *in, const struct plan_step *step, s
                    : hook_stage_run(&in->plan->config->hooks[HOOK_CREATE_CONTAINER], "createContainer", in->state, e);
 }
 
+/* One without an env of its own has the process's, as with runc: it stands in for a part of it. */
 static int step_start_hooks(struct init *in, const struct plan_step *step, struct err *e)
 {
+    environ = in->environment;
     return hook_stage_run(&in->plan->config->hooks[HOOK_START_CONTAINER], "startContainer", in->state, e);
 }
 
@@ -530,6 +532,7 @@ static int close_inherited(const struct init *in, struct err *e)
 
 static int step_workload(struct init *in, const struct plan_step *step, struct err *e)
 {
+    bool hooked = in->plan->config->hooks[HOOK_START_CONTAINER].count != 0;
     int module = in->request->module, ret;
 
     reopen_null();
@@ -538,10 +541,10 @@ static int step_workload(struct init *in, const struct plan_step *step, struct e
 
     if (ret == 0 && in->workload.decision.is_wasm)
         ret = prepare_wasm(in, e);
-    else if (ret == 0)
+    if (ret == 0 && (hooked || !in->workload.decision.is_wasm))
         in->environment =
             environment_make(&in->plan->config->process, in->request->listen_fds, in->request->notify, &in->arena);
-    if (ret == 0 && in->plan->config->hooks[HOOK_START_CONTAINER].count != 0)
+    if (ret == 0 && hooked)
         ret = ask_state(in, e);
     return ret == 0 ? close_inherited(in, e) : ret;
 }
@@ -688,14 +691,25 @@ static int (*const steps[])(struct init *, const struct plan_step *, struct err 
     [PLAN_END] = step_end,
 };
 
-/* Signals as a fresh process has them: what the caller blocks or ignores is not the container's business. */
+_Noreturn static void end(int signal)
+{
+    _exit(128 + signal);
+}
+
+/* Signals as a fresh process has them: what the caller blocks or ignores is not the container's business. But the first process
+ * of a pid namespace ignores what it has no handler for, and a container that is not started yet shall end as the caller asks
+ * all the same; execve sets these to the default again. */
 static void reset_signals(void)
 {
+    static const uint64_t ending = 1ull << SIGHUP | 1ull << SIGINT | 1ull << SIGQUIT | 1ull << SIGUSR1 | 1ull << SIGUSR2 |
+                                   1ull << SIGALRM | 1ull << SIGTERM;
     sigset_t none;
 
     for (int signal = 1; signal < NSIG; signal++)
         if (signal != SIGKILL && signal != SIGSTOP)
-            (void)!sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+            (void)!sigaction(
+                signal, &(struct sigaction){.sa_handler = signal < 64 && (ending >> signal & 1) != 0 ? end : SIG_DFL},
+                NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -124,6 +124,15 @@ static const char *label_of(const struct planner *p, const struct config_mount *
     return kernels || is_bind(m, options) ? NULL : p->plan->mount_label;
 }
 
+/* A destination may be given as the host sees it, below the root file system: what runc's users have written for years. */
+static const char *strip_root(const struct planner *p, const char *destination)
+{
+    size_t len = strlen(p->plan->rootfs);
+
+    return len > 1 && strncmp(destination, p->plan->rootfs, len) == 0 && destination[len] == '/' ? destination + len
+                                                                                                  : destination;
+}
+
 /* Mount INDEX of the config for mount_apply; NULL with the error. */
 static struct mount_entry *read_mount(struct planner *p, uint32_t index)
 {
@@ -135,7 +144,7 @@ static struct mount_entry *read_mount(struct planner *p, uint32_t index)
         err_prefix(p->e, "config.json: mounts[%u].options", index);
         return NULL;
     }
-    *entry = (struct mount_entry){.destination = m->destination,
+    *entry = (struct mount_entry){.destination = strip_root(p, m->destination),
                                   .type = m->type,
                                   .source = m->source,
                                   .tree = -1,
@@ -348,8 +357,8 @@ static void plan_process(struct planner *p)
     add_if(p, process->no_new_privileges, PLAN_NO_NEW_PRIVILEGES);
     add_if(p, late && notifies, PLAN_SECCOMP); /* the creating process hands its listener on */
     add_if(p, !p->plan->is_exec, PLAN_WAIT);
-    add_if(p, !p->plan->is_exec && p->config->hooks[HOOK_START_CONTAINER].count != 0, PLAN_START_HOOKS);
     add_if(p, late && !notifies, PLAN_SECCOMP);
+    add_if(p, !p->plan->is_exec && p->config->hooks[HOOK_START_CONTAINER].count != 0, PLAN_START_HOOKS);
     add(p, PLAN_EXECUTE);
 }
 

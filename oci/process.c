@@ -147,7 +147,7 @@ static int answer_source(struct init *init, uint32_t step, pid_t pid, struct err
     if (kind == PLAN_DEVICE)
         ret = make_device(init->plan->steps[step].device, pid, &tree, e);
     else if (kind == PLAN_MOUNT)
-        ret = mount_source_open(init->plan->config, init->plan->steps[step].mount, pid, &tree, e);
+        ret = mount_source_open(init->plan, init->plan->steps[step].mount, pid, &tree, e);
     else
         ret = err_set(e, EPROTO, "the container's init asked for a mount that is none");
     return ret < 0 ? ret : answer(init->channel, tree, e);

@@ -3,6 +3,7 @@
 #include "oci/rootfs.h"
 #include "base/fd.h"
 #include "oci/mount.h"
+#include "oci/mountinfo.h"
 #include "oci/path.h"
 #include "oci/sys.h"
 #include <linux/magic.h>
@@ -172,12 +173,22 @@ static int mask_path(struct mask *mask, const char *path, struct err *e)
     return S_ISDIR(st.st_mode) ? mask_directory(mask, path, target, e) : mask_file(mask, path, target, e);
 }
 
+static bool is_listed(const char *const *paths, size_t count, const char *path)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(paths[i], path) == 0)
+            return true;
+    return false;
+}
+
 int rootfs_mask(int root, const char *const *paths, size_t count, const char *label, struct err *e)
 {
     struct mask mask = {.root = root, .null = -1, .empty = -1, .label = label};
     int ret = 0;
 
     for (size_t i = 0; ret == 0 && i < count; i++) {
+        if (is_listed(paths, i, paths[i]))
+            continue;
         ret = mask_path(&mask, paths[i], e);
         if (ret < 0)
             err_prefix(e, "masked path '%s'", paths[i]);
@@ -236,14 +247,59 @@ int rootfs_pivot(int root, struct err *e)
     return chdir("/") < 0 ? err_sys(e, "cannot enter the new root") : 0;
 }
 
+/* A mount that a user namespace has locked cannot go, so it is covered. */
+static int hide(const char *point, struct err *e)
+{
+    if (sys.mount(NULL, point, NULL, MS_PRIVATE, NULL) < 0 && (errno == EINVAL || errno == ENOENT))
+        return 0; /* it lay on one that is gone */
+    if (sys.umount2(point, MNT_DETACH) == 0 || errno == ENOENT)
+        return 0;
+    if (sys.mount("tmpfs", point, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=0") < 0)
+        return err_sys(e, "cannot hide the host's '%s'", point);
+    return 0;
+}
+
+/* Hides what is procfs or sysfs outside of the directory ROOTFS, the topmost mounts first. */
+static int hide_kernel_files(char *mountinfo, const char *rootfs, struct err *e)
+{
+    size_t len = strlen(rootfs);
+    int ret = 0;
+
+    for (char *end = mountinfo + strlen(mountinfo); ret == 0 && end > mountinfo;) {
+        struct mountinfo m;
+        char *line = end;
+        while (line > mountinfo && line[-1] != '\n')
+            line--;
+        *end = 0;
+        end = line > mountinfo ? line - 1 : line;
+        if (!mountinfo_read(line, &m) || (strncmp(m.point, rootfs, len) == 0 && (m.point[len] == '/' || m.point[len] == 0)))
+            continue;
+        if (strcmp(m.type, "proc") == 0 || strcmp(m.type, "sysfs") == 0)
+            ret = hide(m.point, e);
+    }
+    return ret;
+}
+
+/* Unlike pivot_root, MS_MOVE leaves the host's mounts below the new root. Full procfs and sysfs among them would let the kernel
+ * mount another one, without the masks, in a user namespace that the container makes. */
 int rootfs_move(int root, struct err *e)
 {
-    static const char *const hidden[] = {"/proc", "/sys"};
+    enum { MOUNTINFO_BYTES_MAX = 16 << 20 };
+    cleanup_fd int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+    struct buf text = {0};
+    char rootfs[PATH_MAX];
+    ssize_t len = readlink(path_of_fd(root).text, rootfs, sizeof rootfs - 1);
+    int ret = 0;
 
-    /* Unlike pivot_root this leaves the host's mounts below the new root; unmasked procfs and sysfs must not stay */
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
-        if (sys.mount(NULL, hidden[i], NULL, MS_PRIVATE, NULL) == 0 && sys.umount2(hidden[i], MNT_DETACH) < 0)
-            return err_sys(e, "cannot unmount the host's %s", hidden[i]);
+    if (len < 0 || fd < 0 || fd_read_to_end(fd, &text, MOUNTINFO_BYTES_MAX) < 0)
+        ret = err_sys(e, "cannot read /proc/self/mountinfo");
+    if (ret == 0) {
+        rootfs[len] = 0;
+        ret = hide_kernel_files((char *)buf_cstr(&text), rootfs, e);
+    }
+    buf_done(&text);
+    if (ret < 0)
+        return ret;
     if (fchdir(root) < 0 || sys.mount(".", "/", NULL, MS_MOVE, NULL) < 0 || sys.chroot(".") < 0 || chdir("/") < 0)
         return err_sys(e, "cannot move the root file system to the root");
     return 0;

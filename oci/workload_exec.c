@@ -1,6 +1,7 @@
 /* A native program: found, looked at, executed. */
 #include "base/fd.h"
 #include "oci/workload.h"
+#include <linux/capability.h>
 #include <sys/stat.h>
 
 static const char *find_env(const struct strings *env, const char *name)
@@ -23,8 +24,19 @@ static int check_file(const char *path)
     return S_ISREG(st.st_mode) ? 0 : S_ISDIR(st.st_mode) ? -EISDIR : -EACCES;
 }
 
+/* Whether execve will let the process have PATH, a regular file. access(2) answers for a user without capabilities. */
+static bool is_executable(const struct config *config, const char *path)
+{
+    struct stat st;
+
+    if (access(path, X_OK) == 0)
+        return true;
+    return (config->process.capabilities.effective >> CAP_DAC_OVERRIDE & 1) != 0 && stat(path, &st) == 0 &&
+           (st.st_mode & 0111) != 0;
+}
+
 /* The first file of that name in PATH which may be executed, or, for modules without the x bit, the first at all. */
-static int search(const char *name, const char *path, char out[PATH_MAX])
+static int search(const struct config *config, const char *name, const char *path, char out[PATH_MAX])
 {
     char found[PATH_MAX] = "";
 
@@ -35,7 +47,7 @@ static int search(const char *name, const char *path, char out[PATH_MAX])
             len = snprintf(out, PATH_MAX, "./%s", name);
         if (len >= PATH_MAX || check_file(out) < 0)
             continue;
-        if (access(out, X_OK) == 0)
+        if (is_executable(config, out))
             return 0;
         if (found[0] == 0)
             memcpy(found, out, sizeof found);
@@ -52,7 +64,7 @@ static int locate(const struct config *config, char out[PATH_MAX], struct err *e
     int ret;
 
     if (strchr(name, '/') == NULL) {
-        if (search(name, path != NULL ? path : default_path, out) < 0)
+        if (search(config, name, path != NULL ? path : default_path, out) < 0)
             return err_set(e, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
         return 0;
     }
@@ -83,7 +95,7 @@ int workload_find(const struct config *config, struct workload *out, struct err 
     cleanup_fd int fd = open(out->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd >= 0)
         len = fd_read_full(fd, head, sizeof head);
-    executable = access(out->path, X_OK) == 0;
+    executable = is_executable(config, out->path);
     wasm_bytes = len >= 4 && memcmp(head, "\0asm", 4) == 0;
     if (!executable && !wasm_bytes) {
         size_t name_len = strlen(out->path);

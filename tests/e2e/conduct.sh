@@ -112,4 +112,111 @@ bundle one '.linux.resources.pids.limit = 0' /bin/sleep 100
 start one
 is "pids.limit 0 is one process" "$(cat "/sys/fs/cgroup/pids/$id/pids.max" "/sys/fs/cgroup/$id/pids.max" 2> /dev/null)" 1
 gone
+
+# --- without a pid namespace the end of the init ends nothing else, so SIGKILL is for all
+bundle shared '.linux.namespaces |= map(select(.type != "pid"))' /bin/sleep 100
+left() { cat "/sys/fs/cgroup/pids/$id/cgroup.procs" "/sys/fs/cgroup/$id/cgroup.procs" 2> /dev/null | wc -l; }
+wait_empty() { for _ in $(seq 100); do [ "$(left)" = 0 ] && return; sleep 0.1; done; }
+start shared
+quiet exec --detach "$id" sleep 100
+is "a second process" "$(left)" 2
+quiet kill "$id" KILL
+wait_empty
+is "host's pid namespace: kill KILL ends both" "$(left)" 0
+quiet kill "$id" KILL
+is "nothing left to kill is an error" "$?" 1
+gone
+start shared
+quiet exec --detach "$id" sleep 100
+kill -9 "$(rt state "$id" | jq .pid)"
+wait_for stopped
+is "the init gone, one left" "$(left)" 1
+quiet kill "$id" KILL
+is "kill KILL is for that one then" "$?" 0
+wait_empty
+is "and ends it" "$(left)" 0
+gone
+
+# --- created and not started: it ends as asked, though the first process of a pid namespace ignores what it has no handler for
+for kind in native wasm; do
+    program="/bin/sleep 100"
+    [ $kind = native ] || program=/hello.wasm
+    [ $kind = native ] || [ -e "$dir/rootfs/hello.wasm" ] || continue
+    bundle created . $program
+    quiet create --bundle "$dir/created" "$id"
+    quiet kill "$id" TERM
+    wait_for stopped
+    is "$kind: TERM ends a created container" "$(status)" stopped
+    is "$kind: ps of a stopped one is a heading" "$(rt ps "$id" | wc -l)" 1
+    gone
+done
+bundle deaf . /bin/sleep 100
+start deaf
+quiet kill "$id" TERM
+sleep 0.2
+is "its program has no such handler" "$(status)" running
+gone
+
+# --- hooks
+hook() { jq -c -n --arg text "$1" '{startContainer: [{path: "/bin/sh", args: ["sh", "-c", $text]}]}'; }
+bundle hooked ".process.env += [\"ONE=two\"] | .hooks = $(hook 'test "$ONE" = two')" /bin/true
+quiet run --bundle "$dir/hooked" "$id"
+is "native: a startContainer hook has the process's environment" "$?" 0
+if [ -e "$dir/rootfs/hello.wasm" ]; then
+    bundle hooked ".process.env += [\"ONE=two\"] | .hooks = $(hook 'test "$ONE" = two')" /hello.wasm
+    quiet run --bundle "$dir/hooked" "$id"
+    is "wasm: the same" "$?" 0
+fi
+filter='{defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 1}]}'
+bundle filtered ".linux.seccomp = $filter | .hooks = $(hook 'mkdir /dev/shm/x')" /bin/true
+like "it runs under the container's filter" "$(run filtered)" "error running startContainer hook #0: .*Operation not permitted"
+
+# --- --no-pivot leaves the host's mounts below: none of its procfs may let a user namespace mount a whole one
+bundle moved '.process.capabilities.bounding += ["CAP_SETFCAP"]' /bin/unshare -mrpf sh -c "mount -t proc none /proc && echo mounted"
+like "--no-pivot: no procfs without the masks" "$(run moved --no-pivot)" "ermission denied\|not permitted"
+
+# --- paths
+bundle twice '.linux.maskedPaths = ["/tmp", "/tmp"]' /bin/grep -c " /tmp " /proc/self/mountinfo
+is "a path that is masked twice is one mount" "$(run twice)" 1
+echo content > "$dir/file"
+bundle prefixed ".mounts += [{destination: \"$dir/rootfs/data\", type: \"bind\", source: \"$dir/file\", options: [\"bind\"]}]" /bin/cat /data
+is "a destination as the host sees it" "$(run prefixed)" content
+mkdir -p "$dir/tree/sub"
+echo below > "$dir/tree/sub/file"
+again=".mounts += [{destination: \"/a\", type: \"bind\", source: \"$dir/tree\", options: [\"rbind\"]},
+    {destination: \"/b\", type: \"bind\", source: \"$dir/rootfs/a/sub\", options: [\"rbind\"]}]"
+bundle again "$again" /bin/cat /b/file
+is "a source that the container has mounted" "$(run again)" below
+if unshare -U true 2> /dev/null; then
+    bundle again "$again | .linux.namespaces += [{type: \"user\"}] | .linux.uidMappings = $whole | .linux.gidMappings = $whole" /bin/cat /b/file
+    is "user namespace: the same" "$(run again)" below
+fi
+mkdir "$dir/rootfs/roots"
+cp "$dir/rootfs/bin/busybox" "$dir/rootfs/roots/echo"
+chmod 700 "$dir/rootfs/roots/echo"
+can='["CAP_DAC_OVERRIDE"]'
+bundle roots '.process.user = {uid: 1000, gid: 1000} | .process.capabilities = {}' /roots/echo hello
+like "another's program" "$(run roots)" "permission denied"
+bundle roots ".process.user = {uid: 1000, gid: 1000} | .process.capabilities =
+    {bounding: $can, permitted: $can, effective: $can, inheritable: $can, ambient: $can}" /roots/echo hello
+is "another's program, with CAP_DAC_OVERRIDE" "$(run roots)" hello
+
+# --- exec --cgroup on v1: a sub cgroup of one controller
+if [ -d /sys/fs/cgroup/pids ]; then
+    bundle sub . /bin/sleep 100
+    start sub
+    mkdir "/sys/fs/cgroup/pids/$id/below"
+    like "exec --cgroup: where it exists" "$(rt exec --cgroup below "$id" grep pids: /proc/self/cgroup 2>&1)" "/below$"
+    like "exec --cgroup: nowhere" "$(rt exec --cgroup nowhere "$id" true 2>&1)" "no such cgroup: No such file"
+    gone
+else
+    skip "exec --cgroup on v1" "the host has v2"
+fi
+
+# --- SCHED_DEADLINE: what the kernel would only call invalid
+for wrong in '{deadline: 20000000}|are required' '{runtime: 100, deadline: 20000000}|at least 1024' \
+    '{runtime: 30000000, deadline: 20000000}|must be <= deadline' '{runtime: 1000000, deadline: 3000000, period: 2000000}|deadline <= period'; do
+    bundle deadline ".process.scheduler = (${wrong%|*} + {policy: \"SCHED_DEADLINE\"})" /bin/true
+    like "SCHED_DEADLINE ${wrong%|*}" "$(run deadline)" "process.scheduler: .*${wrong#*|}"
+done
 finish
