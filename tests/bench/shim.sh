@@ -107,4 +107,4 @@ many() {
     for pid in $(seq "$pods"); do echo "p$pid"; done | xargs -P 4 -I N sh -c "'$ctr_program' -a /run/test/containerd.sock -n bench task rm -f N; '$ctr_program' -a /run/test/containerd.sock -n bench c rm N" > /dev/null 2>&1
 }
 echo "$pods containers, each with a shim, 8 at a time:"
-for kind in $kinds; do [ $kind = nothing ] || many $kind; done
+for kind in $kinds; do many $kind; done # nothing: how many there can be with this client and containerd

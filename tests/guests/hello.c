@@ -1,6 +1,7 @@
 /* A guest in C: says what it was given. `hello` prints its arguments and environment; with `--read FILE` and
  * `--write FILE TEXT` it uses a file, with `--stdin` it counts what arrives until the end of file, `--exit N` ends with N,
- * `--sleep` waits for a signal, `--grow MIB` touches that much memory. The same source also builds natively. */
+ * `--sleep` waits for a signal, `--grow MIB` touches that much memory, `--keep MIB` too and then waits. The same source also
+ * builds natively. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +82,9 @@ int main(int argc, char **argv)
         return atoi(argv[2]);
     if (strcmp(verb, "--grow") == 0 && argc == 3)
         return grow(strtoul(argv[2], NULL, 10));
-    if (strcmp(verb, "--sleep") == 0) {
+    if (strcmp(verb, "--keep") == 0 && argc == 3 && grow(strtoul(argv[2], NULL, 10)) != 0)
+        return 1;
+    if (strcmp(verb, "--sleep") == 0 || strcmp(verb, "--keep") == 0) {
         printf("waiting\n");
         fflush(stdout);
         for (;;)

@@ -169,8 +169,9 @@ clusterDNS: [10.96.0.10]
 clusterDomain: cluster.local
 resolvConf: ""
 enforceNodeAllocatable: [pods]
-evictionHard: {memory.available: 1Mi, nodefs.available: 1%, imagefs.available: 1%}
+evictionHard: {memory.available: ${EVICTION_MEMORY:-1Mi}, nodefs.available: 1%, imagefs.available: 1%}
 syncFrequency: 5s
+evictionPressureTransitionPeriod: 5s
 END
     export -f kubelet_exec
     export dir programs node_address
