@@ -26,7 +26,11 @@ Rpc__Response *shim_exchange(int fd, const char *method, const ProtobufCMessage 
     bool sent;
 
     stream += 2;
-    sent = ttrpc_put_request(&out, stream, "containerd.task.v2.Task", method, request) &&
+    sent = ttrpc_put_request(&out, stream,
+                             strstr(method, "Sandbox") != NULL || strcmp(method, "Platform") == 0
+                                 ? "containerd.runtime.sandbox.v1.Sandbox"
+                                 : "containerd.task.v2.Task",
+                             method, request) &&
            send(fd, out.data, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
     bytes_done(&out);
     while (sent && response == NULL) {

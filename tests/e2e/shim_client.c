@@ -4,8 +4,11 @@
  *     shim_client ADDRESS cycles COUNT CLIENTS BUNDLE...  CLIENTS processes, each create/start/kill/wait/delete COUNT times,
  *                                                        the nth with the nth BUNDLE
  *     shim_client ADDRESS raw                            sends standard input, then waits for the end of the connection
- * Fields are strings, numbers or booleans of the request; rootfs is "TYPE SOURCE OPTION..."; resources, spec and options are JSON whose Any the client makes. */
+ * Fields are strings, numbers or booleans of the request; rootfs is "TYPE SOURCE OPTION..."; resources, spec and options are JSON whose Any the client
+ * makes; options of CreateSandbox are "PID NETWORK IPC", CRI's numbers for a pod's namespaces. */
 #include "base/fd.h"
+#include "shim/cri.pb-c.h"
+#include "shim/sandbox.pb-c.h"
 #include "shim_call.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +36,15 @@ static const struct call_type {
     {"Update", &task__update_request__descriptor, &rpc__empty__descriptor},
     {"Checkpoint", &task__checkpoint_request__descriptor, &rpc__empty__descriptor},
     {"Shutdown", &task__shutdown_request__descriptor, &rpc__empty__descriptor},
+    {"CreateSandbox", &sandbox__create_request__descriptor, &rpc__empty__descriptor},
+    {"StartSandbox", &sandbox__id_request__descriptor, &sandbox__start_response__descriptor},
+    {"Platform", &sandbox__id_request__descriptor, &sandbox__platform_response__descriptor},
+    {"StopSandbox", &sandbox__id_request__descriptor, &rpc__empty__descriptor},
+    {"WaitSandbox", &sandbox__id_request__descriptor, &sandbox__wait_response__descriptor},
+    {"SandboxStatus", &sandbox__id_request__descriptor, &sandbox__status_response__descriptor},
+    {"PingSandbox", &sandbox__id_request__descriptor, &rpc__empty__descriptor},
+    {"ShutdownSandbox", &sandbox__id_request__descriptor, &rpc__empty__descriptor},
+    {"SandboxMetrics", &sandbox__id_request__descriptor, &sandbox__metrics_response__descriptor},
 };
 
 _Noreturn static void die(const char *what)
@@ -65,6 +77,33 @@ static void set_any(ProtobufCMessage **member, const char *json)
     any->type_url = (char *)"types.containerd.io/opencontainers/runtime-spec/1/X";
     any->value.data = (uint8_t *)json;
     any->value.len = strlen(json);
+    *member = &any->base;
+}
+
+/* "PID NETWORK IPC" */
+static void set_pod(ProtobufCMessage **member, const char *modes)
+{
+    static uint8_t bytes[256];
+    Cri__PodSandboxConfig config = CRI__POD_SANDBOX_CONFIG__INIT;
+    Cri__Linux linux_config = CRI__LINUX__INIT;
+    Cri__SecurityContext security = CRI__SECURITY_CONTEXT__INIT;
+    Cri__NamespaceOption options = CRI__NAMESPACE_OPTION__INIT;
+    Rpc__Any *any = calloc(1, sizeof *any);
+    unsigned pid = 0, network = 0, ipc = 0;
+
+    if (sscanf(modes, "%u %u %u", &pid, &network, &ipc) != 3)
+        die("options are \"PID NETWORK IPC\"");
+    options.pid = (Cri__NamespaceMode)pid;
+    options.network = (Cri__NamespaceMode)network;
+    options.ipc = (Cri__NamespaceMode)ipc;
+    security.namespace_options = &options;
+    linux_config.security_context = &security;
+    config.linux_config = &linux_config;
+    config.hostname = (char *)"pod-name";
+    rpc__any__init(any);
+    any->type_url = (char *)"runtime.v1.PodSandboxConfig";
+    any->value.data = bytes;
+    any->value.len = cri__pod_sandbox_config__pack(&config, bytes);
     *member = &any->base;
 }
 
@@ -105,7 +144,9 @@ static void set_field(ProtobufCMessage *message, char *assignment)
     case PROTOBUF_C_TYPE_STRING: *(char **)member = value; break;
     case PROTOBUF_C_TYPE_UINT32: *(uint32_t *)member = (uint32_t)atoi(value); break;
     case PROTOBUF_C_TYPE_BOOL: *(protobuf_c_boolean *)member = strcmp(value, "true") == 0; break;
-    case PROTOBUF_C_TYPE_MESSAGE: set_any(member, value); break;
+    case PROTOBUF_C_TYPE_MESSAGE:
+        (message->descriptor == &sandbox__create_request__descriptor ? set_pod : set_any)(member, value);
+        break;
     default: die("a field of this type cannot be set");
     }
 }

@@ -144,6 +144,10 @@ kubelet_exec() {
         echo "${setting#*=}" > "$dir/sysctl/${setting%=*}"
         mount --bind "$dir/sysctl/${setting%=*}" "/proc/sys/${setting%=*}" || exit 1
     done
+    if ! grep -q '^cpu MHz' /proc/cpuinfo; then # user-mode Linux; cAdvisor wants to know
+        { sed '/^$/d' /proc/cpuinfo && printf 'cpu MHz\t\t: 1000.000\n\n'; } > "$dir/cpuinfo"
+        mount --bind "$dir/cpuinfo" /proc/cpuinfo || exit 1
+    fi
     exec "$programs/kubelet" --config="$dir/kubelet.yaml" --kubeconfig="$dir/kubeconfig" --hostname-override=node \
         --node-ip=$node_address --v=2
 }
