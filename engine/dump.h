@@ -11,7 +11,7 @@
 void dump_module(const struct module *m, struct buf *out);
 
 /* Appends the machine code of A, which has been opened: per function its bytes and what its call and fault sites stand
- * for (offsets in the module), then the tries with their handlers. */
-void dump_code(const struct artifact *a, struct buf *out);
+ * for (offsets in the module), then the tries with their handlers. ONLY: the one function wanted, plus 1, or 0. */
+void dump_code(const struct artifact *a, uint32_t only, struct buf *out);
 
 #endif

@@ -75,13 +75,18 @@ static void put_tries(const struct artifact *a, struct buf *out)
     }
 }
 
-void dump_code(const struct artifact *a, struct buf *out)
+void dump_code(const struct artifact *a, uint32_t only, struct buf *out)
 {
     uint64_t site = 0, imported = a->funcs_count - (a->entries_count == 0 ? 0 : a->entries_count - 1);
 
     for (uint64_t i = 0; i + 1 < a->entries_count; i++) {
         uint64_t func = imported + i;
         uint32_t to = a->entries[i + 1] <= a->code_count ? a->entries[i + 1] : (uint32_t)a->code_count;
+        if (only != 0 && func != only - 1) {
+            while (site < a->sites_count && a->sites[site].pc < to)
+                site++;
+            continue;
+        }
         buf_printf(out, "func %u", (unsigned)func);
         if (func < a->func_names_count && a->func_names[func].len != 0) {
             buf_put_str(out, " ");
@@ -90,5 +95,6 @@ void dump_code(const struct artifact *a, struct buf *out)
         buf_put_str(out, "\n");
         put_function(a, &site, a->entries[i], to, out);
     }
-    put_tries(a, out);
+    if (only == 0)
+        put_tries(a, out);
 }

@@ -1,7 +1,9 @@
 /* The engine's options with their defaults: what the compiler, the cache key and an artifact's header must agree on. */
 #include "engine/gen/target.h"
 #include "engine/options.h"
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 uint32_t engine_default_features(void)
 {
@@ -36,17 +38,24 @@ uint32_t engine_cpu_features(enum engine_compiler compiler)
 
 void engine_options_print(const struct engine_options *o, char text[ENGINE_OPTIONS_TEXT_BYTES])
 {
-    snprintf(text, ENGINE_OPTIONS_TEXT_BYTES, "%d,%u,%d", (int)o->compiler, o->features, o->explicit_bounds_checks);
+    snprintf(text, ENGINE_OPTIONS_TEXT_BYTES, "%d,%u,%d,%" PRIx64 ",%u,%s", (int)o->compiler, o->features,
+             o->explicit_bounds_checks, o->passes_off, o->dump_func, o->dumps);
 }
 
 bool engine_options_parse(const char *text, struct engine_options *options)
 {
-    unsigned compiler, features, explicit_checks;
+    unsigned compiler, features, explicit_checks, func;
+    uint64_t passes_off;
+    char dumps[8] = "";
 
-    if (sscanf(text, "%u,%u,%u", &compiler, &features, &explicit_checks) != 3)
+    if (sscanf(text, "%u,%u,%u,%" SCNx64 ",%u,%7s", &compiler, &features, &explicit_checks, &passes_off, &func, dumps) <
+        5)
         return false;
     *options = (struct engine_options){.compiler = (enum engine_compiler)compiler,
                                        .features = features,
-                                       .explicit_bounds_checks = explicit_checks != 0};
+                                       .explicit_bounds_checks = explicit_checks != 0,
+                                       .passes_off = passes_off,
+                                       .dump_func = func};
+    memcpy(options->dumps, dumps, sizeof dumps);
     return true;
 }

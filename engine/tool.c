@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "engine/digest.h"
 #include "engine/dump.h"
+#include "engine/opt/passes.h"
 #include "engine/feature.h"
 #include "engine/gen/artifact.h"
 #include "engine/module.h"
@@ -25,8 +26,9 @@ enum {
 static const char usage_text[] =
     "usage: wherry wasm run [--compiler=NAME] [--cache=DIR|--no-cache] [--confined] [--env NAME=VALUE]...\n"
     "           [--dir HOST[::GUEST][:ro]]... MODULE [ARGUMENT...]\n"
-    "       wherry wasm compile [--compiler=NAME] [-o FILE] [-d LETTERS] MODULE\n"
-    "           -d prints stages: d the decoded module, m the machine code\n"
+    "       wherry wasm compile [--compiler=NAME] [--no-opt=PASS]... [-o FILE] [-d LETTERS] [-f FUNCTION] MODULE\n"
+    "           -d prints stages: d the decoded module, m the machine code; of the optimizing compiler i the IR as\n"
+    "           it is built, p after each pass, o after all, t the time of each; -f of one function only\n"
     "       wherry wasm inspect MODULE\n"
     "       wherry wasm validate MODULE...\n";
 
@@ -88,6 +90,33 @@ static int parse_compiler(const char *name, enum engine_compiler *out, struct er
     return 0;
 }
 
+static int parse_func(const char *text, uint32_t *dump_func, struct err *err)
+{
+    char *end;
+    unsigned long func = strtoul(text, &end, 10);
+
+    if (*end != 0 || end == text || func >= UINT32_MAX)
+        return err_set(err, EINVAL, "-f %s: a function's number is wanted", text);
+    *dump_func = (uint32_t)func + 1;
+    return 0;
+}
+
+static int parse_pass(const char *name, uint64_t *off, struct err *err)
+{
+    static const char *const names[] = {
+#define X(name, needs, breaks) #name,
+        OPT_PASSES(X)
+#undef X
+    };
+
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+        if (strcmp(name, names[n]) == 0) {
+            *off |= UINT64_C(1) << n;
+            return 0;
+        }
+    return err_set(err, EINVAL, "--no-opt=%s: there is no such pass (engine/opt/passes.h)", name);
+}
+
 /* HOST, HOST::GUEST, either with :ro at the end. Without GUEST the guest sees the directory as it is named on the
  * host. */
 static int parse_directory(const char *text, struct grant_path *out, struct err *err)
@@ -144,9 +173,13 @@ static int parse_one(struct tool_options *o, char **argv, int *at, struct err *e
     } else if ((value = option_value(argv, at, "-o", &missing)) != NULL) {
         o->out = value;
     } else if ((value = option_value(argv, at, "-d", &missing)) != NULL) {
-        if (value[strspn(value, "dm")] != 0)
-            return err_set(err, EINVAL, "-d %s: the stages are d (decoded) and m (machine code)", value);
+        if (value[strspn(value, "diptom")] != 0)
+            return err_set(err, EINVAL, "-d %s: the stages are d, i, p, o, m and t (see wherry wasm)", value);
         o->dumps = value;
+    } else if ((value = option_value(argv, at, "-f", &missing)) != NULL) {
+        return parse_func(value, &o->engine.dump_func, err);
+    } else if ((value = option_value(argv, at, "--no-opt", &missing)) != NULL) {
+        return parse_pass(value, &o->engine.passes_off, err);
     } else if (missing) {
         return err_set(err, EINVAL, "%s: a value is missing", argv[*at]);
     } else {
@@ -296,22 +329,40 @@ static int compile_file(const struct tool_options *o, int module_fd, const char 
     return status;
 }
 
-static int append_code(const struct tool_options *o, int module_fd, struct buf *text, struct err *err)
+/* What the compile worker makes, in memory. */
+static int compile_to_memory(const struct tool_options *o, int module_fd, struct buf *bytes, struct err *err)
 {
     cleanup_fd int fd = memfd_create("artifact", MFD_CLOEXEC);
-    const struct artifact_identity any = {0};
-    struct artifact a;
-    struct buf bytes = {0};
     int status;
 
     if (fd < 0)
         return err_sys(err, "cannot make a file for the artifact");
     status = compile_to(o, module_fd, fd, err);
-    if (status == 0 && (lseek(fd, 0, SEEK_SET) != 0 || fd_read_to_end(fd, &bytes, MODULE_BYTES_MAX) != 0))
+    if (status == 0 && (lseek(fd, 0, SEEK_SET) != 0 || fd_read_to_end(fd, bytes, MODULE_BYTES_MAX) != 0))
         status = err_sys(err, "cannot read the artifact");
+    return status;
+}
+
+/* One stage of the optimizing compiler. */
+static int append_ir(const struct tool_options *o, char letter, int module_fd, struct buf *text, struct err *err)
+{
+    struct tool_options with = *o;
+
+    with.engine.compiler = ENGINE_OPTIMIZING;
+    with.engine.dumps[0] = letter;
+    return compile_to_memory(&with, module_fd, text, err);
+}
+
+static int append_code(const struct tool_options *o, int module_fd, struct buf *text, struct err *err)
+{
+    const struct artifact_identity any = {0};
+    struct artifact a;
+    struct buf bytes = {0};
+    int status = compile_to_memory(o, module_fd, &bytes, err);
+
     if (status == 0 && (status = artifact_check_header((const void *)bytes.data, bytes.len, &any, err)) == 0 &&
         (status = artifact_open(&a, bytes.data, bytes.len, err)) == 0)
-        dump_code(&a, text);
+        dump_code(&a, o->engine.dump_func, text);
     buf_done(&bytes);
     return status;
 }
@@ -327,6 +378,8 @@ static int print_stages(const struct tool_options *o, int module_fd, const char 
         struct buf bytes = {0};
         if (*letter == 'm')
             status = append_code(o, module_fd, &text, err);
+        else if (*letter != 'd')
+            status = append_ir(o, *letter, module_fd, &text, err);
         else if ((status = load_module(path, &m, &bytes, err)) == 0)
             dump_module(&m, &text);
         module_free(&m);

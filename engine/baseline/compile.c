@@ -230,7 +230,8 @@ static int compile_function(struct compiler *c, uint32_t func)
     int result;
 
     reset_function(c, func);
-    if (c->options->compile_function != NULL && c->options->compile_function(&c->m, c->module, c->options, func))
+    if (c->options->compile_function != NULL &&
+        c->options->compile_function(&c->optimizer, &c->m, c->module, c->options, func))
         return 0;
     c->m.wasm_offset = (uint32_t)rd_offset(&c->body);
     pop_bytes = abi_types_area_bytes(c->type->params, c->type->param_count);
@@ -262,6 +263,7 @@ static int check_size(struct compiler *c)
 static void compiler_done(struct compiler *c)
 {
     masm_done(&c->m);
+    optimizer_free(c->optimizer);
     free(c->locals);
     free(c->stack);
     scan_done(c);

@@ -107,6 +107,7 @@ struct compiler {
     struct masm m;
     const struct module *module;
     const struct code_options *options;
+    struct optimizer *optimizer;
     struct err *err;
     struct rd body;
     const struct type_def *type;

@@ -54,10 +54,12 @@ struct code_object {
 
 struct masm;
 struct code_options;
+struct optimizer;
 
-/* Compiles one function if it can; false: nothing has been emitted. Functions of a module may be compiled at once. */
-typedef bool code_function_compiler(struct masm *m, const struct module *module, const struct code_options *options,
-                                    uint32_t func);
+/* Compiles one function if it can; false: nothing has been emitted. Functions of a module may be compiled at once, each
+ * thread with an optimizer of its own: *O, NULL at first, lets one function use the memory of the last. */
+typedef bool code_function_compiler(struct optimizer **o, struct masm *m, const struct module *module,
+                                    const struct code_options *options, uint32_t func);
 
 struct code_options {
     uint32_t cpu_features; /* gen/target.h bits beyond the base level */
@@ -67,11 +69,13 @@ struct code_options {
     /* of the optimizing compiler: */
     uint64_t passes_off; /* bit n: opt/pass.c's pass n is left out */
     bool verify;         /* check the IR's invariants */
+    struct trace *trace; /* opt/trace.h: what it tells meanwhile, to one thread; or NULL */
     void (*progress)(uint64_t done, uint64_t total); /* of code_compile_module; may be NULL */
 };
 
 /* The optimizing compiler, as a code_function_compiler. What it leaves to the baseline compiler: docs/DEVIATIONS.md. */
 code_function_compiler optimizing_compile_function;
+void optimizer_free(struct optimizer *o); /* may be NULL */
 
 /* A compiler: the functions FIRST to END - 1 of M, which are valid, into OUT, which is empty (but may have memory);
  * calls of other functions may stay open. Several threads may ask at once. Deterministic: same module, options and

@@ -141,14 +141,6 @@ static void sort_ranges(struct live_range *r, size_t count)
     }
 }
 
-static int by_start(const void *a, const void *b)
-{
-    const struct live_range *x = a, *y = b;
-    return x->from < y->from ? -1 : x->from > y->from;
-}
-
-enum { INSERTION_MOST = 64 };
-
 static void add_range(struct live *l, uint32_t from, uint32_t to)
 {
     vec_push(&l->a->ranges, (struct live_range){from, to});
@@ -169,6 +161,36 @@ static void join_ranges(struct live *l, size_t first)
     l->a->ranges.len = n + 1;
 }
 
+static void add_block(struct live *l, uint32_t v, uint32_t b)
+{
+    add_range(l, b == l->def_block[v] ? l->def_position[v] : block_start(l, b), l->end[b]);
+}
+
+enum { INSERTION_MOST = 32 };
+
+/* What has been touched, in order. Where that are many blocks, they are a good part of all between the first and the
+ * last: these are looked through. */
+static void add_ranges(struct live *l, uint32_t v)
+{
+    size_t first = l->a->ranges.len;
+    uint32_t low = UINT32_MAX, high = 0;
+
+    if (l->touched.len <= INSERTION_MOST) {
+        for (size_t i = 0; i < l->touched.len; i++)
+            add_block(l, v, l->touched.data[i]);
+        sort_ranges(l->a->ranges.data + first, l->a->ranges.len - first);
+        return;
+    }
+    for (size_t i = 0; i < l->touched.len; i++) {
+        uint32_t order = ir_block(l->f, l->touched.data[i])->order;
+        low = order < low ? order : low;
+        high = order > high ? order : high;
+    }
+    for (uint32_t order = low; order <= high; order++)
+        if (l->stamp[l->f->order.data[order]] == v)
+            add_block(l, v, l->f->order.data[order]);
+}
+
 static void compute_ranges(struct live *l, uint32_t v)
 {
     size_t first = l->a->ranges.len;
@@ -183,14 +205,7 @@ static void compute_ranges(struct live *l, uint32_t v)
         for (uint32_t p = 0; p < b->pred_count; p++)
             live_until(l, v, b->preds[p], block_end(l, b->preds[p]));
     }
-    for (size_t i = 0; i < l->touched.len; i++) {
-        uint32_t b = l->touched.data[i];
-        add_range(l, b == l->def_block[v] ? def : block_start(l, b), l->end[b]);
-    }
-    if (l->a->ranges.len - first <= INSERTION_MOST)
-        sort_ranges(l->a->ranges.data + first, l->a->ranges.len - first);
-    else
-        qsort(l->a->ranges.data + first, l->a->ranges.len - first, sizeof(struct live_range), by_start);
+    add_ranges(l, v);
     join_ranges(l, first);
     l->ranges_of[v] = (struct live_range){(uint32_t)first, (uint32_t)(l->a->ranges.len - first)};
 }
@@ -443,6 +458,10 @@ void live_compute(struct allocation *a)
     struct live l = {.a = a, .mf = a->mf, .f = a->mf->ir, .vregs = (uint32_t)a->mf->types.len};
     uint32_t blocks = (uint32_t)l.f->blocks.len;
 
+    a->webs.len = a->ranges.len = a->needs.len = a->pieces.len = a->boundaries.len = 0;
+    for (unsigned r = 0; r < REG_COUNT; r++)
+        a->regs[r].list.len = 0;
+    arena_reset(&a->arena);
     a->web_of = arena_array(&a->arena, uint32_t, l.vregs);
     a->block_of = arena_array(&a->arena, uint32_t, a->mf->insts.len);
     for (size_t n = 0; n < l.f->order.len; n++)

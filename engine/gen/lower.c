@@ -692,6 +692,7 @@ void mach_lower(struct mach_func *mf, struct ir_func *f, uint32_t features)
     /* the zeros that conditions compare with must exist before the tables are made */
     size_t count = (ir_const(f, VT_I32, 0), ir_const(f, VT_I64, 0), f->insts.len);
 
+    mf->insts.len = mf->uses.len = mf->defs.len = mf->types.len = mf->reservations.len = mf->calls.len = 0;
     mf->ir = f;
     mf->features = features;
     mf->blocks = arena_array(&f->arena, struct mach_block, f->blocks.len);

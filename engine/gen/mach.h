@@ -114,7 +114,7 @@ struct moves_list {
 /* moves.c: makes all of them at once, each source read as it was before. Empties the list. */
 void moves_resolve(struct masm *m, struct moves_list *moves);
 
-/* lower.c. F's use counts are right. */
+/* lower.c. F's use counts are right; MF is zeroed, or has been used before and keeps its memory. */
 void mach_lower(struct mach_func *mf, struct ir_func *f, uint32_t features);
 void mach_done(struct mach_func *mf);
 

@@ -72,7 +72,7 @@ struct allocation {
     uint32_t frame_bytes;
 };
 
-/* live.c: webs with ranges and needs */
+/* live.c: webs with ranges and needs. A is zeroed but for `mf`, or has been used before and keeps its memory. */
 void live_compute(struct allocation *a);
 /* regalloc.c: pieces with places, then the moves between them */
 void allocate_registers(struct allocation *a);

@@ -236,11 +236,9 @@ static uint32_t sort_key(const struct boundary *b)
 static void sort_boundaries(struct allocation *a)
 {
     size_t count = a->boundaries.len, keys = a->mf->insts.len * 3 + 3;
-    uint32_t *start = calloc(keys + 1, sizeof *start), sum = 0;
+    uint32_t *start = arena_array(&a->arena, uint32_t, keys + 1), sum = 0;
     struct boundary *sorted = arena_array(&a->arena, struct boundary, count);
 
-    if (start == NULL)
-        out_of_memory();
     for (size_t n = 0; n < count; n++)
         start[sort_key(&a->boundaries.data[n])]++;
     for (size_t k = 0; k < keys; k++) {
@@ -252,7 +250,6 @@ static void sort_boundaries(struct allocation *a)
         sorted[start[sort_key(&a->boundaries.data[n])]++] = a->boundaries.data[n];
     if (count != 0)
         memcpy(a->boundaries.data, sorted, count * sizeof *sorted);
-    free(start);
 }
 
 void resolve_places(struct allocation *a)

@@ -490,21 +490,44 @@ static unsigned times_open(const struct builder *b, uint32_t func)
     return times;
 }
 
-bool build_inline(struct builder *b, uint32_t func)
+static bool find_small(const struct builder *b, uint32_t func)
 {
-    struct build_frame frame = {0};
-    uint32_t offset = b->wasm_offset, features_used;
+    struct build_scan scan;
+    uint32_t features_used;
     struct err err;
+    bool small;
 
-    if (func < b->module->imported_func_count || b->depth == INLINE_DEPTH || times_open(b, func) > INLINE_RECURSION ||
-        b->module->funcs[func].body.len > INLINE_INSTRUCTIONS * 4)
+    if (b->module->funcs[func].body.len > INLINE_INSTRUCTIONS * 4)
         return false;
     /* another thread's part of the module, perhaps, which nobody has looked at yet */
     if (module_validate_bodies(b->module, UINT32_MAX, func, func + 1, &features_used, &err) != 0)
         return false;
+    build_scan(&scan, b->module, func);
+    small = scan.unsupported == NULL && scan.instructions <= INLINE_INSTRUCTIONS;
+    build_scan_done(&scan);
+    return small;
+}
+
+/* Whether a function may be inlined at all. Asked once for each: its body has to be validated first. */
+static bool is_small(const struct builder *b, uint32_t func)
+{
+    uint8_t *known = &b->f->callees[func];
+
+    if (*known == IR_CALLEE_UNKNOWN)
+        *known = find_small(b, func) ? IR_CALLEE_SMALL : IR_CALLEE_CALLED;
+    return *known == IR_CALLEE_SMALL;
+}
+
+bool build_inline(struct builder *b, uint32_t func)
+{
+    struct build_frame frame = {0};
+    uint32_t offset = b->wasm_offset;
+
+    if (func < b->module->imported_func_count || b->depth == INLINE_DEPTH || times_open(b, func) > INLINE_RECURSION ||
+        !is_small(b, func))
+        return false;
     build_scan(&frame.scan, b->module, func);
-    if (frame.scan.unsupported != NULL || frame.scan.instructions > INLINE_INSTRUCTIONS ||
-        b->inlined_instructions + frame.scan.instructions > INLINE_BUDGET) {
+    if (b->inlined_instructions + frame.scan.instructions > INLINE_BUDGET) {
         build_scan_done(&frame.scan);
         return false;
     }

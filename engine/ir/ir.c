@@ -46,7 +46,18 @@ uint8_t ir_wasm_type(unsigned op)
 /* --- instructions ------------------------------------------------------------------------------------------------- */
 void ir_func_init(struct ir_func *f, const struct module *m, uint32_t index)
 {
-    memset(f, 0, sizeof *f);
+    f->insts.len = f->blocks.len = f->loops.len = f->order.len = 0;
+    arena_reset(&f->arena);
+    if (f->constants.count != 0)
+        memset(f->constants.slots, 0, (f->constants.mask + 1) * sizeof *f->constants.slots);
+    f->constants.count = 0;
+    f->explicit_bounds_checks = false;
+    if (f->module != m) {
+        free(f->callees);
+        f->callees = calloc(m->func_count != 0 ? m->func_count : 1, 1);
+        if (f->callees == NULL)
+            out_of_memory();
+    }
     f->module = m;
     f->index = index;
     f->type = &m->types[m->funcs[index].type];
@@ -62,6 +73,7 @@ void ir_func_done(struct ir_func *f)
     vec_done(&f->loops);
     vec_done(&f->order);
     free(f->constants.slots);
+    free(f->callees);
     arena_free(&f->arena);
 }
 

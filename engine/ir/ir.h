@@ -72,7 +72,10 @@ struct ir_func {
     } constants;
     uint32_t entry;
     bool explicit_bounds_checks;
+    uint8_t *callees; /* by function of the module: enum ir_callee, as far as builds have found out */
 };
+
+enum ir_callee { IR_CALLEE_UNKNOWN, IR_CALLEE_SMALL, IR_CALLEE_CALLED }; /* valid and small; not to be inlined */
 
 static inline struct ir_inst *ir_inst(const struct ir_func *f, ir_value v)
 {
@@ -119,6 +122,7 @@ static inline bool ir_is_store(unsigned op)
            (op >= OP_V128_STORE8_LANE && op <= OP_V128_STORE64_LANE);
 }
 
+/* F is zeroed, or has been used before and keeps its memory. */
 void ir_func_init(struct ir_func *f, const struct module *m, uint32_t index);
 void ir_func_done(struct ir_func *f);
 

@@ -17,10 +17,8 @@ static void mark(struct marker *m, ir_value v)
 
 void pass_dead(struct ir_func *f)
 {
-    struct marker m = {.f = f, .live = calloc(f->insts.len, sizeof(bool))};
+    struct marker m = {.f = f, .live = arena_array(&f->arena, bool, f->insts.len)};
 
-    if (m.live == NULL)
-        out_of_memory();
     for (size_t n = 0; n < f->order.len; n++)
         for (ir_value v = ir_block(f, f->order.data[n])->first; v != IR_NONE; v = ir_inst(f, v)->next)
             if ((ir_effects(ir_inst(f, v)->op) & (IR_WRITES | IR_TRAPS | IR_TERMINATOR)) != 0)
@@ -40,5 +38,4 @@ void pass_dead(struct ir_func *f)
         }
     }
     vec_done(&m.work);
-    free(m.live);
 }

@@ -12,39 +12,61 @@ static void mark_cold_blocks(struct ir_func *f)
     }
 }
 
-static void generate(struct masm *m, struct ir_func *f)
-{
-    struct mach_func mf = {0};
-    struct allocation a = {.mf = &mf};
+struct optimizer { /* what one function leaves to the next: memory */
+    struct ir_func f;
+    struct mach_func mf;
+    struct allocation a;
+};
 
-    ir_compute_dominators(f);
-    ir_count_uses(f);
-    mach_lower(&mf, f, m->features);
-    live_compute(&a);
-    allocate_registers(&a);
-    resolve_places(&a);
-    emit_function(m, &mf, &a);
-    allocation_done(&a);
-    mach_done(&mf);
+static void generate(struct masm *m, struct optimizer *o, struct trace *trace)
+{
+    ir_compute_dominators(&o->f);
+    ir_count_uses(&o->f);
+    mach_lower(&o->mf, &o->f, m->features);
+    trace_stage(trace, TRACE_SELECT);
+    o->a.mf = &o->mf;
+    live_compute(&o->a);
+    trace_stage(trace, TRACE_LIVE);
+    allocate_registers(&o->a);
+    trace_stage(trace, TRACE_ALLOCATE);
+    resolve_places(&o->a);
+    trace_stage(trace, TRACE_RESOLVE);
+    emit_function(m, &o->mf, &o->a);
+    trace_stage(trace, TRACE_EMIT);
 }
 
-bool optimizing_compile_function(struct masm *m, const struct module *module, const struct code_options *options,
-                                 uint32_t func)
+bool optimizing_compile_function(struct optimizer **optimizer, struct masm *m, const struct module *module,
+                                 const struct code_options *options, uint32_t func)
 {
-    struct ir_func f;
+    struct optimizer *o = *optimizer;
     const char *unsupported;
-    bool built;
 
-    ir_func_init(&f, module, func);
-    f.explicit_bounds_checks = options->explicit_bounds_checks;
-    built = ir_build(&f, &unsupported);
-    if (built) {
-        passes_run(&f, options->passes_off);
-        mark_cold_blocks(&f);
-        if (options->verify)
-            ir_verify(&f, "the passes");
-        generate(m, &f);
-    }
-    ir_func_done(&f);
-    return built;
+    if (o == NULL)
+        o = *optimizer = calloc(1, sizeof *o);
+    if (o == NULL)
+        out_of_memory();
+    trace_start(options->trace);
+    ir_func_init(&o->f, module, func);
+    o->f.explicit_bounds_checks = options->explicit_bounds_checks;
+    if (!ir_build(&o->f, &unsupported))
+        return false;
+    trace_stage(options->trace, TRACE_BUILD);
+    trace_ir(options->trace, 'i', &o->f, "building");
+    passes_run(&o->f, options->passes_off, options->trace);
+    trace_ir(options->trace, 'o', &o->f, "the passes");
+    mark_cold_blocks(&o->f);
+    if (options->verify)
+        ir_verify(&o->f, "the passes");
+    generate(m, o, options->trace);
+    return true;
+}
+
+void optimizer_free(struct optimizer *o)
+{
+    if (o == NULL)
+        return;
+    allocation_done(&o->a);
+    mach_done(&o->mf);
+    ir_func_done(&o->f);
+    free(o);
 }

@@ -2,15 +2,13 @@
 #include "engine/opt/pass.h"
 
 const struct pass passes[] = {
-    {"phis", pass_phis, 0, FACT_USES},
-    {"gvn", pass_gvn, FACT_DOMINATORS, FACT_USES},
-    {"anchors", pass_anchors, FACT_DOMINATORS, FACT_USES},
-    {"dead", pass_dead, 0, FACT_USES},
-    {"addresses", pass_addresses, 0, FACT_USES},
+#define X(name, needs, breaks) {#name, pass_##name, needs, breaks},
+    OPT_PASSES(X)
+#undef X
 };
 const unsigned pass_count = sizeof passes / sizeof passes[0];
 
-void passes_run(struct ir_func *f, uint64_t off)
+void passes_run(struct ir_func *f, uint64_t off, struct trace *trace)
 {
     unsigned facts = 0;
 
@@ -25,5 +23,7 @@ void passes_run(struct ir_func *f, uint64_t off)
             ir_count_uses(f);
         p->run(f);
         facts = (facts | p->needs) & ~(unsigned)p->breaks;
+        trace_stage(trace, TRACE_PASSES + n);
+        trace_ir(trace, 'p', f, p->name);
     }
 }

@@ -3,6 +3,8 @@
 #define WHERRY_ENGINE_OPT_PASS_H
 
 #include "engine/ir/ir.h"
+#include "engine/opt/passes.h"
+#include "engine/opt/trace.h"
 
 enum pass_fact { /* what a pass may rely on, or destroys */
                  FACT_DOMINATORS = 1,
@@ -19,12 +21,10 @@ extern const struct pass passes[];
 extern const unsigned pass_count;
 
 /* Runs all passes but those in OFF (bit n: passes[n]). */
-void passes_run(struct ir_func *f, uint64_t off);
+void passes_run(struct ir_func *f, uint64_t off, struct trace *trace);
 
-void pass_phis(struct ir_func *f);
-void pass_gvn(struct ir_func *f);
-void pass_dead(struct ir_func *f);
-void pass_anchors(struct ir_func *f);
-void pass_addresses(struct ir_func *f);
+#define X(name, needs, breaks) void pass_##name(struct ir_func *f);
+OPT_PASSES(X)
+#undef X
 
 #endif

@@ -113,4 +113,17 @@ static inline void arena_free(struct arena *a)
     }
 }
 
+/* The same as arena_free, but keeps the newest chunk, which is the largest as a rule, for what comes next. */
+static inline void arena_reset(struct arena *a)
+{
+    struct arena rest = {a->chunks != NULL ? a->chunks->next : NULL};
+
+    if (a->chunks == NULL)
+        return;
+    memset(a->chunks->data, 0, a->chunks->used_bytes);
+    a->chunks->used_bytes = 0;
+    a->chunks->next = NULL;
+    arena_free(&rest);
+}
+
 #endif

@@ -16,7 +16,7 @@ static void put_code(const struct module *m, const struct code_object *code, str
     if (artifact_write(m, code, &identity, &bytes, &err) != 0 || artifact_open(&a, bytes.data, bytes.len, &err) != 0)
         buf_printf(out, "error: %s\n", err.text);
     else
-        dump_code(&a, out);
+        dump_code(&a, 0, out);
     buf_done(&bytes);
 }
 
