@@ -1,11 +1,14 @@
 /* Native addresses for what is accessed at several offsets from one index: the fields of a structure.
  *
  * base + index + displacement costs nothing per access, but some machines forward a store to a load sooner where both
- * name a register and a displacement alone. So an index with two accesses or more is added to the base once, where it
- * is made. What that gains has not been measured alone yet: leave the pass out to see. */
+ * name a register and a displacement alone. So an index with accesses at different displacements is added to the base once,
+ * where it is made. At one displacement alone (an element that is read and written) the sum would only cost. */
 #include "engine/opt/pass.h"
 
-enum { ACCESSES = 2 };
+struct accesses { /* from one index */
+    bool any, differ; /* differ: in their displacement */
+    uint64_t displacement;
+};
 
 static bool takes_address(const struct ir_inst *i)
 {
@@ -30,21 +33,29 @@ static ir_value add_address(struct ir_func *f, ir_value index)
     return v;
 }
 
-static uint32_t *count_accesses(struct ir_func *f)
+static void note_access(struct accesses *a, uint64_t displacement)
 {
-    uint32_t *count = arena_array(&f->arena, uint32_t, f->insts.len);
+    if (!a->any)
+        a->displacement = displacement;
+    a->any = true;
+    a->differ |= a->displacement != displacement;
+}
+
+static struct accesses *find_accesses(struct ir_func *f)
+{
+    struct accesses *found = arena_array(&f->arena, struct accesses, f->insts.len);
 
     for (size_t n = 0; n < f->order.len; n++)
         for (ir_value v = ir_block(f, f->order.data[n])->first; v != IR_NONE; v = ir_inst(f, v)->next)
             if (takes_address(ir_inst(f, v)))
-                count[ir_inst(f, v)->arg[0]]++;
-    return count;
+                note_access(&found[ir_inst(f, v)->arg[0]], ir_inst(f, v)->imm);
+    return found;
 }
 
 void pass_addresses(struct ir_func *f)
 {
-    uint32_t values = (uint32_t)f->insts.len, *count = count_accesses(f);
-    ir_value *address = arena_array(&f->arena, ir_value, values);
+    ir_value *address = arena_array(&f->arena, ir_value, f->insts.len);
+    const struct accesses *accesses = find_accesses(f);
 
     for (size_t n = 0; n < f->order.len; n++) {
         for (ir_value v = ir_block(f, f->order.data[n])->first; v != IR_NONE; v = ir_inst(f, v)->next) {
@@ -52,7 +63,7 @@ void pass_addresses(struct ir_func *f)
             if (!takes_address(ir_inst(f, v)))
                 continue;
             index = ir_inst(f, v)->arg[0];
-            if (count[index] < ACCESSES || !is_place(f, index))
+            if (!accesses[index].differ || !is_place(f, index))
                 continue;
             if (address[index] == IR_NONE)
                 address[index] = add_address(f, index);
