@@ -101,6 +101,16 @@ exec 8< "$dir/prefix/bin/wherry"
 node install > "$dir/log"
 is "upgrade replaces a program by rename: who has it open keeps it" "$(cat <&8)" old
 like "and the new one is there" "$("$dir/prefix/bin/wherry" --version)" wherry
+(exec -a "$dir/prefix/bin/containerd-shim-wherry-v1" sleep 60) &
+pod=$!
+until [ "$(tr '\0' ' ' < /proc/$pod/cmdline)" = "$dir/prefix/bin/containerd-shim-wherry-v1 60 " ]; do sleep 0.05; done
+like "status counts shims" "$(node status)" 'shims running: 1'
+like "uninstall leaves the programs while a shim runs" "$(node uninstall)" 'its programs stay'
+ok "so they are there" "$([ -x "$dir/prefix/bin/containerd-shim-wherry-v1" ]; echo $?)"
+kill $pod
+wait $pod 2> /dev/null
+node uninstall > "$dir/log"
+is "and go when it has ended" "$(find "$dir/prefix" -type f)" ""
 like "bad arguments: one sentence" "$(node install --handler 'a b')" "not 'a b'"
 like "a sandboxer that there is not: one sentence" "$(node install --sandboxer vm)" "not 'vm'"
 like "no programs: one sentence" "$(k8s/node/wherry-node install --from "$dir/etc" --prefix "$dir/p" --config "$config" 2>&1)" 'no programs'
