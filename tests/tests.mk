@@ -99,7 +99,7 @@ E2E    := $(wildcard tests/e2e/*.sh)
 
 RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
 
-.PHONY: suite-validate suite-oci check-fast check check-installed check-e2e check-vm check-k8s t packages
+.PHONY: suite-validate suite-oci check-fast check check-installed check-e2e check-vm check-k8s sanitize sanitize-all t packages
 ## check-fast   unit tests and the layers test: no root, under a minute
 check-fast: all $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND)
 	@$(RUN) $(FAST)
@@ -133,6 +133,15 @@ suite-oci: all
 	sed -n 's/^# \(.* with .*: .*passed\)/\1/p' $(BUILD)/tests/logs/tests-oci-run.sh.log; exit $$status
 suite-%: all guests $(SUITE_BIN) $(CRI_PROGRAMS)
 	@$(RUN) tests/$*/run.sh
+
+## sanitize     under ASan and UBSan: unit tests, the specification's suite by both compilers in both forms of bounds checks, WASI, threads
+sanitize:
+	@$(MAKE) --no-print-directory SANITIZE=1 sanitize-all
+sanitize-all: all guests $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $(SUITE_BIN)
+	@status=0; export CONFINED=; \
+	$(RUN) $(UNIT_BIN) $(GOLDEN_BIN) tests/fast/fuzz_found.sh tests/spec/validate.sh tests/spec/collect.sh tests/wasi/run.sh tests/threads/run.sh || status=1; \
+	for compiler in baseline optimizing; do for checks in "" 1; do \
+	    COMPILER=$$compiler EXPLICIT_CHECKS=$$checks $(RUN) tests/spec/run.sh || status=1; done; done; exit $$status
 
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
 t: all guests $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(UNIT_BIN)

@@ -45,7 +45,7 @@ $(FUZZ_FOUND): $(BUILD)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(
 FUZZ_GENERATOR := $(addprefix tests/fuzz/,variant.c generate.c generate_code.c generate_object.c generate_unwind.c)
 $(BUILD)/fuzz/differential $(BUILD)/fuzz/smith: $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_GENERATOR) $(BUILD)/libengine.a $(wildcard tests/fuzz/*.h)
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lm
+	$(TEST_LINK) -lz -lm
 
 # wasm-smith of crates.io; Debian 12's own Rust is too old for it, its package cargo-web is not
 SMITH := $(or $(WHERRY_TEST_CACHE),$(HOME)/.cache/wherry-tests)/smith

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <zlib.h>
 
 enum {
     CALLS_PER_FUNCTION = 8,
@@ -41,6 +42,7 @@ struct outcomes {
 
 static struct peer generator = {-1, -1, 0}, oracle = {-1, -1, 0};
 static const char *oracle_name = "V8";
+static bool is_wasmtime;
 static uint32_t features;
 static unsigned findings;
 static uint64_t seed;
@@ -70,6 +72,9 @@ static int wire_type(valtype t, bool is_param)
     case VT_V128: return -1;
     default: break;
     }
+    if (is_wasmtime && valtype_heap(t) != HEAP_FUNC &&
+        valtype_heap(t) != HEAP_EXTERN) /* not known to its Python side */
+        return -1;
     if (valtype_heap(t) == HEAP_EXN || valtype_heap(t) == HEAP_NOEXN || (is_param && valtype_code(t) == VT_REF))
         return -1;
     return 0;
@@ -163,8 +168,7 @@ static uint32_t hash_memories(struct instance *instance, const struct module *m)
         struct external found;
         if (m->exports[i].kind != EXTERNAL_MEMORY || !instance_export(instance, m->exports[i].name, &found))
             continue;
-        for (uint64_t k = 0; k < found.memory->vm.size_bytes; k++)
-            hash = (hash ^ found.memory->vm.base[k]) * 0x01000193;
+        hash = (uint32_t)crc32(hash, found.memory->vm.base, (uInt)found.memory->vm.size_bytes);
     }
     return hash;
 }
@@ -204,7 +208,7 @@ static bool is_module(const struct buf *bytes)
 
 static bool get_module(struct buf *out)
 {
-    uint32_t request[3] = {(uint32_t)seed, (uint32_t)(seed >> 32), strcmp(oracle_name, "V8") != 0}, len;
+    uint32_t request[3] = {(uint32_t)seed, (uint32_t)(seed >> 32), is_wasmtime}, len;
 
     out->len = 0;
     return fd_write_all(generator.to, request, sizeof request) == 0 &&
@@ -353,6 +357,8 @@ static bool start_oracle(void)
     features = engine_default_features();
     if (name != NULL && strcmp(name, "wasmtime") == 0) {
         oracle_name = "wasmtime";
+        is_wasmtime = true;
+        features &= ~(uint32_t)ENGINE_FEATURE_LEGACY_EXCEPTIONS;
         peer_start(&oracle, "python3", "tests/fuzz/smith_wasmtime.py");
     } else {
         features &= ~(uint32_t)(ENGINE_FEATURE_WIDE_ARITHMETIC | ENGINE_FEATURE_CUSTOM_PAGE_SIZES);

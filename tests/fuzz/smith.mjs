@@ -1,4 +1,5 @@
 // V8's side of smith.c: modules, calls and byte strings that may be modules come in, outcomes go out.
+import { crc32 } from 'node:zlib'
 import { hashWords, read, trapClass, write } from './v8.mjs'
 
 const I32 = 0x7f, I64 = 0x7e, F32 = 0x7d, F64 = 0x7c
@@ -53,8 +54,7 @@ function memoriesOf(exports) {
   let hash = 0
   for (const { name, kind } of exports.list) {
     if (kind !== 'memory') continue
-    const bytes = new Uint8Array(exports.objects[name].buffer)
-    for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193)
+    hash = crc32(new Uint8Array(exports.objects[name].buffer), hash)
   }
   return hash
 }

@@ -20,7 +20,7 @@ for module in "$suite"/*.wasm; do
     case " ${TESTS:-$name} " in *" $name "*) ;; *) continue ;; esac
     expected=0
     [ ! -e "${module%.wasm}.json" ] || expected=$(jq '.exit_code // 0' "${module%.wasm}.json")
-    timeout -k 5 60 "$BUILD/wherry" wasm run --confined "$module" < "$work/stdin" > "$work/output" 2>&1
+    timeout -k 5 60 "$BUILD/wherry" wasm run ${CONFINED---confined} "$module" < "$work/stdin" > "$work/output" 2>&1
     status=$?
     if [ "$status" = "$expected" ]; then
         tap_pass "$name"

@@ -22,7 +22,7 @@ run() {
     set -- "$1"
     options=$(printf %s "$expect" | jq -r '[(.env // {}) | to_entries[] | "--env", "\(.key)=\(.value)"] | @sh')
     arguments=$(printf %s "$expect" | jq -r '(.args // []) | @sh')
-    eval "set -- wasm run --compiler=${COMPILER:-baseline} --confined $options ${root:+--dir \"\$work/root::/\"} -- \"\$1\" $arguments"
+    eval "set -- wasm run --compiler=${COMPILER:-baseline} ${CONFINED---confined} $options ${root:+--dir \"\$work/root::/\"} -- \"\$1\" $arguments"
     timeout -k 5 60 "$wherry" "$@" > "$work/stdout" 2> "$work/stderr" < /dev/null
 }
 
