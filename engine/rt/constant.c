@@ -73,14 +73,14 @@ static const struct store_type *read_type(struct evaluation *e, enum type_kind k
     return NULL;
 }
 
-/* The values of an object's COUNT parts, on top of the stack; NULL: they are not there. */
+/* The values of an object's COUNT parts, on top of the stack; NULL: they are not there, or none is wanted. */
 static const union vm_value *top(struct evaluation *e, uint32_t count)
 {
     if (e->stack.len < count) {
         rd_fail(&e->r, "constant expression damaged");
         return NULL;
     }
-    return e->stack.data + e->stack.len - count;
+    return count != 0 ? &e->stack.data[e->stack.len - count] : NULL;
 }
 
 static void replace(struct evaluation *e, uint32_t count, uint32_t reference)

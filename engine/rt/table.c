@@ -48,7 +48,8 @@ uint64_t table_grow(struct table *t, uint64_t delta, uint32_t init)
         t->vm.elements = elements;
         t->capacity = capacity;
     }
-    fill(t->vm.elements + old, delta, init);
+    if (delta != 0) /* a table without elements has no memory */
+        fill(t->vm.elements + old, delta, init);
     t->vm.size = size;
     return old;
 }
