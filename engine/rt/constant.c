@@ -143,10 +143,22 @@ static void make_i31(struct evaluation *e)
         vec_last(&e->stack)->ref = vec_last(&e->stack)->i32 << 1 | 1;
 }
 
+static void compute(struct evaluation *e, enum opcode op)
+{
+    union vm_value b, *a = binary(e, &b); /* on a line of its own: b is not to be read before it is popped */
+
+    switch (op) {
+    case OP_I32_ADD: a->i32 += b.i32; break;
+    case OP_I32_SUB: a->i32 -= b.i32; break;
+    case OP_I32_MUL: a->i32 *= b.i32; break;
+    case OP_I64_ADD: a->i64 += b.i64; break;
+    case OP_I64_SUB: a->i64 -= b.i64; break;
+    default: a->i64 *= b.i64; break;
+    }
+}
+
 static void step(struct evaluation *e, enum opcode op)
 {
-    union vm_value b;
-
     switch (op) {
     case OP_I32_CONST: push(e)->i32 = (uint32_t)body_s32(&e->r); break;
     case OP_I64_CONST: push(e)->i64 = (uint64_t)body_s64(&e->r); break;
@@ -159,12 +171,12 @@ static void step(struct evaluation *e, enum opcode op)
         body_heaptype(&e->r);
         push(e)->ref = 0;
         break;
-    case OP_I32_ADD: binary(e, &b)->i32 += b.i32; break;
-    case OP_I32_SUB: binary(e, &b)->i32 -= b.i32; break;
-    case OP_I32_MUL: binary(e, &b)->i32 *= b.i32; break;
-    case OP_I64_ADD: binary(e, &b)->i64 += b.i64; break;
-    case OP_I64_SUB: binary(e, &b)->i64 -= b.i64; break;
-    case OP_I64_MUL: binary(e, &b)->i64 *= b.i64; break;
+    case OP_I32_ADD:
+    case OP_I32_SUB:
+    case OP_I32_MUL:
+    case OP_I64_ADD:
+    case OP_I64_SUB:
+    case OP_I64_MUL: compute(e, op); break;
     case OP_STRUCT_NEW:
     case OP_STRUCT_NEW_DEFAULT: new_struct(e, op == OP_STRUCT_NEW_DEFAULT); break;
     case OP_ARRAY_NEW:
