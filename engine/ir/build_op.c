@@ -99,7 +99,8 @@ static void builtin(struct builder *b, enum vm_builtin number, uint64_t first, u
 
     assert(count <= 3);
     b->stack.len -= count;
-    memcpy(args + 1, b->stack.data + b->stack.len, count * sizeof *args);
+    if (count != 0)
+        memcpy(args + 1, b->stack.data + b->stack.len, count * sizeof *args);
     v = build_emit(b, IR_BUILTIN, result, args, count + 1, number);
     if (result != VT_BOTTOM)
         build_push(b, v);
