@@ -534,7 +534,8 @@ bool build_inline(struct builder *b, uint32_t func)
     b->inlined_instructions += frame.scan.instructions;
     frame_init(b, &frame, func);
     b->stack.len -= frame.type->param_count;
-    memcpy(frame.locals, b->stack.data + b->stack.len, frame.type->param_count * sizeof *frame.locals);
+    if (frame.type->param_count != 0)
+        memcpy(frame.locals, b->stack.data + b->stack.len, frame.type->param_count * sizeof *frame.locals);
     read_locals(b, &frame);
     open_function(b, &frame, BUILD_INLINED);
     b->frame = &frame;
