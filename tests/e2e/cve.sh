@@ -77,7 +77,7 @@ mkdir "$dir/proc/rootfs/fake"
 ln -s fake "$dir/proc/rootfs/proc"
 bundle proc . -- /bin/true
 run proc > "$dir/out"
-is "CVE-2023-27561: a /proc that is a link" "$?" 1
+is "CVE-2023-27561, CVE-2025-54867: a /proc that is a link" "$?" 1
 like "CVE-2023-27561: and why" "$(cat "$dir/out")" "/proc"
 rm "$dir/proc/rootfs/proc"
 mkdir "$dir/proc/rootfs/proc"
@@ -114,7 +114,7 @@ image null
 ln -s /proc/sys/kernel/core_pattern "$dir/null/rootfs/dev/null"
 bundle null '.mounts |= map(select(.destination | startswith("/dev") | not)) | .linux.maskedPaths += ["/proc/version"]' \
     -- /bin/sh -c 'cat /proc/version; ls -lL /proc/version | grep -o "1, *3"'
-is "CVE-2025-31133: a mask is the null device" "$(run null | grep -c Linux)" 0
+is "CVE-2025-31133, CVE-2025-62161: a mask is the null device" "$(run null | grep -c Linux)" 0
 
 # --- kernel parameters
 image sysctl
@@ -125,7 +125,7 @@ done
 tap_pass "CVE-2022-0811: kernel parameters of the host are refused"
 image ip
 bundle ip '.linux.sysctl = {"net.ipv4.ip_forward": "1"}' -- /bin/cat /proc/sys/net/ipv4/ip_forward
-is "CVE-2025-52881: one of the container's own is set through a procfs that nobody can cover" "$(run ip)" 1
+is "CVE-2025-52881, CVE-2025-62596: one of the container's own is set through a procfs that nobody can cover" "$(run ip)" 1
 
 # --- names
 for name in .. ../x a/b .x "a b" ""; do
@@ -134,6 +134,76 @@ done
 tap_pass "identifiers lead nowhere"
 bundle ip '.linux.cgroupsPath = "/x/../../y"' -- /bin/true
 like "a cgroup path with .. (crun 1.28)" "$(run ip)" "cgroupsPath"
+
+# --- what the runtime tells its own children
+image message
+bundle message '.linux.namespaces += [{type: "user"}] | .linux.gidMappings = [range(5000) | {containerID: ., hostID: (100000 + 2 * .), size: 1}]
+    | .linux.uidMappings = .linux.gidMappings' -- /bin/sh -c 'echo entered'
+is "CVE-2021-43784: more mappings than a message of the kernel's or ours could hold do not lose the namespaces" "$(run message | grep -c entered)" 0
+long=/$(printf 'x%.0s' $(seq 70000))
+bundle message "(.linux.namespaces[] | select(.type == \"ipc\")).path = \"$long\"" -- /bin/sh -c 'echo entered'
+is "CVE-2021-43784: nor does a path of 70000 bytes" "$(run message | grep -c entered)" 0
+
+# --- more capabilities
+bundle caps '.process.user = {uid: 1000, gid: 1000}' -- /bin/grep CapInh /proc/self/status
+is "CVE-2022-27649, CVE-2022-27650: nor for another user" "$(run caps | tr -d '\t')" "CapInh:0000000000000000"
+bundle caps . -- /bin/sleep 1000
+rt run --detach --bundle "$dir/caps" "$id" > /dev/null 2>&1 < /dev/null
+jq '.process | .args = ["/bin/grep", "CapInh", "/proc/self/status"]' "$dir/caps/config.json" > "$dir/process.json"
+is "CVE-2022-29162, CVE-2025-27612: nor for a further process" \
+    "$(rt exec --process "$dir/process.json" "$id" < /dev/null | tr -d '\t'; rt exec --cap CAP_NET_RAW "$id" grep CapInh /proc/self/status < /dev/null | tr -d '\t')" \
+    "CapInh:0000000000000000
+CapInh:0000000000000000"
+
+# --- who a process is
+for user in 4294967295 4294967296 -1 0x0 1000:x "1000 " 1000:1000:0 root 2147483648:4294967296; do
+    rt exec --user "$user" "$id" true > "$dir/out" 2>&1 < /dev/null && tap_fail "CVE-2026-30892: exec --user '$user'" "was somebody"
+done
+tap_pass "CVE-2026-30892, CVE-2024-40635, CVE-2026-46680: exec --user with what is no number of a user"
+is "CVE-2026-46680: a number above 2^31 is that user, not root" "$(rt exec --user 4294967294 "$id" id -u < /dev/null)" 4294967294
+rt delete --force "$id"
+for uid in 4294967295 4294967296 -1 1.5; do
+    bundle caps ".process.user.uid = $uid" -- /bin/id -u
+    run caps > "$dir/out" && tap_fail "CVE-2024-40635: process.user.uid $uid" "$(cat "$dir/out")"
+done
+tap_pass "CVE-2024-40635: process.user.uid that no user can have"
+
+# --- cgroups that are not the container's
+image cgroup
+for namespaces in '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+    | .linux.gidMappings = .linux.uidMappings | .linux.namespaces |= map(select(.type != "cgroup"))' '.linux.namespaces |= map(select(.type != "cgroup"))'; do
+    bundle cgroup "$namespaces" -- /bin/sh -c \
+        'mkdir=/bin/busybox; for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do $mkdir mkdir "$d/wherry-evil" 2> /dev/null && echo made $d; done; echo done'
+    is "CVE-2023-25809: without a cgroup namespace no cgroup is made through the mount" "$(run cgroup)" done
+done
+
+# --- what is made or read in the image
+image written
+ln -s "$dir/host" "$dir/written/rootfs/run"
+ln -s "$dir/host" "$dir/written/rootfs/etc"
+ln -s "$dir/host" "$dir/written/rootfs/hold"
+rm -f "$dir/host/ptmx"
+bundle written '.process.cwd = "/hold/made"' -- /bin/true
+NOTIFY_SOCKET=@wherry-cve-$$ run written > "$dir/out"
+is "CVE-2025-24965, CVE-2026-55686: whatever is made in the image is made inside (working directory, mount points)" "$(ls -A "$dir/host")" ""
+image passwd
+mkdir "$dir/passwd/rootfs/etc"
+mkfifo "$dir/passwd/rootfs/etc/passwd"
+bundle passwd . -- /bin/sh -c 'echo $HOME'
+is "CVE-2024-9676: an /etc/passwd that is a FIFO does not hang" "$(run passwd)" /
+bundle passwd '.process.env += ["SECRET", "*", "WHERRY_SECRET*"]' -- /bin/sh -c '/bin/busybox env'
+is "CVE-2026-57231: an entry of env without = brings nothing of the runtime's environment" "$(WHERRY_SECRET=7 SECRET=7 run passwd | grep -c 7)" 0
+image tools
+printf '#!/bin/sh\necho ran > /tmp/ran\n' > "$dir/tools/rootfs/bin/ps"
+chmod 755 "$dir/tools/rootfs/bin/ps"
+bundle tools . -- /bin/sleep 1000
+rt run --detach --bundle "$dir/tools" "$id" > /dev/null 2>&1 < /dev/null
+rt ps "$id" > "$dir/out" 2>&1
+rt events --stats "$id" >> "$dir/out" 2>&1
+is "CVE-2022-1227: nothing of the image is run to look at a container" "$(ls "$dir/tools/rootfs/tmp")" ""
+is "CVE-2021-41103, CVE-2024-25621: what is kept of a container is its owner's alone" \
+    "$(stat -c %a "$dir/state/rt" "$dir/state/rt/$id" "$dir/state/rt/$id/state.json" "$dir/state/rt/$id/config.json" | tr '\n' ' ')" "700 700 600 600 "
+rt delete --force "$id"
 
 is "the host's devices have owner and mode as before" "$(stat -c '%a %u %g %t %T' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty)" "$before"
 is "nothing is left" "$(ls "$dir/state/rt" 2> /dev/null; find /sys/fs/cgroup -maxdepth 3 -name "$id*"; grep -F "$dir/" /proc/self/mountinfo | grep -vF " $dir/state ")" ""

@@ -315,7 +315,7 @@ sleep 0.1
 after_kib=$(private_kib)
 [ "$after_kib" -le $((before_kib + 16)) ]
 ok "the shim's private memory is flat ($before_kib KiB before, $after_kib after)" $?
-is "and its descriptors" "$(ls "/proc/$daemon/fd" | wc -l)" "$before_fds"
+is "CVE-2022-23471, CVE-2025-64329: and its descriptors" "$(ls "/proc/$daemon/fd" | wc -l)" "$before_fds"
 is "and its children" "$(children "$daemon" | wc -w)" 1
 witness "many cycles"
 
