@@ -69,7 +69,7 @@ int cmd_restore(struct cmd *cmd, int argc, char **argv)
         {"detach", 'd', OPTION_FLAG, &create.detach, "do not wait"},
         {"keep", 0, OPTION_FLAG, &create.keep, "do not delete the container at its end"},
         {0}};
-    struct state state;
+    struct state state = {0};
     int status, ret;
 
     if (cmd_options(cmd, argc, argv, specs, "restore [options] ID", 1, 1, &status) < 0)

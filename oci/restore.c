@@ -58,7 +58,7 @@ static int add_streams(struct criu *criu, const char *images, struct err *e)
     else if ((list = json_parse((const char *)text.data, text.len, criu->arena, e)) == NULL || list->type != JSON_ARRAY)
         ret = err_set(e, EINVAL, "'%s' is no list of streams", path);
     buf_done(&text);
-    if (ret < 0)
+    if (ret < 0 || list == NULL)
         return ret;
     for (const struct json *name = list->first; name != NULL && name->index < 3; name = name->next)
         if (name->type == JSON_STRING && (strncmp(name->text, "pipe:", 5) == 0 || strncmp(name->text, "file[", 5) == 0))
