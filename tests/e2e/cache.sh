@@ -36,10 +36,16 @@ jq '.process.capabilities |= map_values(["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOW
     "CAP_SYS_PTRACE","CAP_DAC_READ_SEARCH","CAP_MKNOD"])' "$dir/bundle/config.json" > "$dir/config.json"
 cp "$dir/config.json" "$dir/bundle/config.json"
 is "nor with capabilities over all files" "$(run "$dir/hostile/wherry")" "0 attempts succeeded"
-is "what is in the cache is whole" "$("$BUILD/wherry" cache verify)" "1 intact, 0 damaged and removed"
+tests/bundle "$dir/bundle.live" "$dir/rootfs" --cgroup "/$id" -- /big.wasm
+is "nor the live file of a first start" "$("$dir/hostile/wherry" --root "$dir/state/rt" run --bundle "$dir/bundle.live" "$id" 2>&1 < /dev/null)" "0 attempts succeeded"
+ok "which there was" $(($(find "$dir/var/cache" -name '*.live' | wc -l) == 0)) "there is none"
+while "$BUILD/wherry" cache stat --json | jq -e .optimizing > /dev/null; do sleep 0.1; done
+"$BUILD/wherry" cache optimize > /dev/null
+is "what is in the cache is whole" "$("$BUILD/wherry" cache verify)" "3 intact, 0 damaged and removed"
 like "and runs" "$(run "$BUILD/wherry")" "[Hh]ello"
 
 # --- many starts
+"$BUILD/wherry" cache prune --all > /dev/null
 before=$("$BUILD/wherry" cache stat --json | jq .artifacts)
 for i in 1 2 3 4 5 6 7 8 9 10; do tests/bundle "$dir/bundle.$i" "$dir/rootfs" --cgroup "/$id-$i" --edit "$baseline" -- /big.wasm; done
 for i in 1 2 3 4 5 6 7 8 9 10; do
@@ -87,8 +93,12 @@ if [ -n "$pid" ]; then
 fi
 is "killed, it leaves its work to be done" "$("$BUILD/wherry" cache stat --json | jq .toOptimize)" 1
 is "the container runs on" "$(kill -0 "$(cat "$dir/pid.t")" && echo yes)" yes
+live() { awk '/ r-xs .*live/ { print "code" } / r--s .*live/ { n++ } / .w.s .*live/ { print "writable" } END { if (n > 0) print "tables" }' "/proc/$(cat "$dir/pid.t")/maps" | sort | tr '\n' ' '; }
+for try in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(live)" ] && break; sleep 0.2; done
+is "it has the live file mapped, to read and to execute" "$(live)" "code tables "
 is "cache optimize does it" "$("$BUILD/wherry" cache optimize)" "1 optimized"
 is "both are there" "$(compilers)" "baseline optimizing"
+is "the live file is gone, but for who has it" "$(find "$dir/var/cache" -name '*.live' | wc -l) $(live)" "0 code tables "
 tests/bundle "$dir/bundle.u" "$dir/rootfs" --cgroup "/$id-u" -- /big.wasm
 "$BUILD/wherry" --root "$dir/state/rt" run --detach --pid-file "$dir/pid.u" --bundle "$dir/bundle.u" "$id-u" > "$dir/out.u" 2>&1 < /dev/null
 optimized=$("$BUILD/wherry" cache list --json | jq -r '.[] | select(.compiler == "optimizing").name')

@@ -16,7 +16,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { ARTIFACT_FD = 4 };
+enum { ARTIFACT_FD = 4, LIVE_FD = 5 };
 
 static int successes;
 
@@ -70,7 +70,7 @@ static void attack_descriptors(void)
     for (int fd = 0; fd < 1024; fd++) {
         static const char *const ways[] = {"../../../../../var/lib/wherry/cache", "var/lib/wherry/cache", "cache"};
         struct stat st;
-        if (fd == ARTIFACT_FD || fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode))
+        if (fd == ARTIFACT_FD || fd == LIVE_FD || fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode))
             continue;
         for (unsigned i = 0; i < sizeof ways / sizeof ways[0]; i++)
             attempt("reach the cache from an inherited directory", openat(fd, ways[i], O_RDONLY | O_CLOEXEC));
@@ -105,6 +105,7 @@ int main(void)
         return 1;
     }
     attack_descriptor(ARTIFACT_FD);
+    attack_descriptor(LIVE_FD); /* without one: the artifact again */
     attack_descriptors();
     attack_paths(cache);
     printf("%d attempts succeeded\n", successes);
