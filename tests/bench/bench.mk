@@ -47,6 +47,11 @@ bench-engine: all $(BENCH_PROGRAMS) $(BUILD)/bench/compile
 bench-compile: $(BUILD)/bench/compile
 	@BUILD=$(BUILD) tests/bench/compile.sh
 
+## bench-tier   a container from a cold cache over its first minute, moving to optimized code or not; the kernels so (root; SECONDS_RUN, ROUNDS)
+.PHONY: bench-tier
+bench-tier: all $(BENCH_PROGRAMS)
+	@BUILD=$(BUILD) tests/bench/tier.sh
+
 ## bench-pods   pods on a real node: API to Ready, memory of idle ones, by runtime (ROUNDS, PODS, KINDS; needs what make check-k8s builds)
 .PHONY: bench-pods
 bench-pods: all guests
