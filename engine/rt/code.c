@@ -4,61 +4,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* Written only outside of signal handlers and before the code it names can run; read by the handler. */
 static struct code *mapped;
 
-/* Shared and of a file that is open for reading only: so never to be made writable. Failing, all stays as it was. */
-static void map_live(struct code *code, int live_fd)
+static int map_artifact(int fd, const struct artifact_identity *identity, struct code *code, struct err *err)
 {
-    const struct artifact_header *artifact = code->artifact.header;
-    const struct live_layout *l = &code->live_layout;
-    uint8_t *at = (uint8_t *)code->mapping + code->mapping_bytes - l->file_bytes;
-
-    if (mmap(at, l->file_bytes, PROT_READ, MAP_SHARED | MAP_FIXED, live_fd, 0) == MAP_FAILED ||
-        mmap(at + l->code, l->code_bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, live_fd, (off_t)l->code) ==
-            MAP_FAILED ||
-        mmap((uint8_t *)code->mapping + artifact->sections[ARTIFACT_slots].offset, l->slots_bytes, PROT_READ,
-             MAP_SHARED | MAP_FIXED, live_fd, (off_t)l->slots) == MAP_FAILED)
-        return;
-    code->live = at;
-}
-
-/* How much room behind the artifact its live file takes; 0: there is none. */
-static uint64_t measure_live(int fd, int live_fd, struct live_layout *layout)
-{
-    union artifact_page page;
-    struct live_header live;
-    struct stat st;
-
-    if (live_fd < 0 || fstat(live_fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-        pread(live_fd, &live, sizeof live, 0) != (ssize_t)sizeof live ||
-        pread(fd, &page, sizeof page, 0) != (ssize_t)sizeof page ||
-        !live_fits(&live, (uint64_t)st.st_size, &page.header) || !live_layout(&page.header, layout))
-        return 0;
-    return layout->file_bytes;
-}
-
-/* The artifact, and behind it the room for its live file. */
-static int reserve(struct code *code, int fd, uint64_t file_bytes, uint64_t live_bytes, struct err *err)
-{
-    uint64_t artifact_bytes = (file_bytes + ARTIFACT_PAGE_BYTES - 1) & ~(uint64_t)(ARTIFACT_PAGE_BYTES - 1);
-
-    code->mapping_bytes = live_bytes == 0 ? file_bytes : artifact_bytes + live_bytes;
-    code->mapping =
-        live_bytes == 0 ? NULL : mmap(NULL, code->mapping_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (code->mapping != MAP_FAILED)
-        code->mapping =
-            mmap(code->mapping, file_bytes, PROT_READ, MAP_PRIVATE | (live_bytes == 0 ? 0 : MAP_FIXED), fd, 0);
-    return code->mapping == MAP_FAILED ? err_sys(err, "cannot map the artifact") : 0;
-}
-
-static int map_file(int fd, int live_fd, const struct artifact_identity *identity, struct code *code, struct err *err)
-{
-    const struct artifact_header *header;
-    const struct artifact_section *section;
-    uint64_t live_bytes = measure_live(fd, live_fd, &code->live_layout);
     struct stat st;
     int status;
 
@@ -66,18 +17,83 @@ static int map_file(int fd, int live_fd, const struct artifact_identity *identit
         return err_sys(err, "cannot look at the artifact");
     if (st.st_size < ARTIFACT_PAGE_BYTES)
         return err_set(err, ESTALE, "the artifact is truncated");
-    if ((status = reserve(code, fd, (uint64_t)st.st_size, live_bytes, err)) != 0)
+    code->mapping_bytes = (uint64_t)st.st_size;
+    code->mapping = mmap(NULL, code->mapping_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (code->mapping == MAP_FAILED)
+        return err_sys(err, "cannot map the artifact");
+    status = artifact_check_header(code->mapping, code->mapping_bytes, identity, err);
+    return status != 0 ? status : artifact_open(&code->artifact, code->mapping, code->mapping_bytes, err);
+}
+
+/* Looked at through a mapping: nothing is called here that a container's filter might not know (engine/needs.c). */
+static bool is_live_file(int live_fd, const struct artifact_header *artifact)
+{
+    const struct live_header *header;
+    struct stat st;
+    bool fits;
+
+    if (live_fd < 0 || fstat(live_fd, &st) != 0 || st.st_size < ARTIFACT_PAGE_BYTES)
+        return false;
+    header = mmap(NULL, ARTIFACT_PAGE_BYTES, PROT_READ, MAP_PRIVATE, live_fd, 0);
+    fits = header != MAP_FAILED && live_fits(header, (uint64_t)st.st_size, artifact);
+    if (header != MAP_FAILED)
+        munmap((void *)header, ARTIFACT_PAGE_BYTES);
+    return fits;
+}
+
+/* The live file is mapped shared, from a descriptor that is open for reading only: so never to be made writable. */
+static bool map_both(uint8_t *at, const struct code *code, int fd, uint8_t *live, int live_fd,
+                     const struct live_layout *l)
+{
+    return mmap(at, code->mapping_bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) != MAP_FAILED &&
+           mmap(live, l->file_bytes, PROT_READ, MAP_SHARED | MAP_FIXED, live_fd, 0) != MAP_FAILED &&
+           mmap(at + code->artifact.header->sections[ARTIFACT_slots].offset, l->slots_bytes, PROT_READ,
+                MAP_SHARED | MAP_FIXED, live_fd, (off_t)l->slots) != MAP_FAILED &&
+           mprotect(live + l->code, l->code_bytes, PROT_READ | PROT_EXEC) == 0;
+}
+
+/* Maps the artifact once more, with its live file behind it. Where that cannot be (there is none, or no room for it), the
+ * first mapping stays. */
+static void add_live(struct code *code, int fd, int live_fd)
+{
+    uint64_t artifact_bytes = (code->mapping_bytes + ARTIFACT_PAGE_BYTES - 1) & ~(uint64_t)(ARTIFACT_PAGE_BYTES - 1);
+    struct artifact artifact;
+    struct live_layout l;
+    uint64_t all_bytes;
+    struct err why;
+    uint8_t *at;
+
+    if (!is_live_file(live_fd, code->artifact.header) || !live_layout(code->artifact.header, &l))
+        return;
+    all_bytes = artifact_bytes + l.file_bytes;
+    at = mmap(NULL, all_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return;
+    if (!map_both(at, code, fd, at + artifact_bytes, live_fd, &l) ||
+        artifact_open(&artifact, at, code->mapping_bytes, &why) != 0) {
+        munmap(at, all_bytes);
+        return;
+    }
+    munmap(code->mapping, code->mapping_bytes);
+    code->artifact = artifact;
+    code->mapping = at;
+    code->mapping_bytes = all_bytes;
+    code->live = at + artifact_bytes;
+    code->live_layout = l;
+}
+
+static int map_file(int fd, int live_fd, const struct artifact_identity *identity, struct code *code, struct err *err)
+{
+    const struct artifact_section *section;
+    int status = map_artifact(fd, identity, code, err);
+
+    if (status != 0)
         return status;
-    header = code->mapping;
-    if ((status = artifact_check_header(header, (uint64_t)st.st_size, identity, err)) != 0 ||
-        (status = artifact_open(&code->artifact, header, (uint64_t)st.st_size, err)) != 0)
-        return status;
-    section = &header->sections[ARTIFACT_code];
+    add_live(code, fd, live_fd);
+    section = &code->artifact.header->sections[ARTIFACT_code];
     if (section->size_bytes != 0 &&
         mprotect((uint8_t *)code->mapping + section->offset, section->size_bytes, PROT_READ | PROT_EXEC) != 0)
         return err_sys(err, "cannot map the artifact's code executable");
-    if (live_bytes != 0)
-        map_live(code, live_fd);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "engine/rt/store.h"
 #include "exception_module.h"
 #include <signal.h>
+#include <sys/resource.h>
 
 struct running {
     struct store *store;
@@ -218,6 +219,60 @@ static void test_damaged(void **state)
     stop(&r);
 }
 
+/* In a process that may have MORE_BYTES of address space more than it has. */
+static bool has_live_within(rlim_t more_bytes)
+{
+    cleanup_fd int module = module_fd(exception_module, sizeof exception_module), lock = hold_lock();
+    cleanup_fd int artifact = -1, live = -1;
+    const struct artifact_identity any = {0};
+    unsigned long pages = 0;
+    struct err err = {0};
+    struct code *code;
+    pid_t pid;
+
+    settings.optimizes = true;
+    assert_int_equal(cache_open_live(module, &options, &settings, &artifact, &live, NULL, &err), 0);
+    pid = fork();
+    if (pid == 0) {
+        FILE *statm = fopen("/proc/self/statm", "r");
+        struct rlimit now = {.rlim_max = RLIM_INFINITY};
+        if (statm == NULL || fscanf(statm, "%lu", &pages) != 1)
+            _exit(2);
+        now.rlim_cur = pages * 4096 + more_bytes;
+        if (setrlimit(RLIMIT_AS, &now) != 0 || code_map_with_live(artifact, live, &any, &code, &err) != 0)
+            _exit(3);
+        _exit(code->live != NULL);
+    }
+    switch (status_of(pid)) {
+    case 0: return false;
+    case 1: return true;
+    default: fail_msg("it does not run");
+    }
+    return false;
+}
+
+/* Where there is no room for it the artifact runs without. */
+static void test_no_room(void **state)
+{
+    assert_false(has_live_within(1 << 20));
+    assert_true(has_live_within(16 << 20));
+}
+
+static void test_none(void **state)
+{
+    cleanup_fd int module = module_fd(exception_module, sizeof exception_module), artifact = -1;
+    const struct artifact_identity any = {0};
+    struct err err = {0};
+    struct code *code;
+
+    assert_int_equal(cache_open_artifact(module, &options, &settings, &artifact, NULL, &err), 0);
+    for (int live = -1; live <= artifact; live = live < 0 ? artifact : artifact + 1) {
+        assert_int_equal(code_map_with_live(artifact, live, &any, &code, &err), 0);
+        assert_null(code->live);
+        code_unmap(code);
+    }
+}
+
 /* Tables that a damaged header places outside of the file are no tables. */
 static void test_tables_outside(void **state)
 {
@@ -249,8 +304,13 @@ static void test_tables_outside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cache_test(test_moves),   cache_test(test_cannot_be_written),    cache_test(test_writer_killed),
-        cache_test(test_damaged), cmocka_unit_test(test_tables_outside),
+        cache_test(test_moves),
+        cache_test(test_cannot_be_written),
+        cache_test(test_writer_killed),
+        cache_test(test_damaged),
+        cache_test(test_no_room),
+        cache_test(test_none),
+        cmocka_unit_test(test_tables_outside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
