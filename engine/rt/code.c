@@ -63,7 +63,7 @@ static void add_live(struct code *code, int fd, int live_fd)
     struct err why;
     uint8_t *at;
 
-    if (!is_live_file(live_fd, code->artifact.header) || !live_layout(code->artifact.header, &l))
+    if (!live_layout(code->artifact.header, &l) || !is_live_file(live_fd, code->artifact.header))
         return;
     all_bytes = artifact_bytes + l.file_bytes;
     at = mmap(NULL, all_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
