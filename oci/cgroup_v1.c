@@ -91,22 +91,44 @@ static int set_memory(const struct cgroup *c, const struct config_memory *m, str
     return ret;
 }
 
-/* A period is refused while the old quota does not fit it, and the other way round: the second order then works. */
-static int set_bandwidth(const struct cgroup *c, const struct config_cpu *cpu, struct err *e)
+struct cpu_value {
+    const char *file;
+    bool given;
+    int64_t value;
+};
+
+/* A period is refused while the old time in it does not fit it, and the other way round: the second order then works. */
+static int set_period(const struct cgroup *c, struct cpu_value period, struct cpu_value time, struct err *e)
 {
-    bool has_period = cpu->period.set && cpu->period.value != 0, has_quota = cpu->quota.set && cpu->quota.value != 0;
-    bool period_late = false;
+    bool late = false;
     int ret = 0;
 
-    if (has_period) {
-        ret = put(c, "cpu", "cpu.cfs_period_us", e, "%" PRIu64, cpu->period.value);
-        period_late = ret == -EINVAL && has_quota;
-        ret = period_late ? 0 : ret;
+    if (period.given) {
+        ret = put(c, "cpu", period.file, e, "%" PRId64, period.value);
+        late = ret == -EINVAL && time.given;
+        ret = late ? 0 : ret;
     }
-    if (ret == 0 && has_quota)
-        ret = put(c, "cpu", "cpu.cfs_quota_us", e, "%" PRId64, cpu->quota.value);
-    if (ret == 0 && period_late)
-        ret = put(c, "cpu", "cpu.cfs_period_us", e, "%" PRIu64, cpu->period.value);
+    if (ret == 0 && time.given)
+        ret = put(c, "cpu", time.file, e, "%" PRId64, time.value);
+    return ret == 0 && late ? put(c, "cpu", period.file, e, "%" PRId64, period.value) : ret;
+}
+
+/* 0 stands for "as it is". */
+static int set_bandwidth(const struct cgroup *c, const struct config_cpu *cpu, struct err *e)
+{
+    int ret = set_period(
+        c,
+        (struct cpu_value){"cpu.cfs_period_us", cpu->period.set && cpu->period.value != 0, (int64_t)cpu->period.value},
+        (struct cpu_value){"cpu.cfs_quota_us", cpu->quota.set && cpu->quota.value != 0, cpu->quota.value}, e);
+
+    if (ret == 0)
+        ret = set_period(
+            c,
+            (struct cpu_value){"cpu.rt_period_us", cpu->realtime_period.set && cpu->realtime_period.value != 0,
+                               (int64_t)cpu->realtime_period.value},
+            (struct cpu_value){"cpu.rt_runtime_us", cpu->realtime_runtime.set && cpu->realtime_runtime.value != 0,
+                               cpu->realtime_runtime.value},
+            e);
     if (ret == 0 && cpu->burst.set)
         ret = put(c, "cpu", "cpu.cfs_burst_us", e, "%" PRIu64, cpu->burst.value);
     return ret;
@@ -120,10 +142,6 @@ static int set_cpu(const struct cgroup *c, const struct config_cpu *cpu, struct 
         ret = put(c, "cpu", "cpu.shares", e, "%" PRIu64, cpu->shares.value);
     if (ret == 0)
         ret = set_bandwidth(c, cpu, e);
-    if (ret == 0 && cpu->realtime_period.set && cpu->realtime_period.value != 0)
-        ret = put(c, "cpu", "cpu.rt_period_us", e, "%" PRIu64, cpu->realtime_period.value);
-    if (ret == 0 && cpu->realtime_runtime.set && cpu->realtime_runtime.value != 0)
-        ret = put(c, "cpu", "cpu.rt_runtime_us", e, "%" PRId64, cpu->realtime_runtime.value);
     if (ret == 0 && cpu->idle.set)
         ret = put(c, "cpu", "cpu.idle", e, "%" PRId64, cpu->idle.value);
     if (ret == 0 && cpu->cpus != NULL && cpu->cpus[0] != 0)
@@ -223,7 +241,8 @@ int cgroup_v1_set(const struct cgroup *c, const struct config_resources *r, stru
     int ret;
 
     if (r->unified.count != 0)
-        return err_set(e, EINVAL, "invalid configuration: linux.resources.unified needs cgroup v2; this machine has v1");
+        return err_set(e, EINVAL,
+                       "invalid configuration: linux.resources.unified needs cgroup v2; this machine has v1");
     ret = set_memory(c, &r->memory, e);
     if (ret == 0)
         ret = set_cpu(c, &r->cpu, e);

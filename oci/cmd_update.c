@@ -115,6 +115,8 @@ int cmd_update(struct cmd *cmd, int argc, char **argv)
     if (cmd_options(cmd, argc, argv, specs, "update [options] ID", 1, 1, &status) < 0)
         return status;
     ret = file != NULL ? read_file(cmd, file, &r) : take_flags(f, sizeof f / sizeof f[0], &cmd->err);
+    if (ret == 0 && r.pids_limit.set && r.pids_limit.value == 0) /* as in config.json */
+        r.pids_limit.value = 1;
     if (ret == 0)
         ret = control_update(cmd->root, argv[1], &r, &cmd->err);
     if (ret == 0 && (rdt.l3_cache_schema != NULL || rdt.mem_bw_schema != NULL))

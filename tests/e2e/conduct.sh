@@ -111,6 +111,8 @@ gone
 bundle one '.linux.resources.pids.limit = 0' /bin/sleep 100
 start one
 is "pids.limit 0 is one process" "$(cat "/sys/fs/cgroup/pids/$id/pids.max" "/sys/fs/cgroup/$id/pids.max" 2> /dev/null)" 1
+quiet update --pids-limit 7 "$id" && quiet update --pids-limit 0 "$id"
+is "update: the same" "$(cat "/sys/fs/cgroup/pids/$id/pids.max" "/sys/fs/cgroup/$id/pids.max" 2> /dev/null)" 1
 gone
 
 # --- without a pid namespace the end of the init ends nothing else, so SIGKILL is for all
