@@ -14,7 +14,7 @@ enum {
     THREADS_MAX = 64,
     STACK_BYTES = 1 << 20,
     /* what a byte of a body becomes, about: for reservations */
-    CODE_BYTES_PER_BYTE = 3,
+    ARTIFACT_BYTES_PER_BYTE = 4,
     BYTES_PER_SITE = 8,
 };
 
@@ -279,7 +279,7 @@ int code_compile_module(struct module *m, uint32_t features, const struct code_o
     cut(&job);
     vec_reserve(&out->entries, m->func_count - m->imported_func_count + 1);
     vec_reserve(&out->sites, job.body_bytes / BYTES_PER_SITE);
-    buf_reserve(&out->code, job.body_bytes * CODE_BYTES_PER_BYTE);
+    buf_reserve(&out->code, job.body_bytes * ARTIFACT_BYTES_PER_BYTE + m->len); /* artifact_write adds the rest there */
     buf_advise_huge(&out->code);
     work_together(&job, cores);
     status = outcome(&job, m, err);

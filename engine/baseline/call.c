@@ -167,9 +167,10 @@ void call_builtin(struct compiler *c, enum vm_builtin builtin, uint64_t first, u
 {
     const reg *args = target_native.builtin_args;
     uint32_t at = c->height - count;
-    struct moves moves = {0};
+    struct moves moves;
     regset extends = 0;
 
+    moves.targets = 0;
     vstack_save_all(c, at);
     for (unsigned i = 0; i < count; i++) {
         const struct value *v = &c->stack[at + i];

@@ -150,6 +150,10 @@ static bool compile_instruction(struct compiler *c, enum opcode op)
     case OP_DELEGATE: compile_delegate(c, read_u32(r)); return true;
     case OP_RETHROW: compile_rethrow(c, read_u32(r)); return true;
 
+    case OP_I32_LOAD ... OP_I64_LOAD32_U: compile_load(c, op); return true;
+    case OP_I32_STORE ... OP_I64_STORE32: compile_store(c, op); return true;
+    case OP_I32_EQZ ... OP_I64_EXTEND32_S: return numeric_op(c, op);
+
     case OP_MEMORY_SIZE: compile_memory_size(c, read_u32(r)); return true;
     case OP_MEMORY_GROW: compile_memory_grow(c, read_u32(r)); return true;
     case OP_MEMORY_FILL: compile_memory_fill(c, read_u32(r)); return true;
@@ -185,7 +189,7 @@ static bool compile_instruction(struct compiler *c, enum opcode op)
     case OP_REF_IS_NULL: compile_ref_is_null(c); return true;
     case OP_REF_FUNC: compile_ref_func(c, read_u32(r)); return true;
     case OP_REF_AS_NON_NULL: compile_ref_as_non_null(c); return true;
-    default: return memory_op(c, op) || numeric_op(c, op) || vector_op(c, op) || gc_op(c, op) || atomic_op(c, op);
+    default: return numeric_op(c, op) || vector_op(c, op) || gc_op(c, op) || atomic_op(c, op);
     }
 }
 
@@ -197,7 +201,7 @@ static int compile_body(struct compiler *c)
         if (c->unreachable)
             control_skip(c);
         c->m.wasm_offset = (uint32_t)rd_offset(&c->body);
-        op = body_opcode(&c->body);
+        op = read_opcode(&c->body);
         if (!compile_instruction(c, op))
             return unsupported(c, op);
         vstack_end_instruction(c);
@@ -217,7 +221,7 @@ static void reset_function(struct compiler *c, uint32_t func)
     c->turn = 0;
     c->destination = NO_LOCAL;
     c->homes.len = 1;
-    c->homes.data[0].set = 0;
+    c->homes.data[0].set = c->home_set = 0;
     c->next_loop = 0;
     c->handlers.len = 0;
     c->unreachable = c->zeros = false;

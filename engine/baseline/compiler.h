@@ -128,10 +128,12 @@ struct compiler {
 
     struct value *stack;
     uint32_t height, stack_capacity;
+    uint32_t easy_height;            /* below it a push has nothing to see to */
     uint32_t fixed_bytes, max_slots; /* frame: locals, then operand slots */
     VEC(struct control) controls;
     VEC(struct handler) handlers;
     VEC(struct homes) homes; /* the last one holds now */
+    regset home_set;         /* its */
     bool unreachable;
 
     VEC(struct loop_info) loops;
@@ -144,7 +146,7 @@ struct compiler {
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 /* The body is valid, so its integers need none of the checks of engine/body.h. */
-static inline uint64_t read_unsigned(struct rd *r)
+static __attribute__((noinline)) uint64_t read_unsigned_long(struct rd *r)
 {
     const uint8_t *at = r->at;
     uint64_t value = *at & 0x7f;
@@ -155,6 +157,16 @@ static inline uint64_t read_unsigned(struct rd *r)
     return value;
 }
 
+static inline uint64_t read_unsigned(struct rd *r)
+{
+    return __builtin_expect(*r->at < 0x80, 1) ? *r->at++ : read_unsigned_long(r);
+}
+
+static inline enum opcode read_opcode(struct rd *r)
+{
+    return __builtin_expect(*r->at < 0xfb, 1) ? (enum opcode) * r->at++ : body_opcode(r);
+}
+
 static inline uint32_t read_u32(struct rd *r)
 {
     return (uint32_t)read_unsigned(r);
@@ -163,9 +175,15 @@ static inline uint32_t read_u32(struct rd *r)
 static inline int64_t read_signed(struct rd *r)
 {
     const uint8_t *start = r->at;
-    uint64_t value = read_unsigned(r);
-    unsigned bits = (unsigned)(r->at - start) * 7;
+    uint64_t value;
+    unsigned bits;
 
+    if (*start < 0x80) {
+        r->at++;
+        return (int64_t)(*start ^ 0x40) - 0x40;
+    }
+    value = read_unsigned_long(r);
+    bits = (unsigned)(r->at - start) * 7;
     return bits >= 64 ? (int64_t)value : (int64_t)(value << (64 - bits)) >> (64 - bits);
 }
 
@@ -213,14 +231,71 @@ static inline reg vstack_register_of(const struct compiler *c, const struct valu
     return v->kind == VALUE_REG ? v->reg : v->kind == VALUE_LOCAL ? c->locals[v->local].reg : REG_NONE;
 }
 
-struct masm_address vstack_slot(const struct compiler *c, const struct value *v);
-struct masm_address vstack_local_slot(const struct compiler *c, uint32_t local);
+static inline uint32_t value_end_slot(const struct value *v)
+{
+    return v->slot + (v->type == VT_V128 ? 2 : 1);
+}
+
+static inline struct masm_address vstack_slot(const struct compiler *c, const struct value *v)
+{
+    return masm_at(target_native.frame, -(int32_t)(c->fixed_bytes + value_end_slot(v) * 8));
+}
+
+static inline struct masm_address vstack_local_slot(const struct compiler *c, uint32_t local)
+{
+    return masm_at(target_native.frame, c->locals[local].slot);
+}
+
+/* Where the stack has reached c->easy_height: makes room, and sees to it that what lies deep down is in slots. */
+void vstack_push_slow(struct compiler *c);
+
+/* The next place on the stack, for its user to fill in. */
+static inline struct value *vstack_push(struct compiler *c, enum value_kind kind, uint8_t type)
+{
+    struct value *v;
+
+    if (__builtin_expect(c->height >= c->easy_height, 0))
+        vstack_push_slow(c);
+    v = &c->stack[c->height];
+    v->slot = c->height != 0 ? value_end_slot(v - 1) : 0;
+    v->kind = (uint8_t)kind;
+    v->type = type;
+    c->height++;
+    return v;
+}
+
 /* A value for the next place on the stack. */
-void vstack_push_const(struct compiler *c, uint8_t type, uint64_t bits);
-void vstack_push_reg(struct compiler *c, uint8_t type, reg r);
-void vstack_push_local(struct compiler *c, uint32_t local);
+static inline void vstack_push_const(struct compiler *c, uint8_t type, uint64_t bits)
+{
+    vstack_push(c, VALUE_CONST, type)->bits = bits;
+}
+
+static inline void vstack_push_reg(struct compiler *c, uint8_t type, reg r)
+{
+    vstack_push(c, VALUE_REG, type)->reg = r;
+    c->temps |= regset_of(r);
+    c->value_of[r] = c->height - 1;
+}
+
+static inline void vstack_push_local(struct compiler *c, uint32_t local)
+{
+    struct local *l = &c->locals[local];
+    struct value *v = vstack_push(c, l->zero ? VALUE_CONST : VALUE_LOCAL, l->type);
+
+    if (__builtin_expect(l->zero, 0)) {
+        v->bits = 0;
+    } else {
+        v->local = local;
+        l->refs++;
+    }
+}
+
+static inline void vstack_push_flags(struct compiler *c, enum masm_cond cond)
+{
+    vstack_push(c, VALUE_FLAGS, VT_I32)->cond = (uint8_t)cond;
+}
+
 void vstack_push_slot(struct compiler *c, uint8_t type);
-void vstack_push_flags(struct compiler *c, enum masm_cond cond);
 /* Takes the top off without looking at it. */
 static inline void vstack_drop(struct compiler *c)
 {
@@ -290,8 +365,8 @@ struct edge {
 /* Works out what a jump to the label of CONTROL must do first, and fits the label's state to it where that is still
  * open. */
 void merge_plan(struct compiler *c, struct control *control, struct edge *edge);
-/* Emits that. The compiler's own state stays as it was. */
-void merge_emit(struct compiler *c, const struct control *control, const struct edge *edge);
+/* Emits that, once. The compiler's own state stays as it was. */
+void merge_emit(struct compiler *c, const struct control *control, struct edge *edge);
 /* The current state becomes the label's: registers, and the results on the stack. */
 void merge_arrive(struct compiler *c, struct control *control);
 /* Moves the top COUNT operands into argument or result places: registers, or slots of 8 bytes from AREA up. */
@@ -365,7 +440,8 @@ void cast_check_func(struct compiler *c, reg func, uint32_t type, enum trap_kind
 /* Compiles OP if it is an atomic instruction; false: it is none. */
 bool atomic_op(struct compiler *c, enum opcode op);
 /* Compiles OP if it is a load or a store; false: it is none. */
-bool memory_op(struct compiler *c, enum opcode op);
+void compile_load(struct compiler *c, enum opcode op);
+void compile_store(struct compiler *c, enum opcode op);
 void compile_memory_size(struct compiler *c, uint32_t memory);
 void compile_memory_grow(struct compiler *c, uint32_t memory);
 void compile_memory_fill(struct compiler *c, uint32_t memory);

@@ -461,7 +461,7 @@ void control_skip(struct compiler *c)
 
     for (;;) {
         const uint8_t *at = c->body.at;
-        enum opcode op = body_opcode(&c->body);
+        enum opcode op = read_opcode(&c->body);
         if (depth == 0 && (closes_block(op) || continues_block(op))) {
             c->body.at = at;
             return;

@@ -200,17 +200,14 @@ static const struct {
     STORE(I64_STORE16, 16_U),      STORE(I64_STORE32, 32_U),
 };
 
-bool memory_op(struct compiler *c, enum opcode op)
+void compile_load(struct compiler *c, enum opcode op)
 {
-    unsigned index = op - OP_I32_LOAD;
+    load(c, accesses[op - OP_I32_LOAD].access, accesses[op - OP_I32_LOAD].type);
+}
 
-    if (index >= sizeof accesses / sizeof accesses[0])
-        return false;
-    if (accesses[index].type == VT_BOTTOM)
-        store(c, accesses[index].access);
-    else
-        load(c, accesses[index].access, accesses[index].type);
-    return true;
+void compile_store(struct compiler *c, enum opcode op)
+{
+    store(c, accesses[op - OP_I32_LOAD].access);
 }
 
 static uint8_t address_type(const struct limits *limits)

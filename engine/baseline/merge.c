@@ -27,7 +27,7 @@ static regset sources_of(const struct moves *moves, regset targets)
 
 /* A register may be written once no move is left that reads it. When only circles are left, one register moves to
  * the scratch register, which opens its circle. */
-void moves_emit(struct compiler *c, struct moves *moves)
+static __attribute__((noinline)) void emit_moves(struct compiler *c, struct moves *moves)
 {
     regset left = moves->targets;
 
@@ -47,6 +47,12 @@ void moves_emit(struct compiler *c, struct moves *moves)
         }
     }
     moves->targets = 0;
+}
+
+void moves_emit(struct compiler *c, struct moves *moves)
+{
+    if (moves->targets != 0)
+        emit_moves(c, moves);
 }
 
 /* --- edges -------------------------------------------------------------------------------------------------------- */
@@ -87,7 +93,7 @@ static bool is_home(const struct compiler *c, const struct control *control, reg
     return regset_has(homes->set, r) && homes->local_of[r] == local;
 }
 
-/* Brings the label's local in R there; returns the register that holds it now, or REG_NONE. */
+/* Brings the label's local in R, which is not there now, there; returns the register that holds it, or REG_NONE. */
 static reg plan_local(struct compiler *c, struct control *control, struct edge *edge, reg r)
 {
     uint32_t local = control->state.local_of[r];
@@ -108,13 +114,32 @@ static reg plan_local(struct compiler *c, struct control *control, struct edge *
         else
             edge->stores |= regset_of(now);
     }
-    if (now == r && regset_has(c->regs.upper, r) && !regset_has(control->state.upper, r)) {
-        if (ahead)
-            control->state.upper |= regset_of(r);
-        else
-            edge->extends |= regset_of(r);
-    }
     return now;
+}
+
+/* For the registers in SAME, which hold what they hold at the label. */
+static void plan_same(struct compiler *c, struct control *control, struct edge *edge, regset same)
+{
+    regset dirty = c->regs.dirty & ~control->state.dirty & same, upper = c->regs.upper & ~control->state.upper & same;
+
+    if (control->kind != CONTROL_LOOP) {
+        control->state.dirty |= dirty;
+        control->state.upper |= upper;
+    } else {
+        edge->stores |= dirty;
+        edge->extends |= upper;
+    }
+}
+
+static regset same_locals(const struct compiler *c, const struct regfile *state)
+{
+    regset same = 0;
+
+    for (regset left = state->locals & c->regs.locals; left != 0; left &= left - 1) {
+        reg r = regset_first(left);
+        same |= (regset)(state->local_of[r] == c->regs.local_of[r]) << r;
+    }
+    return same;
 }
 
 static void plan_result(struct compiler *c, const struct control *control, struct edge *edge)
@@ -138,13 +163,15 @@ static uint32_t label_arity(const struct control *control)
 
 void merge_plan(struct compiler *c, struct control *control, struct edge *edge)
 {
-    regset kept = 0;
+    regset kept;
 
     edge->moves.targets = edge->stores = edge->extends = edge->loads = 0;
     edge->results = false;
     if (!control->reached)
         settle(c, control);
-    for (regset left = control->state.locals; left != 0; left &= left - 1) {
+    kept = same_locals(c, &control->state);
+    plan_same(c, control, edge, kept);
+    for (regset left = control->state.locals & ~kept; left != 0; left &= left - 1) {
         reg now = plan_local(c, control, edge, regset_first(left));
         if (now != REG_NONE)
             kept |= regset_of(now);
@@ -187,30 +214,26 @@ static void store_results(struct compiler *c, const struct control *control)
 
     if (control->height != 0) {
         const struct value *below = &c->stack[control->height - 1];
-        at.slot = below->slot + (below->type == VT_V128 ? 2 : 1);
+        at.slot = value_end_slot(below);
     }
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t words;
         at.type = c->stack[first + i].type;
-        words = at.type == VT_V128 ? 2 : 1;
         store_value(c, &c->stack[first + i], vstack_slot(c, &at));
-        at.slot += words;
+        at.slot = value_end_slot(&at);
         if (at.slot > c->max_slots)
             c->max_slots = at.slot;
     }
 }
 
-void merge_emit(struct compiler *c, const struct control *control, const struct edge *edge)
+void merge_emit(struct compiler *c, const struct control *control, struct edge *edge)
 {
-    struct moves moves = edge->moves;
-
     for (regset left = edge->stores; left != 0; left &= left - 1) {
         uint32_t local = c->regs.local_of[regset_first(left)];
         masm_store(&c->m, c->locals[local].type, vstack_local_slot(c, local), regset_first(left));
     }
     if (edge->results && control->result == REG_NONE)
         store_results(c, control);
-    moves_emit(c, &moves);
+    moves_emit(c, &edge->moves);
     for (regset left = edge->extends; left != 0; left &= left - 1)
         masm_zero_extend(&c->m, regset_first(left), regset_first(left));
     for (regset left = edge->loads; left != 0; left &= left - 1) {
@@ -250,7 +273,7 @@ void merge_place(struct compiler *c, const valtype *types, uint32_t count, const
                  struct masm_address area)
 {
     struct abi_walk walk = {0};
-    struct moves moves = {0};
+    struct moves moves;
     struct {
         reg to;
         uint32_t index;
@@ -258,6 +281,7 @@ void merge_place(struct compiler *c, const valtype *types, uint32_t count, const
     unsigned late_count = 0;
     uint32_t first = c->height - count;
 
+    moves.targets = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct value *v = &c->stack[first + i];
         struct abi_place place = abi_next(&walk, types[i]);

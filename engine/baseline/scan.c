@@ -287,6 +287,7 @@ void homes_enter_loop(struct compiler *c, const struct loop_info *loop)
     choose_homes(c, loop, vec_last(&c->homes), &homes);
     note_homes(c, false);
     vec_push(&c->homes, homes);
+    c->home_set = homes.set;
     note_homes(c, true);
 }
 
@@ -294,5 +295,6 @@ void homes_leave_loop(struct compiler *c)
 {
     note_homes(c, false);
     c->homes.len--;
+    c->home_set = vec_last(&c->homes)->set;
     note_homes(c, true);
 }

@@ -8,17 +8,6 @@
 /* Operands deeper than this are in slots, so that a search of the stack for the users of a local is short. */
 enum { VSTACK_LIVE_DEPTH = 32 };
 
-struct masm_address vstack_slot(const struct compiler *c, const struct value *v)
-{
-    uint32_t end = v->slot + (v->type == VT_V128 ? 2 : 1);
-    return masm_at(target_native.frame, -(int32_t)(c->fixed_bytes + end * 8));
-}
-
-struct masm_address vstack_local_slot(const struct compiler *c, uint32_t local)
-{
-    return masm_at(target_native.frame, c->locals[local].slot);
-}
-
 static void release_reference(struct compiler *c, const struct value *v)
 {
     if (v->kind == VALUE_LOCAL)
@@ -29,9 +18,8 @@ static void release_reference(struct compiler *c, const struct value *v)
 
 static void note_slot(struct compiler *c, const struct value *v)
 {
-    uint32_t end = v->slot + (v->type == VT_V128 ? 2 : 1);
-    if (end > c->max_slots)
-        c->max_slots = end;
+    if (value_end_slot(v) > c->max_slots)
+        c->max_slots = value_end_slot(v);
 }
 
 /* Writes an operand into its own slot. */
@@ -57,65 +45,26 @@ static void spill(struct compiler *c, struct value *v)
 }
 
 /* --- pushing ------------------------------------------------------------------------------------------------------ */
-static __attribute__((noinline, cold)) void grow_stack(struct compiler *c)
+void vstack_push_slow(struct compiler *c)
 {
-    size_t capacity = c->stack_capacity;
+    struct value *deep;
 
-    c->stack = vec_grow(c->stack, &capacity, c->height + 1, sizeof *c->stack);
-    c->stack_capacity = (uint32_t)capacity;
-}
-
-static inline struct value *push(struct compiler *c, enum value_kind kind, uint8_t type)
-{
-    struct value *v;
-    uint32_t slot = 0;
-
-    if (__builtin_expect(c->height == c->stack_capacity, 0))
-        grow_stack(c);
-    if (c->height != 0) {
-        const struct value *below = vstack_top(c);
-        slot = below->slot + (below->type == VT_V128 ? 2 : 1);
+    if (c->height == c->stack_capacity) {
+        size_t capacity = c->stack_capacity;
+        c->stack = vec_grow(c->stack, &capacity, c->height + 1, sizeof *c->stack);
+        c->stack_capacity = (uint32_t)capacity;
+        c->easy_height = c->stack_capacity < VSTACK_LIVE_DEPTH ? c->stack_capacity : VSTACK_LIVE_DEPTH;
     }
-    if (c->height > VSTACK_LIVE_DEPTH) {
-        struct value *deep = &c->stack[c->height - VSTACK_LIVE_DEPTH];
-        if (deep->kind == VALUE_LOCAL || deep->kind == VALUE_REG)
-            spill(c, deep);
-    }
-    v = &c->stack[c->height++];
-    *v = (struct value){.kind = (uint8_t)kind, .type = type, .slot = slot};
-    return v;
-}
-
-void vstack_push_const(struct compiler *c, uint8_t type, uint64_t bits)
-{
-    push(c, VALUE_CONST, type)->bits = bits;
-}
-
-void vstack_push_reg(struct compiler *c, uint8_t type, reg r)
-{
-    push(c, VALUE_REG, type)->reg = r;
-    c->temps |= regset_of(r);
-    c->value_of[r] = c->height - 1;
-}
-
-void vstack_push_local(struct compiler *c, uint32_t local)
-{
-    if (c->locals[local].zero) {
-        vstack_push_const(c, c->locals[local].type, 0);
+    if (c->height <= VSTACK_LIVE_DEPTH)
         return;
-    }
-    push(c, VALUE_LOCAL, c->locals[local].type)->local = local;
-    c->locals[local].refs++;
+    deep = &c->stack[c->height - VSTACK_LIVE_DEPTH];
+    if (deep->kind == VALUE_LOCAL || deep->kind == VALUE_REG)
+        spill(c, deep);
 }
 
 void vstack_push_slot(struct compiler *c, uint8_t type)
 {
-    note_slot(c, push(c, VALUE_SLOT, type));
-}
-
-void vstack_push_flags(struct compiler *c, enum masm_cond cond)
-{
-    push(c, VALUE_FLAGS, VT_I32)->cond = (uint8_t)cond;
+    note_slot(c, vstack_push(c, VALUE_SLOT, type));
 }
 
 void vstack_truncate(struct compiler *c, uint32_t height)
@@ -173,7 +122,7 @@ static reg deepest_operand(const struct compiler *c, regset set)
 /* What is cheapest to lose first: a copy, then what must be written once, then operands, then a loop's own locals. */
 static reg evict(struct compiler *c, regset set)
 {
-    regset homes = c->homes.data[c->homes.len - 1].set, candidates = set & ~c->pinned;
+    regset homes = c->home_set, candidates = set & ~c->pinned;
     regset locals = candidates & c->regs.locals, operands = candidates & c->temps;
     const regset order[] = {locals & ~homes & ~c->regs.dirty, locals & ~homes, 0, locals & ~c->regs.dirty, locals};
 
@@ -203,7 +152,7 @@ static regset free_registers(const struct compiler *c, bool vector)
 reg vstack_alloc(struct compiler *c, bool vector)
 {
     regset unused = free_registers(c, vector);
-    regset better = unused & ~c->homes.data[c->homes.len - 1].set;
+    regset better = unused & ~c->home_set;
     reg r;
 
     if (better != 0)
@@ -230,24 +179,11 @@ static reg alloc_for_local(struct compiler *c, uint32_t local)
     return l->home;
 }
 
-static reg local_register(struct compiler *c, uint32_t local)
-{
-    struct local *l = &c->locals[local];
-    reg r = l->reg;
-
-    if (r != REG_NONE)
-        return r;
-    r = alloc_for_local(c, local);
-    masm_load(&c->m, l->type, r, vstack_local_slot(c, local));
-    hold_local(c, local, r, false);
-    return r;
-}
-
 void vstack_vacate(struct compiler *c, reg r)
 {
     bool vector = reg_is_vector(r);
     regset bit = regset_of(r), unused = free_registers(c, vector) & ~bit;
-    regset better = unused & ~c->homes.data[c->homes.len - 1].set;
+    regset better = unused & ~c->home_set;
     reg other = better != 0 ? regset_first(better) : unused != 0 ? regset_first(unused) : REG_NONE;
 
     assert(!regset_has(c->pinned, r));
@@ -279,32 +215,44 @@ void vstack_vacate(struct compiler *c, reg r)
 }
 
 /* --- popping ------------------------------------------------------------------------------------------------------ */
+static __attribute__((noinline)) reg load_local(struct compiler *c, uint32_t local)
+{
+    reg r = alloc_for_local(c, local);
+
+    masm_load(&c->m, c->locals[local].type, r, vstack_local_slot(c, local));
+    hold_local(c, local, r, false);
+    return r;
+}
+
+/* What is in no register gets one. */
+static __attribute__((noinline)) reg load_operand(struct compiler *c, const struct value *v)
+{
+    reg r = vstack_alloc(c, type_is_vector(v->type));
+
+    switch ((enum value_kind)v->kind) {
+    case VALUE_CONST: masm_const(&c->m, v->type, r, v->bits); break;
+    case VALUE_SLOT: masm_load(&c->m, v->type, r, vstack_slot(c, v)); break;
+    case VALUE_FLAGS: masm_set(&c->m, v->cond, r); break;
+    case VALUE_REG:
+    case VALUE_LOCAL: assert(!"these have one");
+    }
+    return r;
+}
+
 struct operand vstack_pop(struct compiler *c)
 {
-    struct value v = *vstack_top(c);
-    struct operand o = {REG_NONE, true};
+    const struct value *v = &c->stack[--c->height];
+    struct operand o = {v->reg, true};
 
-    vstack_drop(c);
-    switch ((enum value_kind)v.kind) {
-    case VALUE_REG: o.reg = v.reg; break;
-    case VALUE_LOCAL:
-        o.reg = local_register(c, v.local);
-        o.owned = false;
-        break;
-    case VALUE_CONST:
-        o.reg = vstack_alloc(c, type_is_vector(v.type));
-        masm_const(&c->m, v.type, o.reg, v.bits);
-        break;
-    case VALUE_SLOT:
-        o.reg = vstack_alloc(c, type_is_vector(v.type));
-        masm_load(&c->m, v.type, o.reg, vstack_slot(c, &v));
-        break;
-    case VALUE_FLAGS:
-        o.reg = vstack_alloc(c, false);
-        masm_set(&c->m, v.cond, o.reg);
-        break;
+    if (v->kind == VALUE_LOCAL) {
+        struct local *l = &c->locals[v->local];
+        l->refs--;
+        o = (struct operand){l->reg != REG_NONE ? l->reg : load_local(c, v->local), false};
+    } else if (v->kind == VALUE_REG) {
+        c->temps &= ~regset_of(o.reg);
+    } else {
+        o.reg = load_operand(c, v);
     }
-    assert(o.reg != REG_NONE);
     c->pinned |= regset_of(o.reg);
     return o;
 }
@@ -347,12 +295,12 @@ static void detach_operands(struct compiler *c, uint32_t local)
 }
 
 /* Notes in c->destination which local the next instruction sets, if it does. */
-static uint32_t peek_destination(struct compiler *c)
+static inline uint32_t peek_destination(struct compiler *c)
 {
-    const uint8_t *at = c->body.at;
+    const uint8_t *at = c->body.at; /* there is always an end behind the instructions looked at here */
     uint32_t local;
 
-    if (c->body.end - at < 3 || (at[0] != OP_LOCAL_SET && at[0] != OP_LOCAL_TEE))
+    if (at[0] != OP_LOCAL_SET && at[0] != OP_LOCAL_TEE)
         return NO_LOCAL;
     local = at[1] & 0x7f;
     if (at[1] >= 0x80) {
@@ -365,7 +313,8 @@ static uint32_t peek_destination(struct compiler *c)
     return local;
 }
 
-static reg destination_local(struct compiler *c, uint32_t local, const struct operand *a, const struct operand *b)
+static __attribute__((noinline)) reg destination_local(struct compiler *c, uint32_t local, const struct operand *a,
+                                                       const struct operand *b)
 {
     struct local *l = &c->locals[local];
     bool vector = type_is_vector(l->type);
@@ -401,21 +350,25 @@ reg vstack_destination(struct compiler *c, uint8_t type, const struct operand *a
     return vstack_alloc(c, vector);
 }
 
-void vstack_push_result(struct compiler *c, uint8_t type, reg r)
+static __attribute__((noinline)) void set_destination(struct compiler *c, reg r)
 {
     uint32_t local = c->destination;
 
-    c->regs.upper &= ~regset_of(r);
-    if (local == NO_LOCAL) {
-        vstack_push_reg(c, type, r);
-        return;
-    }
     c->destination = NO_LOCAL;
     assert(c->locals[local].reg == REG_NONE || c->locals[local].reg == r);
     hold_local(c, local, r, true);
     c->body.at = c->destination_next;
     if (c->destination_tee)
         vstack_push_local(c, local);
+}
+
+void vstack_push_result(struct compiler *c, uint8_t type, reg r)
+{
+    c->regs.upper &= ~regset_of(r);
+    if (c->destination == NO_LOCAL)
+        vstack_push_reg(c, type, r);
+    else
+        set_destination(c, r);
 }
 
 static void set_local_from_register(struct compiler *c, uint32_t local, reg from)
@@ -536,7 +489,12 @@ void regfile_copy(struct regfile *to, const struct regfile *from)
 void vstack_set_regfile(struct compiler *c, const struct regfile *state)
 {
     vstack_forget_registers(c);
-    regfile_copy(&c->regs, state);
-    for (regset left = state->locals; left != 0; left &= left - 1)
-        c->locals[state->local_of[regset_first(left)]].reg = regset_first(left);
+    c->regs.locals = state->locals;
+    c->regs.dirty = state->dirty;
+    c->regs.upper = state->upper & state->locals;
+    for (regset left = state->locals; left != 0; left &= left - 1) {
+        reg r = regset_first(left);
+        c->regs.local_of[r] = state->local_of[r];
+        c->locals[state->local_of[r]].reg = r;
+    }
 }

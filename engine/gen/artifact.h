@@ -1,8 +1,9 @@
 /* The artifact: one position-independent file that is mapped and used in place.
  *
  *   page 0            fixed header: identity, host functions used, section table, checksum
- *   tables            flat arrays, 8-byte aligned, read-only; indexes are the module's own
+ *   slots             of functions that can be replaced (live_file.h)
  *   code              page-aligned, mapped r-x
+ *   tables            flat arrays, 8-byte aligned, read-only; indexes are the module's own
  *   image pages       page-aligned content of memories, mapped copy-on-write
  *
  * artifact_write makes it from a valid module and its machine code, byte for byte the same for the same input.
@@ -28,6 +29,8 @@ enum {
 
 /* X(field, element type): a section and the array that artifact_open makes of it. */
 #define ARTIFACT_SECTIONS(X)                                                                                           \
+    X(slots, uint32_t)      /* directly in front of the code; only where functions can be replaced: gen/live_file.h */ \
+    X(code, uint8_t)                                                                                                   \
     X(types, struct artifact_type)                                                                                     \
     X(valtypes, valtype) /* parameters then results of the types; fields: type, then 1 if mutable */                   \
     X(funcs, struct artifact_func)                                                                                     \
@@ -52,9 +55,7 @@ enum {
     X(strings, char)                                                                                                   \
     X(expressions, uint8_t) /* constant expressions, each with its end */                                              \
     X(bytes, uint8_t)       /* data segments that are not part of an image */                                          \
-    X(slots, uint32_t)      /* directly in front of the code; only where functions can be replaced: gen/live_file.h */ \
-    X(code, uint8_t)                                                                                                   \
-    X(pages, uint8_t) /* image pages */
+    X(pages, uint8_t)       /* image pages */
 
 enum artifact_section_id {
 #define X(field, type) ARTIFACT_##field,
@@ -177,9 +178,9 @@ struct artifact_identity {
     bool explicit_bounds_checks;
 };
 
-/* Appends the artifact of M, which is valid, and its CODE to OUT (whose length is a multiple of the page). Returns
- * 0, or -E2BIG with ERR when something does not fit the format's 32-bit offsets. */
-int artifact_write(const struct module *m, const struct code_object *code, const struct artifact_identity *identity,
+/* Makes OUT, which is empty, the artifact of M, which is valid, and its CODE, whose machine code (code->code) is then
+ * gone. Returns 0, or -E2BIG with ERR when something does not fit the format's 32-bit offsets. */
+int artifact_write(const struct module *m, struct code_object *code, const struct artifact_identity *identity,
                    struct buf *out, struct err *err);
 
 /* Checks that the page at HEADER is a header of this format, build and machine for a file of FILE_BYTES.

@@ -17,7 +17,7 @@ struct byte_span {
 
 struct writer {
     const struct module *m;
-    const struct code_object *code;
+    struct code_object *code;
     struct buf sections[ARTIFACT_SECTION_COUNT];
     bool *in_image; /* per data segment */
 };
@@ -388,13 +388,12 @@ static void note_command(const struct module *m, struct artifact_header *header)
 
 /* --- layout --------------------------------------------------------------------------------------------------- */
 
-/* What a section consists of: gathered bytes, or where a compiler has left them. */
+/* What a section other than the code consists of: gathered bytes, or where a compiler has left them. */
 static struct byte_span section_bytes(const struct writer *w, unsigned section)
 {
     const struct code_object *code = w->code;
 
     switch (section) {
-    case ARTIFACT_code: return (struct byte_span){code->code.data, code->code.len};
 #define TABLE(field)                                                                                                   \
     case ARTIFACT_##field: return (struct byte_span){code->field.data, code->field.len * sizeof code->field.data[0]};
         TABLE(entries)
@@ -407,37 +406,52 @@ static struct byte_span section_bytes(const struct writer *w, unsigned section)
     }
 }
 
-static void lay_out(const struct writer *w, struct artifact_header *header, struct buf *out)
+/* The file begins in the buffer in which the compiler gathered the code, for that is most of it: moving it by a page
+ * and the slots is cheaper than the page faults of a copy. */
+static void begin_with_code(struct writer *w, struct artifact_header *header, struct buf *out)
 {
-    size_t begin = out->len, bytes = 2 * ARTIFACT_PAGE_BYTES;
+    size_t slots_bytes = w->code->is_replaceable ? code_slots_bytes((uint32_t)w->code->entries.len - 1) : 0;
+    size_t code_bytes = w->code->code.len, before = ARTIFACT_PAGE_BYTES + slots_bytes, bytes = before + ARTIFACT_PAGE_BYTES;
 
-    for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++)
+    _Static_assert(ARTIFACT_slots == 0 && ARTIFACT_code == 1, "these come first");
+    *out = w->code->code;
+    w->code->code = (struct buf){0};
+    for (unsigned i = ARTIFACT_code + 1; i < ARTIFACT_SECTION_COUNT; i++)
         bytes += section_bytes(w, i).len + ARTIFACT_PAGE_BYTES;
     buf_reserve(out, bytes);
     buf_advise_huge(out);
-    memset(buf_extend(out, ARTIFACT_PAGE_BYTES), 0, ARTIFACT_PAGE_BYTES);
-    for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++) {
+    buf_extend(out, before);
+    memmove(out->data + before, out->data, code_bytes);
+    memset(out->data, 0, before); /* the slots too */
+    header->sections[ARTIFACT_slots] = (struct artifact_section){ARTIFACT_PAGE_BYTES, slots_bytes};
+    header->sections[ARTIFACT_code] = (struct artifact_section){before, code_bytes};
+}
+
+static void lay_out(struct writer *w, struct artifact_header *header, struct buf *out)
+{
+    begin_with_code(w, header, out);
+    for (unsigned i = ARTIFACT_code + 1; i < ARTIFACT_SECTION_COUNT; i++) {
         buf_align(out, artifact_section_align(i));
-        header->sections[i] = (struct artifact_section){out->len - begin, section_bytes(w, i).len};
+        header->sections[i] = (struct artifact_section){out->len, section_bytes(w, i).len};
         buf_put(out, section_bytes(w, i).data, section_bytes(w, i).len);
     }
     buf_align(out, ARTIFACT_PAGE_BYTES);
-    header->file_bytes = out->len - begin;
-    header->body_digest = artifact_body_digest(out->data + begin, header->file_bytes);
-    memcpy(out->data + begin, header, sizeof *header);
-    header = (struct artifact_header *)(out->data + begin);
+    header->file_bytes = out->len;
+    header->body_digest = artifact_body_digest(out->data, out->len);
+    memcpy(out->data, header, sizeof *header);
+    header = (struct artifact_header *)out->data;
     header->checksum = artifact_header_checksum(header);
 }
 
 static int check_sizes(const struct writer *w, struct err *err)
 {
-    for (unsigned i = 0; i < ARTIFACT_SECTION_COUNT; i++)
+    for (unsigned i = ARTIFACT_code + 1; i < ARTIFACT_SECTION_COUNT; i++)
         if (i != ARTIFACT_pages && i != ARTIFACT_bytes && section_bytes(w, i).len > UINT32_MAX)
             return err_set(err, E2BIG, "the module is too large: a table of its artifact exceeds 4 GiB");
     return 0;
 }
 
-int artifact_write(const struct module *m, const struct code_object *code, const struct artifact_identity *identity,
+int artifact_write(const struct module *m, struct code_object *code, const struct artifact_identity *identity,
                    struct buf *out, struct err *err)
 {
     struct writer w = {.m = m, .code = code};
@@ -464,10 +478,6 @@ int artifact_write(const struct module *m, const struct code_object *code, const
     put_definitions(&w);
     put_elements(&w);
     put_datas(&w);
-    if (code->is_replaceable) {
-        uint32_t slots_bytes = code_slots_bytes((uint32_t)code->entries.len - 1);
-        memset(buf_extend(&w.sections[ARTIFACT_slots], slots_bytes), 0, slots_bytes);
-    }
     status = check_sizes(&w, err);
     if (status == 0)
         lay_out(&w, &header, out);

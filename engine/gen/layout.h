@@ -59,6 +59,9 @@ static inline uint32_t abi_area_bytes(const struct abi_walk *walk)
 static inline uint32_t abi_types_area_bytes(const valtype *types, uint32_t count)
 {
     struct abi_walk walk = {0};
+
+    if (count <= ABI_INT_REGISTERS) /* there are no fewer for vectors */
+        return 0;
     for (uint32_t i = 0; i < count; i++)
         abi_next(&walk, types[i]);
     return abi_area_bytes(&walk);

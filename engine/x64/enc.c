@@ -18,42 +18,47 @@ __attribute__((cold)) void x64_grow(struct x64_enc *e, size_t more_bytes)
     e->end = e->start + capacity;
 }
 
-/* Prefix, REX and opcode. REX_BITS: R, X and B in their places; FORCE: an empty REX is needed to name a byte
- * register. Bytes are written whether they count or not, and the ones that do not are overwritten: no branch depends
- * on the instruction. */
-static inline uint8_t *opcode(uint8_t *p, uint32_t op, unsigned rex_bits, bool force)
+/* Prefix, REX and opcode. REX_BITS: R, X and B in their places, or with EMPTY_REX a REX that says nothing but names a
+ * byte register. Most instructions have neither a prefix nor another map than the first; whether they have a REX is
+ * not worth a branch: it is written in any case, and overwritten. */
+enum { EMPTY_REX = 0x40 };
+
+static inline uint8_t *opcode(uint8_t *p, uint32_t op, unsigned rex_bits)
 {
-    static const uint8_t prefixes[] = {0, 0x66, 0xf3, 0xf2}, map_bytes[] = {0, 1, 2, 2};
-    static const uint16_t maps[] = {0, 0x0f, 0x380f, 0x3a0f};
-    unsigned prefix = op >> 10 & 3, map = op >> 8 & 3;
+    static const uint8_t prefixes[] = {0, 0x66, 0xf3, 0xf2};
 
     rex_bits |= op >> 9 & 8; /* X64_W */
-    *p = prefixes[prefix];
-    p += prefix != 0;
+    if ((op & X64_F2) != 0)
+        *p++ = prefixes[op >> 10 & 3];
     *p = (uint8_t)(0x40 | rex_bits);
-    p += (rex_bits | force) != 0;
-    memcpy(p, &maps[map], 2);
-    p += map_bytes[map];
+    p += rex_bits != 0;
+    if ((op & X64_0F3A) != 0) {
+        *p++ = 0x0f;
+        if ((op & X64_0F38) != 0)
+            *p++ = (op & X64_0F) != 0 ? 0x3a : 0x38;
+    }
     *p++ = (uint8_t)op;
     return p;
 }
 
-static inline bool byte_register_needs_rex(unsigned r)
+/* EMPTY_REX where the byte register R needs one: spl, bpl, sil, dil. */
+static inline unsigned byte_register_rex(unsigned r)
 {
-    return (r & 12) == 4;
+    return (r & 12) == 4 ? EMPTY_REX : 0;
 }
 
 void x64_rr(struct x64_enc *e, uint32_t op, unsigned reg_field, reg rm)
 {
-    unsigned r = reg_field & 15, m = rm & 15;
-    bool force =
-        ((op & X64_REG8) != 0 && byte_register_needs_rex(r)) || ((op & X64_RM8) != 0 && byte_register_needs_rex(m));
+    unsigned rex = (reg_field & 8) >> 1 | (rm & 8) >> 3;
     uint8_t *p;
 
+    if ((op & (X64_REG8 | X64_RM8)) != 0)
+        rex |= ((op & X64_REG8) != 0 ? byte_register_rex(reg_field & 15) : 0) |
+               ((op & X64_RM8) != 0 ? byte_register_rex(rm & 15) : 0);
     x64_reserve(e);
-    p = opcode(e->at, op, (r >> 3) << 2 | m >> 3, force);
-    *p++ = (uint8_t)(0xc0 | (r & 7) << 3 | (m & 7));
-    e->at = p;
+    p = opcode(e->at, op, rex);
+    *p = (uint8_t)(0xc0 | (reg_field & 7) << 3 | (rm & 7));
+    e->at = p + 1;
 }
 
 static uint8_t *rip_operand(uint8_t *p, unsigned r, int32_t disp)
@@ -63,30 +68,64 @@ static uint8_t *rip_operand(uint8_t *p, unsigned r, int32_t disp)
     return p + 4;
 }
 
+/* No displacement, one of a byte, or one of four: the upper bits of ModRM. rbp and r13 as base have no form without. */
+static inline unsigned displacement_mode(unsigned base, int32_t disp)
+{
+    if (disp == 0 && (base & 7) != RBP)
+        return 0;
+    return disp == (int8_t)disp ? 1 : 2;
+}
+
+static inline uint8_t *displacement(uint8_t *p, unsigned mode, int32_t disp)
+{
+    memcpy(p, &disp, 4);
+    return p + (mode == 2 ? 4 : mode);
+}
+
 void x64_rm(struct x64_enc *e, uint32_t op, unsigned reg_field, struct x64_mem mem)
 {
-    static const uint8_t disp_bytes[] = {0, 1, 4};
-    unsigned r = reg_field & 15, b = mem.base & 15, x, mode, has_sib;
-    bool force = (op & X64_REG8) != 0 && byte_register_needs_rex(r), has_index = mem.index != REG_NONE;
+    unsigned rex = (reg_field & 8) >> 1, mode;
     uint8_t *p;
 
     x64_reserve(e);
+    if ((op & X64_REG8) != 0)
+        rex |= byte_register_rex(reg_field & 15);
     if (__builtin_expect(mem.base == REG_NONE, 0)) {
-        assert(!has_index);
-        e->at = rip_operand(opcode(e->at, op, (r >> 3) << 2, force), r, mem.disp);
+        assert(mem.index == REG_NONE);
+        e->at = rip_operand(opcode(e->at, op, rex), reg_field, mem.disp);
         return;
     }
-    x = has_index ? mem.index & 15 : RSP; /* no index is what rsp in its place means */
-    assert(!has_index || x != RSP);
-    p = opcode(e->at, op, (r >> 3) << 2 | (x >> 3) << 1 | b >> 3, force);
-    /* rbp and r13 as base have no form without displacement; rsp and r12 need a SIB byte */
-    mode = mem.disp == (int8_t)mem.disp ? (mem.disp != 0 || (b & 7) == RBP) : 2;
-    has_sib = has_index || (b & 7) == RSP;
-    *p++ = (uint8_t)(mode << 6 | (r & 7) << 3 | (has_sib ? 4 : b & 7));
-    *p = (uint8_t)(mem.scale_log2 << 6 | (x & 7) << 3 | (b & 7));
-    p += has_sib;
-    memcpy(p, &mem.disp, 4);
-    e->at = p + disp_bytes[mode];
+    rex |= (mem.base & 8) >> 3;
+    mode = displacement_mode(mem.base, mem.disp);
+    if (mem.index != REG_NONE) {
+        assert(mem.index != RSP);
+        p = opcode(e->at, op, rex | (mem.index & 8) >> 2);
+        *p++ = (uint8_t)(mode << 6 | (reg_field & 7) << 3 | RSP);
+        *p++ = (uint8_t)(mem.scale_log2 << 6 | (mem.index & 7) << 3 | (mem.base & 7));
+    } else {
+        p = opcode(e->at, op, rex);
+        *p++ = (uint8_t)(mode << 6 | (reg_field & 7) << 3 | (mem.base & 7));
+        if ((mem.base & 7) == RSP) /* rsp and r12 need a SIB byte, in which rsp as an index means none */
+            *p++ = RSP << 3 | RSP;
+    }
+    e->at = displacement(p, mode, mem.disp);
+}
+
+void x64_frame(struct x64_enc *e, uint32_t op, unsigned reg_field, int32_t disp)
+{
+    uint8_t *p;
+
+    x64_reserve(e);
+    p = opcode(e->at, op, (reg_field & 8) >> 1);
+    if (disp == (int8_t)disp) {
+        p[0] = (uint8_t)(1 << 6 | (reg_field & 7) << 3 | RBP);
+        p[1] = (uint8_t)disp;
+        e->at = p + 2;
+    } else {
+        p[0] = (uint8_t)(2 << 6 | (reg_field & 7) << 3 | RBP);
+        memcpy(p + 1, &disp, 4);
+        e->at = p + 5;
+    }
 }
 
 void x64_vex_rrr(struct x64_enc *e, uint32_t op, reg dst, reg second, reg rm)

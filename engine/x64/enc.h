@@ -169,6 +169,8 @@ static inline struct x64_mem x64_at(reg base, int32_t disp)
 void x64_rr(struct x64_enc *e, uint32_t op, unsigned reg_field, reg rm);
 /* REG with memory. For a rip-relative operand the displacement are the four bytes before the end of the instruction. */
 void x64_rm(struct x64_enc *e, uint32_t op, unsigned reg_field, struct x64_mem mem);
+/* The same with [rbp + DISP]. */
+void x64_frame(struct x64_enc *e, uint32_t op, unsigned reg_field, int32_t disp);
 /* VEX-encoded three-operand forms of BMI2: OP is F3|66|F2 with map 0F38 or 0F3A. */
 void x64_vex_rrr(struct x64_enc *e, uint32_t op, reg dst, reg second, reg rm);
 

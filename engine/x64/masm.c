@@ -588,32 +588,39 @@ reg masm_scratch(bool vector)
     return vector ? X64_VECTOR_SCRATCH : X64_SCRATCH;
 }
 
+/* By the last bits of a valtype's code: a value of the frame, or of a field, as a whole. */
+enum { TYPE_MASK = 0x1f };
+
+static const uint32_t load_ops[TYPE_MASK + 1] = {
+    [VT_I32 & TYPE_MASK] = X64_MOV,       [VT_I64 & TYPE_MASK] = X64_MOV | X64_W,
+    [VT_F32 & TYPE_MASK] = X64_MOVS_LOAD, [VT_F64 & TYPE_MASK] = X64_MOVS_LOAD ^ X64_DOUBLE,
+    [VT_V128 & TYPE_MASK] = X64_MOVUPS,   [VT_REF & TYPE_MASK] = X64_MOV,
+    [VT_REF_NULL & TYPE_MASK] = X64_MOV,
+};
+static const uint32_t store_whole_ops[TYPE_MASK + 1] = {
+    [VT_I32 & TYPE_MASK] = X64_MOV_STORE,      [VT_I64 & TYPE_MASK] = X64_MOV_STORE | X64_W,
+    [VT_F32 & TYPE_MASK] = X64_MOVS_STORE,     [VT_F64 & TYPE_MASK] = X64_MOVS_STORE ^ X64_DOUBLE,
+    [VT_V128 & TYPE_MASK] = X64_MOVUPS_STORE,  [VT_REF & TYPE_MASK] = X64_MOV_STORE,
+    [VT_REF_NULL & TYPE_MASK] = X64_MOV_STORE,
+};
+
+/* Most of what is loaded and stored are the frame's slots. */
+static inline void load_or_store(struct masm *m, uint32_t op, reg r, struct masm_address at)
+{
+    if (at.base == RBP && at.index == REG_NONE)
+        x64_frame(enc(m), op, r, at.disp);
+    else
+        x64_rm(enc(m), op, r, x64_mem_of(at));
+}
+
 void masm_load(struct masm *m, uint8_t type, reg dst, struct masm_address from)
 {
-    uint32_t op;
-
-    switch (type) {
-    case VT_I64: op = X64_MOV | X64_W; break;
-    case VT_F32: op = X64_MOVS_LOAD; break;
-    case VT_F64: op = X64_MOVS_LOAD ^ X64_DOUBLE; break;
-    case VT_V128: op = X64_MOVUPS; break;
-    default: op = X64_MOV;
-    }
-    x64_rm(enc(m), op, dst, x64_mem_of(from));
+    load_or_store(m, load_ops[type & TYPE_MASK], dst, from);
 }
 
 void masm_store(struct masm *m, uint8_t type, struct masm_address to, reg src)
 {
-    uint32_t op;
-
-    switch (type) {
-    case VT_I64: op = X64_MOV_STORE | X64_W; break;
-    case VT_F32: op = X64_MOVS_STORE; break;
-    case VT_F64: op = X64_MOVS_STORE ^ X64_DOUBLE; break;
-    case VT_V128: op = X64_MOVUPS_STORE; break;
-    default: op = X64_MOV_STORE;
-    }
-    x64_rm(enc(m), op, src, x64_mem_of(to));
+    load_or_store(m, store_whole_ops[type & TYPE_MASK], src, to);
 }
 
 void masm_store_const(struct masm *m, uint8_t type, struct masm_address to, uint64_t bits)

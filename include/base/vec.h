@@ -10,7 +10,8 @@
         size_t len, capacity;                                                                                          \
     }
 
-static inline void *vec_grow(void *data, size_t *capacity, size_t need, size_t element_bytes)
+/* Out of line, so that who only appends needs no frame for it. */
+static __attribute__((noinline, unused)) void *vec_grow(void *data, size_t *capacity, size_t need, size_t element_bytes)
 {
     size_t want = *capacity * 2 > need ? *capacity * 2 : need, total;
     if (want < 8)

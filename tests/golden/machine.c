@@ -5,7 +5,7 @@
 #include "tests/golden/bytes.h"
 #include "tests/golden/golden.h"
 
-static void put_code(const struct module *m, const struct code_object *code, struct buf *out)
+static void put_code(const struct module *m, struct code_object *code, struct buf *out)
 {
     static const uint8_t key[32];
     const struct artifact_identity identity = {.key = key, .compiler = ENGINE_BASELINE};
