@@ -2,8 +2,10 @@
 # tests/bench/engine.sh: the speed of compiled code, on the nine shared kernels (../shared/bench/kernels, or BENCH=DIR).
 # For each kernel CPU seconds at full size minus CPU seconds at minimal size, so that start and compilation cancel out,
 # over the same for the native build of the same source, in the same round; median over rounds, then the geometric mean.
-# The checksums must be equal. ROUNDS (default 3); KERNELS (names) picks some; COMPILER=optimizing takes that compiler, ENGINE="command" another engine;
-# SIMD=1 takes the modules built with -msimd128.
+# The checksums must be equal. ROUNDS (default 3); KERNELS (names) picks some; COMPILER=optimizing takes that compiler,
+# ENGINE="command" another engine; SIMD=1 takes the modules built with -msimd128. Beside it, in the same rounds: V8's
+# one-pass compiler (Liftoff) and its optimizing one (TurboFan) where there is a node (NODE=path; NODE= for none), and
+# wasmtime where python3 (PYTHON=path) has its package.
 set -eu
 cd "$(dirname "$0")/../.."
 BUILD=${BUILD:-build}
@@ -13,7 +15,17 @@ command -v clang > /dev/null || { echo "bench-engine: clang is not installed"; e
 out=$BUILD/bench/engine
 suffix=${SIMD:+.simd}.wasm
 engine=${ENGINE:-$BUILD/wherry wasm run --compiler=${COMPILER:-baseline}}
+node=${NODE-$(command -v node || true)}
+python=${PYTHON:-python3}
 mkdir -p "$out"
+
+# what else runs a module: label, command
+peers=()
+if [ -n "$node" ]; then
+    peers+=("Liftoff=$node --no-warnings --liftoff --no-wasm-tier-up tests/bench/engine.mjs")
+    peers+=("TurboFan=$node --no-warnings --no-liftoff --no-wasm-lazy-compilation tests/bench/engine.mjs")
+fi
+! "$python" -c 'import wasmtime' 2> /dev/null || peers+=("wasmtime=$(command -v "$python") tests/bench/engine.py")
 
 # name, minimal size, full size (kernels' README)
 sizes='gemm 1 160
@@ -45,28 +57,40 @@ while read -r name min full; do
     for n in min full; do
         size=${!n}
         commands+=("$name native $n=$out/$name $size" "$name engine $n=$engine $kernels/$name$suffix $size")
+        for peer in "${peers[@]}"; do
+            commands+=("$name ${peer%%=*} $n=${peer#*=} $kernels/$name$suffix $size")
+        done
     done
 done <<< "$sizes"
 
 echo "kernel $(uname -r), $(clang --version | head -1); ${ROUNDS:-3} interleaved rounds; CPU seconds, full minus minimal size"
 [ ${#commands[@]} = 0 ] || "$BUILD/bench/runs" --rounds "${ROUNDS:-3}" "${commands[@]}" > "$out/runs.tsv"
-awk -F'[\t ]' -v title="compiled code against clang -O2" '
-    { cpu[$1, $2, $3, $4] = $6 / 1e6; if (!($1 in seen)) { seen[$1] = 1; order[++n] = $1 } if ($4 > last) last = $4 }
-    function median(name, what,    r, k, i, j, t) {
+awk -F'[\t ]' '
+    { cpu[$1, $2, $3, $4] = $6 / 1e6; if (!($1 in seen)) { seen[$1] = 1; order[++n] = $1 } if ($4 > last) last = $4
+      if (!($2 in known)) { known[$2] = 1; who[++engines] = $2 } }
+    function median(name, engine, base,    r, k, i, j, t) {
         for (r = 0; r <= last; r++) {
-            native = cpu[name, "native", "full", r] - cpu[name, "native", "min", r]
-            engine = cpu[name, "engine", "full", r] - cpu[name, "engine", "min", r]
-            list[++k] = what == "ratio" ? engine / native : what == "native" ? native : engine
+            t = cpu[name, engine, "full", r] - cpu[name, engine, "min", r]
+            list[++k] = base == "" ? t : t / (cpu[name, base, "full", r] - cpu[name, base, "min", r])
         }
         for (i = 2; i <= k; i++) { t = list[i]; for (j = i - 1; j > 0 && list[j] > t; j--) list[j + 1] = list[j]; list[j + 1] = t }
         return list[int((k + 1) / 2)]
     }
     END {
-        printf "%-12s %10s %10s %8s\n", "kernel", "native s", "engine s", "ratio"
+        printf "%-12s %10s %10s", "kernel", "native s", "engine s"
+        for (e = 2; e <= engines; e++) printf " %9s", who[e] == "engine" ? "ratio" : who[e]
+        printf "\n"
         for (i = 1; i <= n; i++) {
-            r = median(order[i], "ratio"); sum += log(r)
-            printf "%-12s %10.3f %10.3f %8.2f\n", order[i], median(order[i], "native"), median(order[i], "engine"), r
+            printf "%-12s %10.3f %10.3f", order[i], median(order[i], "native", ""), median(order[i], "engine", "")
+            for (e = 2; e <= engines; e++) {
+                r = median(order[i], who[e], "native"); sum[e] += log(r)
+                printf " %9.2f", r
+            }
+            printf "\n"
         }
-        if (n) printf "%-12s %10s %10s %8.2f\n", "geomean", "", "", exp(sum / n)
-    }' "$out/runs.tsv"
+        if (n) {
+            printf "%-12s %10s %10s", "geomean", "", ""
+            for (e = 2; e <= engines; e++) printf " %9.2f", exp(sum[e] / n)
+            printf "\n"
+        } }' "$out/runs.tsv"
 [ "$wrong" = 0 ] || { echo "$wrong kernels are wrong or do not run"; exit 1; }

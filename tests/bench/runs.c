@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define ARGUMENTS 32
+#define COMMANDS  128
 
 struct command {
     const char *label;
@@ -72,14 +73,14 @@ static int command_parse(struct command *c, char *text)
 
 int main(int argc, char **argv)
 {
-    static struct command commands[64];
+    static struct command commands[COMMANDS];
     int rounds = 20, gap_ms = 0, count = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
             rounds = atoi(argv[++i]);
         else if (strcmp(argv[i], "--gap") == 0 && i + 1 < argc)
             gap_ms = atoi(argv[++i]);
-        else if (count < 64 && command_parse(&commands[count], argv[i]) == 0)
+        else if (count < COMMANDS && command_parse(&commands[count], argv[i]) == 0)
             count++;
         else
             return fprintf(stderr, "runs: %s is no LABEL=COMMAND\n", argv[i]), 2;
