@@ -2,6 +2,7 @@
 #include "oci/process.h"
 #include "base/fd.h"
 #include "oci/clone.h"
+#include "oci/cgroup_owner.h"
 #include "oci/channel.h"
 #include "oci/hook_stage.h"
 #include "oci/mount_source.h"
@@ -306,6 +307,20 @@ static int prepare_user_namespace(const struct init *init, pid_t pid, struct err
     return init->namespaces == NULL ? userns_check_maps(pid, &config->uid_mappings, &config->gid_mappings, e) : 0;
 }
 
+/* Of the user that the container's first process is, as the host counts. */
+static int give_cgroup(const struct init *init, pid_t pid, struct err *e)
+{
+    const struct config *config = init->plan->config;
+    uint32_t uid = config->process.user.uid;
+    int ret = 0;
+
+    if (!cgroup_owner_wanted(init->cgroup, config))
+        return 0;
+    if (config->namespaces[NAMESPACE_USER].set)
+        ret = userns_host_id(pid, "uid_map", uid, &uid, e);
+    return ret < 0 ? ret : cgroup_owner_set(init->cgroup, uid, e);
+}
+
 static int attach_rdt(const struct init *init, pid_t pid, struct err *e)
 {
     return init->rdt < 0 ? 0 : rdt_attach(init->rdt, &init->plan->config->intel_rdt, init->request->id, pid, e);
@@ -332,6 +347,8 @@ int process_create(struct init *init, struct state *state, struct err *e)
         ret = attach_rdt(init, pid, e);
     if (ret == 0)
         ret = prepare_user_namespace(init, pid, e);
+    if (ret == 0)
+        ret = give_cgroup(init, pid, e);
     if (ret == 0)
         ret = state_write(init->request->root, state, e);
     if (ret == 0)
