@@ -51,7 +51,25 @@ static void test_one_module(void **state)
     expect_nothing_left(1);
 }
 
-/* How many slots are taken, looked at while the others run; and every one of them gets its turn. */
+/* The most slots that were seen taken until PID has ended, which has compiled. */
+static unsigned busy_until_end(pid_t pid)
+{
+    struct cache_totals totals;
+    unsigned most = 0;
+    struct err err;
+    siginfo_t ended = {0};
+
+    while (ended.si_pid == 0) {
+        assert_int_equal(cache_stat(&settings, &totals, &err), 0);
+        most = totals.busy > most ? totals.busy : most;
+        assert_int_equal(waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
+        usleep(1000);
+    }
+    assert_int_equal(status_of(pid), 1);
+    return most;
+}
+
+/* How many slots are taken, looked at while they run; and every one of them gets its turn. */
 static void test_many_modules(void **state)
 {
     pid_t pids[STARTS];
@@ -62,11 +80,11 @@ static void test_many_modules(void **state)
     for (int i = 0; i < STARTS; i++) {
         cleanup_fd int fd = big_module_fd(1 << 15, (unsigned)i);
         pids[i] = start_in_child(fd);
-        assert_int_equal(cache_stat(&settings, &totals, &err), 0);
-        most = totals.busy > most ? totals.busy : most;
     }
-    for (int i = 0; i < STARTS; i++)
-        assert_int_equal(status_of(pids[i]), 1);
+    for (int i = 0; i < STARTS; i++) {
+        unsigned busy = busy_until_end(pids[i]);
+        most = busy > most ? busy : most;
+    }
     assert_true(most >= 1 && most <= slot_count());
     expect_nothing_left(STARTS);
     assert_int_equal(cache_stat(&settings, &totals, &err), 0);
