@@ -312,12 +312,15 @@ static uint64_t compare_all(const struct buf *module, const struct module *m, co
     return compared;
 }
 
+/* V8 lets pass some types behind unreachable code that the specification and wasmtime refuse: there only wasmtime is asked. */
 static void compare_mutants(struct buf mutants[MUTANTS], const uint32_t *verdicts)
 {
-    for (unsigned i = 0; i < MUTANTS; i++)
-        if (is_module(&mutants[i]) != (verdicts[i] != 0))
-            report(&mutants[i], "changed in a few bytes, it is %s in %s, and not so here",
-                   verdicts[i] != 0 ? "valid" : "invalid", oracle_name);
+    for (unsigned i = 0; i < MUTANTS; i++) {
+        bool ours = is_module(&mutants[i]), theirs = verdicts[i] != 0;
+        if (ours != theirs && (ours || is_wasmtime))
+            report(&mutants[i], "changed in a few bytes, it is %s in %s, and not so here", theirs ? "valid" : "invalid",
+                   oracle_name);
+    }
 }
 
 static uint64_t test_module(struct buf *module)

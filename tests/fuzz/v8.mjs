@@ -31,7 +31,7 @@ export function trapClass(error) {
   if (text === 'divide result unrepresentable' || text === 'float unrepresentable in integer range') return 4
   if (text.includes('table index is out of bounds') || text.includes('table access out of bounds')) return 5
   if (text.includes('null function or function signature mismatch') || text.includes('signature mismatch')) return 6
-  if (text === 'dereferencing a null pointer') return 9
+  if (text === 'dereferencing a null pointer' || text === 'rethrowing null value') return 9
   if (text === 'illegal cast') return 10
   if (text === 'array element access out of bounds' || text === 'array index out of bounds') return 11
   if (text.includes('data segment') || text.includes('element segment')) return text.includes('data') ? 2 : 5
