@@ -141,9 +141,9 @@ sanitize: all
 # filter; what both compilers do is seen in the specification's suite. Programs that end by exit leave their memory to it.
 sanitize-all: all guests $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $(SUITE_BIN)
 	@cp $(dir $(BUILD))libexec/wherry/compile $(BUILD)/libexec/wherry/compile
-	@status=0; export CONFINED=; \
-	$(RUN) $(UNIT_BIN) $(GOLDEN_BIN) tests/fast/fuzz_found.sh tests/spec/validate.sh tests/spec/collect.sh || status=1; \
-	ASAN_OPTIONS=detect_leaks=0 $(RUN) tests/wasi/run.sh tests/threads/run.sh || status=1; \
+	@status=0; export CONFINED= ASAN_OPTIONS=detect_leaks=0; \
+	$(RUN) $(UNIT_BIN) $(GOLDEN_BIN) tests/fast/fuzz_found.sh tests/spec/validate.sh tests/spec/collect.sh \
+	    tests/wasi/run.sh tests/threads/run.sh || status=1; \
 	for compiler in baseline optimizing; do for checks in "" 1; do \
 	    COMPILER=$$compiler EXPLICIT_CHECKS=$$checks $(RUN) tests/spec/run.sh || status=1; done; done; exit $$status
 

@@ -290,7 +290,7 @@ static void put_body(struct buf *code, const struct instruction *in, const struc
     }
     for (unsigned i = 0; i < VECTORS; i++)
         put_local(&b, OP_LOCAL_GET, COPIES + i);
-    put_constant(&b, VT_V128, &(union vm_value){0});
+    put_constant(&b, VT_V128, &(union vm_value){.v128 = {0}});
     for (unsigned i = 0; i < p->fillers; i++) {
         put_local(&b, OP_LOCAL_GET, FILLERS + i);
         put_vector_op(&b, OP_V128_XOR);
@@ -403,7 +403,7 @@ static void expect_locals(const struct instruction *in, const struct pattern *p,
 {
     bool has_result = in->signature->result_count != 0;
     const union vm_value *copies = results + has_result;
-    union vm_value folded = {0};
+    union vm_value folded = {.v128 = {0}}; /* {0} would be its first member alone */
 
     for (unsigned i = 0; i < VECTORS; i++) {
         bool is_target = has_result && in->signature->results[0] == VT_V128 && p->target == (int)i;
