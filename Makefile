@@ -7,9 +7,20 @@ VERSION := 0.1.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
-CC      ?= gcc
 MUSL_CC ?= musl-gcc
 AR      ?= ar
+# ARCH=aarch64 on another machine: the engine's programs and the spec suite's runner, by Debian's cross compiler, static, into
+# build/aarch64 (docs/HACKING.md). What needs more libraries than a libc is not built so.
+MACHINE := $(shell uname -m)
+ARCH    ?= $(MACHINE)
+CROSS   := $(if $(filter $(MACHINE),$(ARCH)),,1)
+ifdef CROSS
+override CC := $(ARCH)-linux-gnu-gcc
+override AR := $(ARCH)-linux-gnu-ar
+BUILD   := $(BUILD)/$(ARCH)
+else
+CC      ?= gcc
+endif
 
 # SANITIZE=1: a dynamic build with ASan and UBSan in build/sanitize, for tests only.
 ifdef SANITIZE
@@ -43,9 +54,19 @@ MUSL_STATIC     := $(STATIC)
 MUSL_STATIC_END := -lm
 MUSL_CC := $(CC)
 endif
+ifdef CROSS
+MUSL    := $(GLIBC)
+MUSL_STATIC     := $(STATIC)
+MUSL_STATIC_END := -lm
+MUSL_CC := $(CC)
+endif
 
 # --- sources, by folder ---------------------------------------------------------------------------------------------
-ENGINE_SRC := $(filter-out engine/main_%.c,$(wildcard engine/*.c engine/*/*.c engine/*/*/*.c))
+# one folder an architecture, of which one is built
+TARGET_x86_64  := x64
+TARGET_aarch64 := a64
+OTHER_TARGETS  := $(filter-out $(TARGET_$(ARCH)),x64 a64)
+ENGINE_SRC := $(filter-out engine/main_%.c $(foreach t,$(OTHER_TARGETS),engine/$t/%.c),$(wildcard engine/*.c engine/*/*.c engine/*/*/*.c))
 # the cache and the commands live in `wherry` alone, and need what only its libc and libraries have
 MUSL_ENGINE_SRC := $(filter-out engine/cache/%.c engine/digest.c engine/worker.c engine/worker_cgroup.c engine/tool.c,$(ENGINE_SRC))
 OCI_SRC    := $(filter-out oci/main.c oci/main_%.c oci/cmd_%.c,$(wildcard oci/*.c))
@@ -57,11 +78,18 @@ PROTO_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
 GLIBC_OBJ = $(patsubst %.c,$(BUILD)/obj/glibc/%.o,$(1))
 MUSL_OBJ  = $(patsubst %.c,$(BUILD)/obj/musl/%.o,$(1))
 
+ifdef CROSS
+ENGINE_SRC := $(MUSL_ENGINE_SRC)
+endif
+
 PROGRAMS := $(if $(wildcard oci/main.c),$(BUILD)/wherry) \
             $(if $(wildcard engine/main_engine.c),$(BUILD)/libexec/wherry/engine) \
             $(if $(wildcard engine/main_compile.c),$(BUILD)/libexec/wherry/compile) \
             $(if $(wildcard oci/main_system.c),$(BUILD)/libexec/wherry/system) \
             $(if $(wildcard shim/main.c),$(BUILD)/containerd-shim-wherry-v1)
+ifdef CROSS
+PROGRAMS := $(filter $(BUILD)/libexec/wherry/engine $(BUILD)/libexec/wherry/compile,$(PROGRAMS)) $(BUILD)/tests/spec/spec $(BUILD)/tests/a64/command $(BUILD)/tests/a64/look
+endif
 
 # V=1 shows the command lines
 say = $(if $(V),,@echo "  $(1) $(patsubst $(BUILD)/%,%,$@)"; )

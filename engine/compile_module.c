@@ -104,7 +104,7 @@ static void join(struct code_object *out, const struct code_object *part)
     size_t padding = (0 - out->code.len) & (CODE_ALIGN - 1);
     struct bases b;
 
-    memset(buf_extend(&out->code, padding), CODE_FILLER, padding);
+    memset(buf_extend(&out->code, padding), target_native.code_filler, padding);
     b = (struct bases){(uint32_t)out->code.len, (uint32_t)out->tries.len, (uint32_t)out->catches.len};
     buf_put(&out->code, part->code.data, part->code.len);
     join_tables(out, part, b);
@@ -123,8 +123,9 @@ static void join_what_is_done(struct job *job)
         struct part *p = &job->parts.data[job->joined];
         if (!p->is_done || p->status != 0)
             return;
-        if (job->whole->code.len + p->code->code.len > INT32_MAX - CODE_ALIGN) {
-            p->status = err_set(&p->err, E2BIG, "function %u: the module's machine code exceeds 2 GiB", p->first);
+        if (job->whole->code.len + p->code->code.len > target_native.code_bytes_max - CODE_ALIGN) {
+            p->status = err_set(&p->err, E2BIG, "function %u: the module's machine code exceeds %u MiB", p->first,
+                                target_native.code_bytes_max >> 20);
             job->failed = true;
             return;
         }
@@ -229,7 +230,7 @@ static void finish_looks(struct code_object *whole)
     int32_t slots = -(int32_t)code_slots_bytes(count);
     size_t padding = (0 - whole->code.len) & (CODE_ALIGN - 1);
 
-    memset(buf_extend(&whole->code, padding), CODE_FILLER, padding);
+    memset(buf_extend(&whole->code, padding), target_native.code_filler, padding);
     stub = (uint32_t)whole->code.len;
     buf_extend(&whole->code, TARGET_STUB_BYTES);
     target_put_stub(whole->code.data, stub);

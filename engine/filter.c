@@ -56,7 +56,9 @@ static const struct {
     {GROUP_STREAM, SYS_fcntl},
     {GROUP_STREAM | GROUP_FILE | GROUP_PATH, SYS_fstat},
     {GROUP_STREAM | GROUP_FILE | GROUP_PATH, SYS_newfstatat},
+#ifdef SYS_poll /* newer architectures have ppoll alone */
     {GROUP_STREAM | GROUP_POLL | GROUP_SOCKET, SYS_poll},
+#endif
     {GROUP_STREAM | GROUP_POLL | GROUP_SOCKET, SYS_ppoll},
     {GROUP_POLL, SYS_nanosleep},
     {GROUP_POLL, SYS_clock_nanosleep},

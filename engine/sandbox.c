@@ -1,18 +1,12 @@
 #include "engine/sandbox.h"
+#include "engine/gen/target.h"
 #include <assert.h>
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-
-#if defined __x86_64__
-#define OUR_ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined __aarch64__
-#define OUR_ARCHITECTURE AUDIT_ARCH_AARCH64
-#endif
 
 const struct sandbox_rule sandbox_thread_rule = {
     .number = SYS_clone,
@@ -89,7 +83,7 @@ int sandbox_install(const struct sandbox_rule *rules, size_t count, enum sandbox
     struct sock_fprog program;
 
     add_load(&p, offsetof(struct seccomp_data, arch));
-    add(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCHITECTURE, 1, 0));
+    add(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, target_native_audit_architecture, 1, 0));
     add_return(&p, SECCOMP_RET_KILL_PROCESS);
     add_load(&p, offsetof(struct seccomp_data, nr));
     add_clone3(&p);

@@ -19,6 +19,9 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c
 	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
 -include $(UNIT_BIN:=.d)
 
+# the encoder of the architecture that this build may not be for
+$(BUILD)/tests/unit/engine/test_a64_enc: engine/a64/enc.c
+
 # the client with which the end-to-end tests drive the shim without a containerd
 SHIM_CLIENT := $(BUILD)/tests/e2e/shim_client
 $(SHIM_CLIENT): tests/e2e/shim_client.c tests/e2e/shim_call.c $(BUILD)/libshim.a
@@ -67,16 +70,37 @@ $(HOSTILE_ENGINE): tests/e2e/hostile_engine.c
 
 # the front test: the specification's suite through decoder and validator, nothing run
 SPEC_FRONT := $(BUILD)/tests/spec/front
-$(SPEC_FRONT): tests/spec/front.c $(BUILD)/libengine.a
+$(SPEC_FRONT): tests/spec/front.c tests/spec/json.c $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lyajl
+	$(TEST_LINK)
 -include $(SPEC_FRONT).d
 
 # The runner of the core specification's tests.
 SUITE_BIN := $(BUILD)/tests/spec/spec
-$(BUILD)/tests/spec/spec: $(addprefix tests/spec/,spec.c script.c value.c spectest.c) $(BUILD)/libengine.a tests/spec/spec.h tests/spec/overtaken.h
+$(BUILD)/tests/spec/spec: $(addprefix tests/spec/,spec.c script.c value.c spectest.c json.c) $(BUILD)/libengine.a $(addprefix tests/spec/,spec.h json.h overtaken.h)
 	@mkdir -p $(@D)
-	$(CC) $(GLIBC) -pie $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $(filter %.c %.a,$^) -lyajl -lm
+	$(CC) $(GLIBC) $(if $(CROSS),$(STATIC),-pie) $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $(filter %.c %.a,$^) -lm
+
+# the engine for aarch64, by a make of its own, where Debian's cross compiler is installed
+A64_COMMAND := $(BUILD)/tests/a64/command
+$(A64_COMMAND): tests/a64/command.c $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(CC) $(GLIBC) $(if $(CROSS),$(STATIC),-pie) -o $@ $^ -lm
+# of the target's own code, so only in a build for it
+A64_LOOK := $(BUILD)/tests/a64/look
+$(A64_LOOK): tests/a64/look.c $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(CC) $(GLIBC) $(STATIC) -o $@ $^ -lm
+A64_FAR := $(BUILD)/tests/a64/far
+$(A64_FAR): tests/a64/far.c
+	@mkdir -p $(@D)
+	$(TEST_LINK)
+-include $(A64_FAR:=.d)
+.PHONY: a64
+## a64          the engine and its tests for aarch64, into build/aarch64 (the same as make ARCH=aarch64)
+a64:
+	@if command -v aarch64-linux-gnu-gcc > /dev/null; then $(MAKE) --no-print-directory ARCH=aarch64; \
+	else echo "a64: Debian's gcc-aarch64-linux-gnu is not installed"; fi
 
 # golden tests: tests/golden/X.c compares every tests/golden/X/*.txt
 GOLDEN_BIN := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/golden/*.c))
@@ -94,12 +118,12 @@ include tests/bench/bench.mk
 # name, with the reason, what this machine cannot do (no root, a package or a suite missing).
 FAST   := tests/layers.sh $(UNIT_BIN) $(GOLDEN_BIN) $(wildcard tests/fast/*.sh)
 SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/spec/collect.sh tests/wasi/run.sh tests/threads/run.sh \
-                     tests/real/run.sh tests/cri/run.sh tests/k8s/run.sh)
+                     tests/a64/spec.sh tests/a64/guests.sh tests/real/run.sh tests/cri/run.sh tests/k8s/run.sh)
 E2E    := $(wildcard tests/e2e/*.sh)
 
 RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
 
-.PHONY: suite-validate suite-oci check-fast check check-installed check-e2e check-vm check-k8s sanitize sanitize-all t packages
+.PHONY: suite-validate suite-oci suite-spec-a64 suite-a64 check-fast check check-installed check-e2e check-vm check-k8s sanitize sanitize-all t packages
 ## check-fast   unit tests and the layers test: no root, under a minute
 check-fast: all $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND)
 	@$(RUN) $(FAST)
@@ -107,7 +131,7 @@ check-fast: all $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests a64 $(A64_FAR) $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
@@ -124,13 +148,18 @@ check-k8s: all guests
 	@tests/k8s/build > /dev/null
 	@K8S_CASES=all TEST_TIMEOUT_S=1800 $(RUN) tests/k8s/run.sh
 
-## suite-NAME   one outside suite: validate, spec, wasi, threads, oci, cri (its folder by SUITE=DIR, else ../shared/suites)
+## suite-NAME   one outside suite: validate, spec, spec-a64, wasi, threads, oci, cri (its folder by SUITE=DIR, else ../shared/suites)
 suite-validate: $(SPEC_FRONT)
 	@$(RUN) tests/spec/validate.sh
 # with the results of runc and crun beside ours
 suite-oci: all
 	@RUNTIMES="$${RUNTIMES:-wherry runc crun}" TEST_TIMEOUT_S=7200 $(RUN) tests/oci/run.sh; status=$$?; \
 	sed -n 's/^# \(.* with .*: .*passed\)/\1/p' $(BUILD)/tests/logs/tests-oci-run.sh.log; exit $$status
+# the aarch64 back end under qemu-user: the specification's tests, and programs
+suite-spec-a64: all a64
+	@TEST_TIMEOUT_S=3600 $(RUN) tests/a64/spec.sh
+suite-a64: all a64 guests $(A64_FAR)
+	@TEST_TIMEOUT_S=3600 $(RUN) tests/a64/spec.sh tests/a64/guests.sh
 suite-%: all guests $(SUITE_BIN) $(CRI_PROGRAMS)
 	@$(RUN) tests/$*/run.sh
 

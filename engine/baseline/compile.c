@@ -84,9 +84,9 @@ static int unsupported(struct compiler *c, enum opcode op)
 {
     uint32_t feature = opcode_infos[op].feature;
 
-    return err_set(c->err, ENOTSUP, "function %u at byte %u: the instruction %s%s%s is not built yet", c->func,
+    return err_set(c->err, ENOTSUP, "function %u at byte %u: the instruction %s%s%s is not built yet for %s", c->func,
                    c->m.wasm_offset, opcode_name(op), feature != 0 ? " of the feature " : "",
-                   feature != 0 ? feature_name(feature) : "");
+                   feature != 0 ? feature_name(feature) : "", target_native.name);
 }
 
 static void select_typed(struct compiler *c)
@@ -227,41 +227,54 @@ static void reset_function(struct compiler *c, uint32_t func)
     c->unreachable = c->zeros = false;
 }
 
-static int compile_function(struct compiler *c, uint32_t func)
+/* ENDED: false if it must be done again (masm_end). */
+static int compile_with_frame(struct compiler *c, bool *ended)
 {
     size_t first_try = c->m.out->tries.len;
-    uint32_t pop_bytes;
+    uint32_t pop_bytes, entry;
     int result;
 
-    reset_function(c, func);
-    if (c->options->compile_function != NULL &&
-        c->options->compile_function(&c->optimizer, &c->m, c->module, c->options, func))
-        return 0;
     c->m.wasm_offset = (uint32_t)rd_offset(&c->body);
     pop_bytes = abi_types_area_bytes(c->type->params, c->type->param_count);
     if (c->options->replaceable) {
-        vec_push(&c->m.out->entries, masm_replaceable(&c->m));
+        entry = masm_replaceable(&c->m);
         masm_begin(&c->m, pop_bytes);
     } else {
-        vec_push(&c->m.out->entries, masm_begin(&c->m, pop_bytes));
+        entry = masm_begin(&c->m, pop_bytes);
     }
+    vec_push(&c->m.out->entries, entry);
     add_params(c);
     add_declared_locals(c);
     open_function(c);
     result = compile_body(c);
     if (result == 0) {
         uint32_t frame_bytes = (c->fixed_bytes + c->max_slots * 8 + 15) & ~15u;
-        masm_end(&c->m, frame_bytes);
+        *ended = masm_end(&c->m, frame_bytes);
         try_end_function(c, first_try, frame_bytes);
     }
     return result;
 }
 
+static int compile_function(struct compiler *c, uint32_t func)
+{
+    bool ended = true;
+    int result;
+
+    reset_function(c, func);
+    if (c->options->compile_function != NULL &&
+        c->options->compile_function(&c->optimizer, &c->m, c->module, c->options, func))
+        return 0;
+    while ((result = compile_with_frame(c, &ended)) == 0 && !ended)
+        reset_function(c, func);
+    return result;
+}
+
 static int check_size(struct compiler *c)
 {
-    if ((uint64_t)(c->m.code.at - c->m.code.start) <= INT32_MAX)
+    if ((uint64_t)(c->m.code.at - c->m.code.start) <= target_native.code_bytes_max)
         return 0;
-    return err_set(c->err, E2BIG, "function %u: the module's machine code exceeds 2 GiB", c->func);
+    return err_set(c->err, E2BIG, "function %u: the module's machine code exceeds %u MiB", c->func,
+                   target_native.code_bytes_max >> 20);
 }
 
 static void compiler_done(struct compiler *c)

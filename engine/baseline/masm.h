@@ -3,7 +3,7 @@
  *
  * Every operation takes its destination and operands in any registers of the right class, equal or not, and reads
  * all operands before it writes (so `dst` may be one of them); the implementation pays for two-operand instructions.
- * Only shift counts and division have fixed places, named by struct target. Apart from the compares nothing here
+ * Only shift counts and division may have fixed places, named by struct target. Apart from the compares nothing here
  * leaves flags that anybody uses, and the operations marked "keeps flags" leave those of a compare alone.
  *
  * A struct masm lives for a range of functions. Between masm_begin and masm_end one function is emitted; traps that must be
@@ -43,7 +43,7 @@ struct masm_constant { /* in the function's pool, 16 bytes */
 
 /* Opaque to the compiler but for `wasm_offset` and `try_number`, which it keeps at the instruction being compiled. */
 struct masm {
-    struct { /* the same as struct x64_enc: the bytes so far */
+    struct { /* the same as the target's struct x64_enc, a64_enc: the bytes so far */
         uint8_t *start, *at, *end;
     } code;
     uint32_t wasm_offset;
@@ -56,6 +56,11 @@ struct masm {
     VEC(struct masm_foreign_call) foreign_calls;
     VEC(struct masm_allocation) allocations;
     uint32_t frame_patch, pop_bytes; /* frame_patch 0: a leaf's */
+    bool far, too_far; /* this function is compiled with branches that reach further; some branch does not reach */
+    struct {           /* lengths of what masm_end may have to forget */
+        size_t code, entries, calls, sites, calls_in_tries, tries, catches;
+        bool noted;
+    } before;
     struct { /* the operation that ended at `at` left the flags of `result` */
         uint32_t at;
         reg result;
@@ -71,7 +76,7 @@ void masm_done(struct masm *m);
 
 /* --- functions ---------------------------------------------------------------------------------------------------- */
 /* Prologue; the frame's size is given at the end. POP_BYTES: padded size of the stack arguments. Returns the entry's
- * offset. */
+ * offset, which the caller then puts into out->entries. */
 /* In front of it, where the function can be replaced: goes to the better code that its slot names, if it does (target_patch_look
  * says which slot). Returns the entry's offset in the place of masm_begin. */
 uint32_t masm_replaceable(struct masm *m);
@@ -80,8 +85,10 @@ uint32_t masm_begin(struct masm *m, uint32_t pop_bytes);
  * nothing else is (signals are taken on a stack of their own). */
 enum { MASM_LEAF_BYTES = 1024 };
 uint32_t masm_begin_leaf(struct masm *m, uint32_t pop_bytes);
-/* Everything behind the last instruction. FRAME_BYTES: what lies between the frame pointer and the stack pointer. */
-void masm_end(struct masm *m, uint32_t frame_bytes);
+/* Everything behind the last instruction. FRAME_BYTES: what lies between the frame pointer and the stack pointer. False:
+ * some branch does not reach its target; all that was emitted since masm_begin is forgotten, and the same function, compiled
+ * once more, will reach. */
+bool masm_end(struct masm *m, uint32_t frame_bytes);
 void masm_return(struct masm *m);
 /* Zeroes 8-byte slots from frame + FROM upwards; touches no register of the compiler's. */
 void masm_zero_slots(struct masm *m, int32_t from, uint32_t slots);
@@ -186,11 +193,11 @@ void masm_shift(struct masm *m, enum masm_shift op, bool wide, reg dst, reg a, r
 void masm_shift_const(struct masm *m, enum masm_shift op, bool wide, reg dst, reg a, unsigned count);
 /* True if a variable count need not be in target->shift_count. */
 bool masm_shift_is_free(const struct masm *m, enum masm_shift op);
-/* The dividend is in target->quotient; the result is in quotient or remainder, the other is lost. B is neither.
- * DIVISOR_SAFE: b is a constant that is neither 0 nor -1. */
-void masm_divide(struct masm *m, enum masm_divide op, bool wide, reg b, bool divisor_safe);
-/* Like a division, with the product's lower half in quotient and its upper half in remainder. */
-void masm_multiply_wide(struct masm *m, bool is_signed, reg b);
+/* DIVISOR_SAFE: b is a constant that is neither 0 nor -1. Where target->quotient is a register, A is it, DST is it or
+ * target->remainder, whichever the operation says, the other is lost, and B is neither. */
+void masm_divide(struct masm *m, enum masm_divide op, bool wide, reg dst, reg a, reg b, bool divisor_safe);
+/* 128 bits of product in LOW and HIGH: like a division's, quotient and remainder, where the machine has such. */
+void masm_multiply_wide(struct masm *m, bool is_signed, reg low, reg high, reg a, reg b);
 /* 128 bits in two registers each; LOW and HIGH are none of the operands. */
 void masm_add_wide(struct masm *m, bool subtract, reg low, reg high, reg a_low, reg a_high, reg b_low, reg b_high);
 void masm_unary(struct masm *m, enum masm_unary op, bool wide, reg dst, reg a);

@@ -226,22 +226,47 @@ static reg pop_for_pair(struct compiler *c, bool wide)
     return b.reg;
 }
 
+static void divide_anywhere(struct compiler *c, enum masm_divide op, bool wide, bool safe)
+{
+    struct operand b = vstack_pop(c), a = vstack_pop(c);
+    reg dst = vstack_destination(c, int_type(wide), &a, &b);
+
+    masm_divide(&c->m, op, wide, dst, a.reg, b.reg, safe);
+    vstack_push_result(c, int_type(wide), dst);
+}
+
 static void divide(struct compiler *c, enum masm_divide op, bool wide)
 {
     bool quotient = op == DIVIDE_DIV_S || op == DIVIDE_DIV_U;
     const struct value *divisor = vstack_top(c);
     bool safe = divisor->kind == VALUE_CONST && const_value(divisor) != 0 && const_value(divisor) != -1;
+    reg dst;
 
-    masm_divide(&c->m, op, wide, pop_for_pair(c, wide), safe);
-    vstack_push_reg(c, int_type(wide), quotient ? target_native.quotient : target_native.remainder);
+    dst = quotient ? target_native.quotient : target_native.remainder;
+    if (dst == REG_NONE) {
+        divide_anywhere(c, op, wide, safe);
+        return;
+    }
+    masm_divide(&c->m, op, wide, dst, target_native.quotient, pop_for_pair(c, wide), safe);
+    vstack_push_reg(c, int_type(wide), dst);
 }
 
 /* --- 128 bits in two halves --------------------------------------------------------------------------------------- */
 static void multiply_wide(struct compiler *c, bool is_signed)
 {
-    masm_multiply_wide(&c->m, is_signed, pop_for_pair(c, true));
-    vstack_push_reg(c, VT_I64, target_native.quotient);
-    vstack_push_reg(c, VT_I64, target_native.remainder);
+    reg low = target_native.quotient, high = target_native.remainder, a = low, b;
+
+    if (low != REG_NONE) {
+        b = pop_for_pair(c, true);
+    } else {
+        b = vstack_pop(c).reg;
+        a = vstack_pop(c).reg;
+        low = vstack_alloc(c, false);
+        high = vstack_alloc(c, false);
+    }
+    masm_multiply_wide(&c->m, is_signed, low, high, a, b);
+    vstack_push_reg(c, VT_I64, low);
+    vstack_push_reg(c, VT_I64, high);
 }
 
 static void add_wide(struct compiler *c, bool subtract)

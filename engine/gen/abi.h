@@ -3,13 +3,16 @@
  * Compiled code is position-independent and shared by every process that maps it: it holds no address and no number that
  * one process assigned. Everything it needs beyond itself it reaches through the instance register.
  *
- * x86-64 registers
+ * x86-64 registers (the names used below; aarch64's further down)
  *   r15  struct vm * of the running instance         pinned; restored by the caller after any call that may change it
  *   r14  base of memory 0 (vm->memory0_base)         pinned; reloaded together with r15
  *   rbp  frame chain: [rbp] caller's rbp, [rbp+8] return address, [rbp-8] this frame's struct vm *
  *   rsp  the Wasm stack (not the C stack), 16-byte aligned at every call instruction
  *   no register is callee-saved besides rbp, rsp, r15, r14 (r15/r14 only in the sense above: the callee may leave them
  *   changed if it is another instance's; a direct call to a function of the same instance leaves them as they were)
+ * aarch64: the same roles in x28 (vm), x27 (memory), x29 (frame) and sp, 16-byte aligned always. The callee pushes x29
+ *   and the return address as its first act, so that frames and areas look the same. Arguments: x0-x5 and v0-v7, results
+ *   too; x16 where r11 is named below.
  *
  * Arguments   i32 i64 ref, in order: rdi rsi rdx rcx r8 r9; f32 f64 v128, in order: xmm0-xmm7; the rest on the stack,
  *             one 8-byte slot each (v128: 16, slot-aligned), the first at the lowest address, directly above the return address.
@@ -23,7 +26,7 @@
  * first page is never mapped, so that using null faults. A function reference is the offset of a struct vm_func.
  * Bit 0 set: an i31 (value << 1 | 1). So nothing here ever needs a stack map (the collector is conservative on stacks).
  *
- * Traps are faults: ud2 for explicit ones, #DE for division, SIGSEGV for guard pages and null references. The trap
+ * Traps are faults: ud2 (aarch64: udf) for explicit ones, #DE for division where the machine has it, SIGSEGV for guard pages and null references. The trap
  * table of the artifact says which kind a pc stands for. */
 #ifndef WHERRY_ENGINE_GEN_ABI_H
 #define WHERRY_ENGINE_GEN_ABI_H
@@ -134,8 +137,8 @@ union vm_value { /* a global, an element of the argument array between C and Was
 } __attribute__((aligned(16)));
 
 /* Services that compiled code asks the runtime for: index into vm->builtins by way of vm->builtin_thunk, which switches
- * to the C stack. Call: rdi = struct vm * (the thunk sets it), rsi rdx rcx r8 r9 = arguments, eax = number; result in
- * rax; everything but rbp rsp r14 r15 is lost. A builtin that traps does not return. */
+ * to the C stack. Call: rdi (x0) = struct vm * (the thunk sets it), rsi rdx rcx r8 (x1-x4) = arguments, eax (w16) =
+ * number; result in rax (x0); everything but the frame, stack and pinned registers is lost. A builtin that traps does not return. */
 enum vm_builtin {
     BUILTIN_MEMORY_GROW, /* (u32 memory, u64 delta_pages) -> u64 old size in pages or -1 */
     BUILTIN_MEMORY_INIT, /* (u32 memory | u32 segment << 32, u64 destination, u32 source, u32 count) */

@@ -2,6 +2,7 @@
  *
  * The digests find damage, not malice: whoever may write the cache may write code anyway. */
 #include "engine/gen/artifact.h"
+#include "engine/gen/target.h"
 #include "wherry/engine.h"
 #include <stddef.h>
 #include <string.h>
@@ -61,7 +62,7 @@ static const char *foreign(const struct artifact_header *h, uint64_t file_bytes,
         return "is no artifact of this format";
     if (h->checksum != artifact_header_checksum(h) || h->file_bytes != file_bytes)
         return "is damaged or truncated";
-    if (h->architecture != ARTIFACT_X86_64)
+    if (h->architecture != target_native_architecture)
         return "was made for another architecture";
     if (strncmp(h->build_id, engine_build_id, sizeof h->build_id) != 0)
         return "was made by another build of the engine";

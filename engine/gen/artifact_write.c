@@ -1,6 +1,7 @@
 /* Writing an artifact (format: artifact.h). Sections are gathered one by one in buffers of their own and laid out at
  * the end, so that their order in the file is the order of the list and nothing depends on addresses. */
 #include "engine/gen/artifact.h"
+#include "engine/gen/target.h"
 #include "engine/body.h"
 #include "engine/text.h"
 #include "engine/wasi/p1_functions.h"
@@ -461,7 +462,7 @@ int artifact_write(const struct module *m, struct code_object *code, const struc
     memset(&header, 0, sizeof header);
     memcpy(header.magic, "wherryAR", 8);
     header.format = ARTIFACT_FORMAT;
-    header.architecture = ARTIFACT_X86_64;
+    header.architecture = target_native_architecture;
     snprintf(header.build_id, sizeof header.build_id, "%s", engine_build_id);
     memcpy(header.key, identity->key, sizeof header.key);
     header.compiler = identity->compiler;

@@ -91,7 +91,7 @@ static inline uint32_t code_slots_bytes(uint32_t count)
     return (count * 4 + 4095) & ~4095u;
 }
 
-enum { CODE_ALIGN = 16, CODE_FILLER = 0xcc }; /* of every function; between them (x86: int3) */
+enum { CODE_ALIGN = 16 }; /* of every function */
 
 /* Checks M, decoded, and compiles it with COMPILER on up to CORES threads; the outcome does not depend on their number.
  * Bodies are validated right before they are compiled, while they are in the cache. Returns 0, what module_validate

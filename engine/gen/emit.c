@@ -337,19 +337,31 @@ static bool is_leaf(const struct mach_func *mf, const struct allocation *a)
     return mf->calls.len == 0 && a->frame_bytes <= MASM_LEAF_BYTES;
 }
 
-void emit_function(struct masm *m, struct mach_func *mf, struct allocation *a)
+/* False: it must be done again (masm_end). */
+static bool emit(struct masm *m, struct mach_func *mf, struct allocation *a)
 {
     const struct type_def *t = mf->ir->type;
     struct emitter e = {.m = m, .mf = mf, .a = a, .module = mf->ir->module};
+    uint32_t entry;
+    bool ended;
+
     m->try_number = 0;
     e.pop_bytes = abi_types_area_bytes(t->params, t->param_count);
     e.labels = arena_array(&a->arena, struct masm_label, mf->ir->blocks.len);
     emit_order(&e);
-    vec_push(&m->out->entries, is_leaf(mf, a) ? masm_begin_leaf(m, e.pop_bytes) : masm_begin(m, e.pop_bytes));
+    entry = is_leaf(mf, a) ? masm_begin_leaf(m, e.pop_bytes) : masm_begin(m, e.pop_bytes);
+    vec_push(&m->out->entries, entry);
     for (uint32_t n = 0; n < e.order.count; n++) {
         e.next = n + 1 < e.order.count ? e.order.blocks[n + 1] : 0;
         emit_block(&e, e.order.blocks[n]);
     }
-    masm_end(m, (a->frame_bytes + 15) & ~15u);
+    ended = masm_end(m, (a->frame_bytes + 15) & ~15u);
     vec_done(&e.moves.list);
+    return ended;
+}
+
+void emit_function(struct masm *m, struct mach_func *mf, struct allocation *a)
+{
+    while (!emit(m, mf, a))
+        ;
 }

@@ -76,10 +76,14 @@ static void emit_shift(struct emitter *e, const struct mach *i, const struct num
 
 static void emit_divide(struct emitter *e, const struct mach *i, const struct numeric *n)
 {
-    bool quotient = n->op == DIVIDE_DIV_S || n->op == DIVIDE_DIV_U;
+    bool quotient = n->op == DIVIDE_DIV_S || n->op == DIVIDE_DIV_U, fixed = target_native.quotient != REG_NONE;
+    reg dst = quotient ? target_native.quotient : target_native.remainder;
 
-    masm_divide(e->m, n->op, n->wide, emit_operand(e, i, 0), i->imm != 0);
-    masm_move(e->m, i->type, emit_result(e, i), quotient ? target_native.quotient : target_native.remainder);
+    if (!fixed)
+        dst = emit_result(e, i);
+    masm_divide(e->m, n->op, n->wide, dst, fixed ? target_native.quotient : emit_operand(e, i, 1),
+                emit_operand(e, i, 0), i->imm != 0);
+    masm_move(e->m, i->type, emit_result(e, i), dst);
 }
 
 static void emit_float(struct emitter *e, const struct mach *i, const struct numeric *n)

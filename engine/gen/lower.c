@@ -348,6 +348,11 @@ static void lower_divide(struct lower *l, ir_value v, const struct ir_inst *i)
 
     m.imm = divisor->op == IR_CONST && const_value(divisor) != 0 && const_value(divisor) != -1; /* safe */
     lower_use(l, &m, i->arg[1], MACH_OPERAND);
+    if (target_native.quotient == REG_NONE) {
+        lower_use(l, &m, i->arg[0], MACH_OPERAND);
+        lower_push_def(l, &m, v);
+        return;
+    }
     reserve(l, target_native.remainder, false);
     push_fixed(l, &m, v, i->arg[0], target_native.quotient);
 }

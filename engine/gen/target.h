@@ -48,12 +48,14 @@ struct target {
     regset int_homes, vector_homes; /* of those, the ones that no instruction wants for itself */
     reg vm, memory0, frame, stack;  /* pinned: gen/abi.h */
     reg shift_count;                /* where a variable shift count must be; REG_NONE: anywhere */
-    reg quotient, remainder;        /* what an integer division works in; REG_NONE: anywhere */
+    reg quotient, remainder;        /* what an integer division and a wide product work in; REG_NONE: anywhere */
     reg exchange; /* where an atomic compare-exchange finds the expected value and leaves the old one */
     reg callee;   /* holds no argument: for the address of the function to call */
     reg builtin_args[4], builtin_result;
     reg int_args[ABI_INT_REGISTERS], int_results[ABI_INT_REGISTERS];
     reg vector_args[ABI_VECTOR_REGISTERS];
+    uint32_t code_bytes_max; /* of a module: as far as calls and offsets reach */
+    uint8_t code_filler;     /* what lies between functions: bytes of an instruction that traps */
 };
 
 /* The machine that this program was built for. */
@@ -68,6 +70,11 @@ void target_patch_call(uint8_t *code, uint32_t at, uint32_t target);
 void target_patch_look(uint8_t *code, uint32_t entry, int32_t slot, uint32_t stub);
 void target_put_stub(uint8_t *code, uint32_t stub);
 enum { TARGET_STUB_BYTES = 16 };
+
+/* The machine that this program was built for, as an artifact names it (gen/artifact.h). */
+extern const uint32_t target_native_architecture;
+/* The same as the kernel names it (AUDIT_ARCH_*), for filters of system calls. */
+extern const uint32_t target_native_audit_architecture;
 
 /* The features of the CPU at hand (enum target_feature bits). */
 uint32_t target_native_features(void);

@@ -31,7 +31,7 @@ static uint64_t page_round(uint64_t bytes)
     return (bytes + 4095) & ~UINT64_C(4095);
 }
 
-static int reserve_for(struct memory *m, bool explicit_checks, struct err *err)
+static int reserve_for(const struct store *store, struct memory *m, bool explicit_checks, struct err *err)
 {
     uint64_t most, least = page_round(m->vm.size_bytes) + 4096;
 
@@ -48,6 +48,8 @@ static int reserve_for(struct memory *m, bool explicit_checks, struct err *err)
                                                       "cannot reserve 8 GiB of address space for a memory; is "
                                                       "RLIMIT_AS set? (explicit bounds checks need less)");
     }
+    if (store->memory_max_bytes != 0 && most > store->memory_max_bytes)
+        most = store->memory_max_bytes;
     if (most < least)
         most = least;
     m->reservation = reserve_at_most(page_round(most) + 4096, least, &m->reservation_bytes);
@@ -67,7 +69,7 @@ int memory_new(struct store *store, const struct limits *limits, bool explicit_c
         m->vm.size_bytes > UINT64_C(1) << 46)
         return err_set(err, ENOMEM, "a memory of %llu pages does not fit the address space",
                        (unsigned long long)limits->min);
-    if ((status = reserve_for(m, explicit_checks, err)) != 0)
+    if ((status = reserve_for(store, m, explicit_checks, err)) != 0)
         return status;
     m->vm.base = (uint8_t *)m->reservation + m->front_bytes;
     m->next = store->memories;

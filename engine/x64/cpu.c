@@ -2,18 +2,25 @@
  *
  * Every cpuid instruction traps in a virtual machine (6 µs or more here), and every start from the cache asks. glibc has
  * executed them all before main; only the compile worker, which musl starts, asks the CPU itself. */
+#include "engine/gen/artifact.h"
 #include "engine/gen/target.h"
+#include <linux/audit.h>
 #ifdef __GLIBC__
 #include <sys/platform/x86.h>
+#else
+#include <cpuid.h>
+#endif
 
+const uint32_t target_native_architecture = ARTIFACT_X86_64;
+const uint32_t target_native_audit_architecture = AUDIT_ARCH_X86_64;
+
+#ifdef __GLIBC__
 uint32_t target_native_features(void)
 {
     return (CPU_FEATURE_PRESENT(LZCNT) ? TARGET_X64_LZCNT : 0) | (CPU_FEATURE_PRESENT(BMI1) ? TARGET_X64_BMI1 : 0) |
            (CPU_FEATURE_PRESENT(BMI2) ? TARGET_X64_BMI2 : 0);
 }
 #else
-#include <cpuid.h>
-
 uint32_t target_native_features(void)
 {
     unsigned a, b, c, d;

@@ -24,6 +24,8 @@ const struct target target_native = {
     .vector_args = {XMM0, XMM1, XMM2, XMM3, XMM4, XMM5, XMM6, XMM7},
     .builtin_args = {RSI, RDX, RCX, R8},
     .builtin_result = RAX,
+    .code_bytes_max = INT32_MAX,
+    .code_filler = 0xcc, /* int3 */
 };
 
 _Static_assert(sizeof(((struct masm *)0)->code) == sizeof(struct x64_enc), "masm.h repeats struct x64_enc");
@@ -121,7 +123,7 @@ static uint32_t begin(struct masm *m, uint32_t pop_bytes, bool leaf)
     struct x64_enc *e = enc(m);
     uint32_t entry;
 
-    align_code(m, CODE_FILLER);
+    align_code(m, target_native.code_filler);
     entry = x64_offset(e);
     x64_byte(e, 0x55);
     x64_rr(e, X64_MOV | X64_W, RBP, RSP);
@@ -150,7 +152,7 @@ uint32_t masm_replaceable(struct masm *m)
     struct x64_enc *e = enc(m);
     uint32_t entry;
 
-    align_code(m, CODE_FILLER);
+    align_code(m, target_native.code_filler);
     entry = x64_offset(e);
     x64_reserve(e);
     for (unsigned i = 0; i < sizeof look; i++)
@@ -202,7 +204,7 @@ static void emit_constants(struct masm *m)
 
     if (m->constants.len == 0)
         return;
-    align_code(m, CODE_FILLER);
+    align_code(m, target_native.code_filler);
     for (size_t i = 0; i < m->constants.len; i++) {
         const struct masm_constant *k = &m->constants.data[i];
         struct masm_label here = {0, k->chain};
@@ -250,7 +252,7 @@ static void emit_foreign_calls(struct masm *m)
     m->try_number = 0;
 }
 
-void masm_end(struct masm *m, uint32_t frame_bytes)
+bool masm_end(struct masm *m, uint32_t frame_bytes)
 {
     struct x64_enc *e = enc(m);
 
@@ -270,6 +272,7 @@ void masm_end(struct masm *m, uint32_t frame_bytes)
     emit_foreign_calls(m);
     x64_put_allocations(m);
     emit_constants(m);
+    return true;
 }
 
 void masm_return(struct masm *m)
@@ -795,12 +798,13 @@ void masm_shift_const(struct masm *m, enum masm_shift op, bool wide, reg dst, re
     x64_imm8(e, (int)count);
 }
 
-void masm_divide(struct masm *m, enum masm_divide op, bool wide, reg b, bool divisor_safe)
+void masm_divide(struct masm *m, enum masm_divide op, bool wide, reg dst, reg a, reg b, bool divisor_safe)
 {
     struct x64_enc *e = enc(m);
     uint32_t width = x64_wide(wide), ordinary = 0, done = 0;
     bool is_signed = op == DIVIDE_DIV_S || op == DIVIDE_REM_S;
 
+    assert(a == RAX && dst == (op == DIVIDE_DIV_S || op == DIVIDE_DIV_U ? RAX : RDX));
     if (is_signed && !divisor_safe) { /* MIN / -1 faults like a division by zero: overflow, or remainder 0 */
         alu_imm(e, width, X64_DIGIT_CMP, b, -1);
         ordinary = x64_jcc_short(e, CC_NE);
@@ -826,8 +830,9 @@ void masm_divide(struct masm *m, enum masm_divide op, bool wide, reg b, bool div
         x64_bind_short(e, done);
 }
 
-void masm_multiply_wide(struct masm *m, bool is_signed, reg b)
+void masm_multiply_wide(struct masm *m, bool is_signed, reg low, reg high, reg a, reg b)
 {
+    assert(low == RAX && high == RDX && a == RAX);
     x64_rr(enc(m), X64_GROUP3 | X64_W, is_signed ? X64_DIGIT_IMUL : X64_DIGIT_MUL, b);
 }
 

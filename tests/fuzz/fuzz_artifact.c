@@ -36,7 +36,7 @@ static void *make_file(const uint8_t *data, size_t size, size_t *len)
     header = (struct artifact_header *)file;
     memcpy(header->magic, "wherryAR", 8);
     header->format = ARTIFACT_FORMAT;
-    header->architecture = ARTIFACT_X86_64;
+    header->architecture = target_native_architecture;
     snprintf(header->build_id, sizeof header->build_id, "%s", engine_build_id);
     header->cpu_features = 0;
     header->start_func = MODULE_NONE;

@@ -9,10 +9,10 @@
 #include "base/vec.h"
 #include "engine/feature.h"
 #include "engine/module.h"
+#include "tests/spec/json.h"
 #include "tests/spec/overtaken.h"
 #include <ftw.h>
 #include <limits.h>
-#include <yajl/yajl_tree.h>
 
 static unsigned long passed, failed, skipped;
 static bool verbose;
@@ -27,18 +27,10 @@ static void report(bool ok, const char *json, long long line, const char *what, 
         printf("not ok - %s:%lld %s: %s\n", json, line, what, detail);
 }
 
-static const char *text_of(yajl_val object, const char *key)
+static const char *text_of(const struct json *object, const char *key)
 {
-    const char *path[] = {key, NULL};
-    yajl_val v = yajl_tree_get(object, path, yajl_t_string);
-    return v == NULL ? "" : YAJL_GET_STRING(v);
-}
-
-static long long line_of(yajl_val object)
-{
-    const char *path[] = {"line", NULL};
-    yajl_val v = yajl_tree_get(object, path, yajl_t_number);
-    return v == NULL ? 0 : YAJL_GET_INTEGER(v);
+    const char *text = json_string(object, key);
+    return text == NULL ? "" : text;
 }
 
 static bool read_file(const char *path, struct buf *out)
@@ -72,7 +64,7 @@ static bool is_one_of(const char *type, const char *const *names)
     return *names != NULL;
 }
 
-static void run_command(const char *json, yajl_val command)
+static void run_command(const char *json, const struct json *command)
 {
     static const char *const valid[] = {"module", "module_definition", "assert_unlinkable", "assert_uninstantiable",
                                         NULL};
@@ -90,26 +82,24 @@ static void run_command(const char *json, yajl_val command)
         return;
     }
     rc = check_module(json, file, &err);
-    report((rc == 0) == accept, json, line_of(command), file, accept ? err.text : text_of(command, "text"));
+    report((rc == 0) == accept, json, json_line(command), file, accept ? err.text : text_of(command, "text"));
     if (verbose && !accept)
         printf("# %s => %s\n", text_of(command, "text"), err.text);
 }
 
-static void run_json(const char *json)
+static void run_json(const char *path)
 {
-    const char *path[] = {"commands", NULL};
     struct buf text = {0};
-    yajl_val root, commands;
-    char fault[256] = "unreadable";
-    size_t i;
+    const struct json *commands = NULL;
 
-    root = read_file(json, &text) ? yajl_tree_parse(buf_cstr(&text), fault, sizeof fault) : NULL;
-    commands = root == NULL ? NULL : yajl_tree_get(root, path, yajl_t_array);
+    if (read_file(path, &text)) {
+        buf_put_u8(&text, 0);
+        commands = json_array(json_parse((char *)text.data), "commands");
+    }
     if (commands == NULL)
-        report(false, json, 0, "no commands", fault);
-    for (i = 0; commands != NULL && i < commands->u.array.len; i++)
-        run_command(json, commands->u.array.values[i]);
-    yajl_tree_free(root);
+        report(false, path, 0, "no commands", "unreadable");
+    for (size_t i = 0; commands != NULL && i < commands->count; i++)
+        run_command(path, &commands->items[i]);
     buf_done(&text);
 }
 

@@ -26,7 +26,7 @@ struct script {
     char *latest_skip; /* reason of the newest skipped module: what links to it by name fails for that reason */
 };
 
-static int read_module(const struct script *s, yajl_val command, struct buf *out, struct err *err)
+static int read_module(const struct script *s, const struct json *command, struct buf *out, struct err *err)
 {
     const char *file = json_string(command, "binary_filename");
     char path[4096];
@@ -63,7 +63,7 @@ static int compile_bytes(const struct script *s, const struct buf *bytes, struct
     return status;
 }
 
-static int compile_command(const struct script *s, yajl_val command, struct definition *out, struct err *err)
+static int compile_command(const struct script *s, const struct json *command, struct definition *out, struct err *err)
 {
     struct buf bytes = {0};
     int status = read_module(s, command, &bytes, err);
@@ -90,13 +90,13 @@ static int instantiate(struct script *s, const struct definition *d, struct inst
     return status;
 }
 
-static bool is_text(yajl_val command)
+static bool is_text(const struct json *command)
 {
     const char *type = json_string(command, "module_type");
     return type != NULL && strcmp(type, "text") == 0 && json_string(command, "binary_filename") == NULL;
 }
 
-static void add_entry(struct script *s, yajl_val command, const char *key, struct instance *instance,
+static void add_entry(struct script *s, const struct json *command, const char *key, struct instance *instance,
                       const char *skipped)
 {
     const char *name = json_string(command, key);
@@ -115,7 +115,8 @@ static struct entry *find_entry(struct script *s, const char *name)
 }
 
 /* A module that could not be made: left out when a feature is missing, or when it wants what a left out one exports. */
-static void module_failed(struct script *s, yajl_val command, const char *key, int status, const struct err *err)
+static void module_failed(struct script *s, const struct json *command, const char *key, int status,
+                          const struct err *err)
 {
     long line = json_line(command);
     const char *reason = status == -ENOTSUP ? err->text : status == -ENOENT ? s->latest_skip : NULL;
@@ -127,7 +128,7 @@ static void module_failed(struct script *s, yajl_val command, const char *key, i
     add_entry(s, command, key, NULL, reason != NULL ? reason : "its module could not be instantiated");
 }
 
-static void run_module(struct script *s, yajl_val command)
+static void run_module(struct script *s, const struct json *command)
 {
     struct definition d = {.fd = -1};
     struct err err = {0};
@@ -154,7 +155,7 @@ static void run_module(struct script *s, yajl_val command)
     add_entry(s, command, "name", instance, NULL);
 }
 
-static void run_module_definition(struct script *s, yajl_val command)
+static void run_module_definition(struct script *s, const struct json *command)
 {
     struct definition d = {.fd = -1};
     struct err err = {0};
@@ -179,7 +180,7 @@ static const struct definition *find_definition(const struct script *s, const ch
     return NULL;
 }
 
-static void run_module_instance(struct script *s, yajl_val command)
+static void run_module_instance(struct script *s, const struct json *command)
 {
     const struct definition *d = find_definition(s, json_string(command, "module"));
     struct err err = {0};
@@ -198,7 +199,7 @@ static void run_module_instance(struct script *s, yajl_val command)
     add_entry(s, command, "instance", instance, NULL);
 }
 
-static void run_register(struct script *s, yajl_val command)
+static void run_register(struct script *s, const struct json *command)
 {
     const struct entry *e = find_entry(s, json_string(command, "name"));
 
@@ -219,16 +220,16 @@ struct outcome {
     uint32_t count;
 };
 
-static const char *invoke(struct script *s, yajl_val action, uint32_t func, struct outcome *out)
+static const char *invoke(struct script *s, const struct json *action, uint32_t func, struct outcome *out)
 {
     const struct store_type *type = types_get(&s->store->types, store_func(s->store, func)->type_id);
-    yajl_val args = json_array(action, "args");
-    size_t count = args != NULL ? YAJL_GET_ARRAY(args)->len : 0;
+    const struct json *args = json_array(action, "args");
+    size_t count = args != NULL ? args->count : 0;
 
     if (count != type->param_count || type->param_count > 1024 || type->result_count > 1024)
         return "number of arguments";
     for (size_t i = 0; i < count; i++)
-        if (!value_parse(s->store, YAJL_GET_ARRAY(args)->values[i], &out->values[i]))
+        if (!value_parse(s->store, &args->items[i], &out->values[i]))
             return "an argument of an unknown form";
     out->count = type->result_count;
     memcpy(out->types, type->types + type->param_count, type->result_count * sizeof out->types[0]);
@@ -237,7 +238,7 @@ static const char *invoke(struct script *s, yajl_val action, uint32_t func, stru
 }
 
 /* Carries out ACTION. Returns NULL, or what prevented it; SKIPPED_BY then says why it was left out, if it was. */
-static const char *act(struct script *s, yajl_val action, struct outcome *out, const char **skipped_by)
+static const char *act(struct script *s, const struct json *action, struct outcome *out, const char **skipped_by)
 {
     struct name field = json_name(action, "field");
     const char *type = json_string(action, "type");
@@ -260,10 +261,10 @@ static const char *act(struct script *s, yajl_val action, struct outcome *out, c
     return NULL;
 }
 
-static void check_results(struct script *s, yajl_val command, const struct outcome *outcome)
+static void check_results(struct script *s, const struct json *command, const struct outcome *outcome)
 {
-    yajl_val expected = json_array(command, "expected");
-    size_t count = expected != NULL ? YAJL_GET_ARRAY(expected)->len : 0;
+    const struct json *expected = json_array(command, "expected");
+    size_t count = expected != NULL ? expected->count : 0;
     long line = json_line(command);
 
     if (count != outcome->count) {
@@ -272,7 +273,7 @@ static void check_results(struct script *s, yajl_val command, const struct outco
     }
     for (size_t i = 0; i < count; i++) {
         struct buf text = {0};
-        if (value_matches(s->store, YAJL_GET_ARRAY(expected)->values[i], &outcome->values[i], outcome->types[i]))
+        if (value_matches(s->store, &expected->items[i], &outcome->values[i], outcome->types[i]))
             continue;
         value_print(&text, &outcome->values[i], outcome->types[i]);
         report(FAILED, line, "%s: result %zu is %s", json_string(json_object(command, "action"), "field"), i,
@@ -297,7 +298,7 @@ static bool trap_fits(enum trap_kind trap, const char *text)
     }
 }
 
-static void run_action(struct script *s, yajl_val command, const char *type)
+static void run_action(struct script *s, const struct json *command, const char *type)
 {
     static struct outcome outcome;
     const char *skipped = NULL, *text = json_string(command, "text");
@@ -328,7 +329,7 @@ static void run_action(struct script *s, yajl_val command, const char *type)
 
 /* --- modules that must be refused ----------------------------------------------------------------------------- */
 
-static void run_refused(struct script *s, yajl_val command, const char *type)
+static void run_refused(struct script *s, const struct json *command, const char *type)
 {
     struct definition d = {.fd = -1};
     struct err err = {0};
@@ -368,7 +369,7 @@ static void run_refused(struct script *s, yajl_val command, const char *type)
                trap == TRAP_NONE ? "instantiated" : trap_text(trap), text);
 }
 
-static void run_command(struct script *s, yajl_val command)
+static void run_command(struct script *s, const struct json *command)
 {
     const char *type = json_string(command, "type");
 
@@ -388,7 +389,8 @@ static void run_command(struct script *s, yajl_val command)
         run_refused(s, command, type);
 }
 
-void script_run(yajl_val commands, const char *directory, const struct engine_options *options, volatile long *line)
+void script_run(const struct json *commands, const char *directory, const struct engine_options *options,
+                volatile long *line)
 {
     struct script s = {.directory = directory, .options = *options};
     struct err err = {0};
@@ -398,10 +400,11 @@ void script_run(yajl_val commands, const char *directory, const struct engine_op
         return;
     }
     s.store->heap.stress = collect_every;
+    s.store->memory_max_bytes = memory_max_bytes;
     s.linker.store = s.store;
     vec_push(&s.linker.sources, spectest_source(s.store));
-    for (size_t i = 0; i < YAJL_GET_ARRAY(commands)->len; i++) {
-        *line = json_line(YAJL_GET_ARRAY(commands)->values[i]);
-        run_command(&s, YAJL_GET_ARRAY(commands)->values[i]);
+    for (size_t i = 0; i < commands->count; i++) {
+        *line = json_line(&commands->items[i]);
+        run_command(&s, &commands->items[i]);
     }
 }

@@ -49,21 +49,21 @@ static unsigned lane_bytes(const char *type)
     return strcmp(type, "i32") == 0 || strcmp(type, "f32") == 0 ? 4 : 8;
 }
 
-static bool vector_parse(yajl_val json, union vm_value *out)
+static bool vector_parse(const struct json *json, union vm_value *out)
 {
     const char *lane = json_string(json, "lane_type");
-    yajl_val lanes = json_array(json, "value");
+    const struct json *lanes = json_array(json, "value");
 
-    if (lane == NULL || lanes == NULL || YAJL_GET_ARRAY(lanes)->len * lane_bytes(lane) != 16)
+    if (lane == NULL || lanes == NULL || lanes->count * lane_bytes(lane) != 16)
         return false;
-    for (size_t i = 0; i < YAJL_GET_ARRAY(lanes)->len; i++) {
-        uint64_t bits = parse_bits(YAJL_GET_STRING(YAJL_GET_ARRAY(lanes)->values[i]));
+    for (size_t i = 0; i < lanes->count; i++) {
+        uint64_t bits = parse_bits(lanes->items[i].text.data);
         memcpy(out->v128 + i * lane_bytes(lane), &bits, lane_bytes(lane));
     }
     return true;
 }
 
-bool value_parse(struct store *store, yajl_val json, union vm_value *out)
+bool value_parse(struct store *store, const struct json *json, union vm_value *out)
 {
     const char *type = json_string(json, "type"), *value = json_string(json, "value");
 
@@ -97,31 +97,30 @@ static bool lane_matches(const char *text, const void *actual, unsigned bytes)
     return (expected & mask) == bits;
 }
 
-static bool vector_matches(yajl_val expected, const union vm_value *actual)
+static bool vector_matches(const struct json *expected, const union vm_value *actual)
 {
     const char *lane = json_string(expected, "lane_type");
-    yajl_val lanes = json_array(expected, "value");
+    const struct json *lanes = json_array(expected, "value");
 
     if (lane == NULL || lanes == NULL)
         return false;
-    for (size_t i = 0; i < YAJL_GET_ARRAY(lanes)->len; i++)
-        if (!lane_matches(YAJL_GET_STRING(YAJL_GET_ARRAY(lanes)->values[i]), actual->v128 + i * lane_bytes(lane),
-                          lane_bytes(lane)))
+    for (size_t i = 0; i < lanes->count; i++)
+        if (!lane_matches(lanes->items[i].text.data, actual->v128 + i * lane_bytes(lane), lane_bytes(lane)))
             return false;
     return true;
 }
 
-static bool either_matches(struct store *store, yajl_val expected, const union vm_value *actual, valtype type)
+static bool either_matches(struct store *store, const struct json *expected, const union vm_value *actual, valtype type)
 {
-    yajl_val values = json_array(expected, "values");
+    const struct json *values = json_array(expected, "values");
 
-    for (size_t i = 0; values != NULL && i < YAJL_GET_ARRAY(values)->len; i++)
-        if (value_matches(store, YAJL_GET_ARRAY(values)->values[i], actual, type))
+    for (size_t i = 0; values != NULL && i < values->count; i++)
+        if (value_matches(store, &values->items[i], actual, type))
             return true;
     return false;
 }
 
-bool value_matches(struct store *store, yajl_val expected, const union vm_value *actual, valtype type)
+bool value_matches(struct store *store, const struct json *expected, const union vm_value *actual, valtype type)
 {
     const char *kind = json_string(expected, "type"), *value = json_string(expected, "value");
 
