@@ -430,6 +430,8 @@ void call_builtin(struct compiler *c, enum vm_builtin builtin, uint64_t first, u
 
 /* Pops the address of an access of BYTES and checks it as far as the memory's guard does not. */
 struct masm_address memory_address(struct compiler *c, const struct memarg *arg, unsigned bytes);
+/* Whether accesses of MEMORY need no check: what lies behind it faults. */
+bool memory_is_guarded(const struct compiler *c, uint32_t memory);
 /* The same for an atomic access, which traps first of all where it is not aligned. */
 struct masm_address memory_aligned_address(struct compiler *c, const struct memarg *arg, unsigned bytes);
 /* Compiles OP if it works on structures, arrays or i31 references, or is a cast (gc.c, cast.c); false: it is none. */

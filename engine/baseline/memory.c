@@ -1,4 +1,4 @@
-/* Linear memory: loads, stores, size, and what builtins do.
+/* Linear memory: loads, stores, size.
  *
  * A 32-bit memory's reservation covers every index plus every offset, so an access is one instruction that faults
  * where it must not go. With explicit checks, for 64-bit memories, and where a page is smaller than the machine's,
@@ -70,7 +70,7 @@ static struct masm_address constant_address(struct compiler *c, const struct mem
     return (struct masm_address){memory_base(c, arg->memory), r, 0, 0};
 }
 
-static bool is_guarded(const struct compiler *c, uint32_t memory)
+bool memory_is_guarded(const struct compiler *c, uint32_t memory)
 {
     const struct limits *limits = limits_of(c, memory);
     return !c->options->explicit_bounds_checks && !limits->is64 && limits->page_size_log2 == 16;
@@ -93,7 +93,7 @@ static struct masm_address pop_address(struct compiler *c, const struct memarg *
 {
     index->reg = REG_NONE;
     index->owned = false;
-    if (!is_guarded(c, arg->memory))
+    if (!memory_is_guarded(c, arg->memory))
         return checked_address(c, arg, bytes, vstack_pop_extended(c));
     if (vstack_top_is_const(c))
         return constant_address(c, arg);
@@ -126,7 +126,7 @@ static void check_alignment(struct compiler *c, const struct memarg *arg, unsign
 
 struct masm_address memory_aligned_address(struct compiler *c, const struct memarg *arg, unsigned bytes)
 {
-    bool guarded = is_guarded(c, arg->memory);
+    bool guarded = memory_is_guarded(c, arg->memory);
     struct operand index;
 
     if (guarded && vstack_top_is_const(c)) {
@@ -229,19 +229,4 @@ void compile_memory_size(struct compiler *c, uint32_t memory)
 void compile_memory_grow(struct compiler *c, uint32_t memory)
 {
     call_builtin(c, BUILTIN_MEMORY_GROW, memory, 1, address_type(limits_of(c, memory)));
-}
-
-void compile_memory_fill(struct compiler *c, uint32_t memory)
-{
-    call_builtin(c, BUILTIN_MEMORY_FILL, memory, 3, VT_BOTTOM);
-}
-
-void compile_memory_copy(struct compiler *c, uint32_t to, uint32_t from)
-{
-    call_builtin(c, BUILTIN_MEMORY_COPY, to | (uint64_t)from << 32, 3, VT_BOTTOM);
-}
-
-void compile_memory_init(struct compiler *c, uint32_t segment, uint32_t memory)
-{
-    call_builtin(c, BUILTIN_MEMORY_INIT, memory | (uint64_t)segment << 32, 3, VT_BOTTOM);
 }
