@@ -48,6 +48,14 @@ static int descriptors_arrange(const struct worker_fds *fds, int report_fd)
     return (int)syscall(SYS_close_range, KEPT_FDS, ~0u, 0);
 }
 
+static bool go_home(const int *namespaces)
+{
+    for (int i = 0; namespaces != NULL && i < WORKER_NAMESPACES; i++)
+        if (setns(namespaces[i], 0) != 0)
+            return false;
+    return true;
+}
+
 _Noreturn static void worker_main(const int *home, const struct worker_fds *fds, int report_fd, worker_run *run,
                                   const void *argument)
 {
@@ -58,14 +66,14 @@ _Noreturn static void worker_main(const int *home, const struct worker_fds *fds,
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL); /* an ignored signal would stay ignored across the container's exec */
-    for (int i = 0; home != NULL && i < WORKER_NAMESPACES; i++)
-        setns(home[i], 0);
-    if (descriptors_arrange(fds, report_fd) != 0) {
+    /* where this fails, the report's descriptor is not in its place */
+    if (!go_home(home) || descriptors_arrange(fds, report_fd) != 0) {
         report.code = errno;
-        snprintf(report.text, sizeof report.text, "cannot arrange the worker's descriptors: %s", strerror(errno));
-    } else {
-        run(argument, &kept, &report);
+        snprintf(report.text, sizeof report.text, "cannot arrange the worker's namespaces and descriptors: %s",
+                 strerror(errno));
+        _exit(fd_write_all(report_fd, &report, sizeof report) != 0);
     }
+    run(argument, &kept, &report);
     _exit(fd_write_all(REPORT_FD, &report, sizeof report) != 0);
 }
 
