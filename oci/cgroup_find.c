@@ -176,7 +176,7 @@ int cgroup_enter_below(const struct cgroup *own, const char *sub, struct arena *
     if (own->count == 0)
         return err_set(e, ENOTSUP, "--cgroup: the container has no cgroup of its own");
     if (cgroup_list_has(path, "..", '/'))
-        return err_set(e, EINVAL, "--cgroup '%s': %s is not a sub cgroup path: `..` components are not allowed", sub, path);
+        return err_set(e, EINVAL, "--cgroup '%s': bad sub cgroup path: `..` components are not allowed", sub);
     if (own->unified && colon != NULL)
         return err_set(e, EINVAL, "--cgroup '%s': cgroup v2 has no hierarchies by controller", sub);
     path += strspn(path, "/");

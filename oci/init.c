@@ -356,9 +356,12 @@ static int step_runtime_hooks(struct init *in, const struct plan_step *step, str
     return channel_ask(in->channel, MESSAGE_HOOKS, 0, &answer, e);
 }
 
+/* They find the container's root in their working directory: its path is one that other hooks may have mounted over. */
 static int step_container_hooks(struct init *in, const struct plan_step *step, struct err *e)
 {
     int ret = ask_state(in, e);
+    if (ret == 0 && fchdir(in->root) < 0)
+        ret = err_sys(e, "cannot enter the root file system for its hooks");
     return ret < 0 ? ret
                    : hook_stage_run(&in->plan->config->hooks[HOOK_CREATE_CONTAINER], "createContainer", in->state, e);
 }

@@ -169,6 +169,9 @@ if [ -e "$dir/rootfs/hello.wasm" ]; then
     quiet run --bundle "$dir/hooked" "$id"
     is "wasm: the same" "$?" 0
 fi
+bundle made ".hooks = {createContainer: [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"echo made > ./tmp/made\"]}]}" /bin/cat /tmp/made
+is "a createContainer hook works in the container's root" "$(run made)" made
+rm -f "$dir/rootfs/tmp/made"
 filter='{defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 1}]}'
 bundle filtered ".linux.seccomp = $filter | .hooks = $(hook 'mkdir /dev/shm/x')" /bin/true
 like "it runs under the container's filter" "$(run filtered)" "error running startContainer hook #0: .*Operation not permitted"

@@ -115,7 +115,7 @@ hierarchy=/sys/fs/cgroup/pids
 mkdir "$hierarchy/$id/below"
 is "--cgroup" "$(exec_ --cgroup "${cgroup}below" "$id" cat /proc/self/cgroup | grep -c /below)" 1
 like "--cgroup that is not there" "$(exec_ --cgroup "${cgroup}nowhere" "$id" true)" "--cgroup '${cgroup}nowhere': .*No such file"
-like "--cgroup with .. (a sibling would be somebody else's)" "$(exec_ --cgroup "${cgroup}below/../../x" "$id" true)" "is not a sub cgroup path"
+like "--cgroup with .. (a sibling would be somebody else's)" "$(exec_ --cgroup "${cgroup}below/../../x" "$id" true)" "bad sub cgroup path"
 like "--cgroup of a controller that does not exist" "$(exec_ --cgroup "nothing:/below" "$id" true)" "--cgroup 'nothing:/below': "
 rmdir "$hierarchy/$id/below"
 

@@ -4,7 +4,8 @@
 # built checkouts, each is left out by name where it is missing.
 #
 #   DIR/crun            tests/*.py, tests/init (static)                    python3
-#   DIR/runc            tests/integration/*.bats, tests/cmd/_bin, testdata  bats, jq, gawk, script
+#   DIR/runc            tests/integration/*.bats, tests/cmd/_bin (built with the tag seccomp)  bats, jq, gawk, script
+#                       its testdata: busybox-amd64.tar.xz without proc and sys, debian-amd64.tar.xz with bash and util-linux
 #   DIR/runtime-tools   validation/*/*.t, runtimetest, rootfs-*.tar.gz
 #
 # wherry's results are the test. Known failures are listed beside this script, and one that passes fails the run, so that the list
