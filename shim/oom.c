@@ -24,8 +24,8 @@ void oom_watch_check(struct oom_watch *watch)
 
     if (watch->file < 0 || !count_read(watch, &count) || count <= watch->kills)
         return;
-    watch->kills = count;
-    watch->happened(watch);
+    if (watch->happened(watch))
+        watch->kills = count;
 }
 
 static void oom_ready(struct source *source, uint32_t events)

@@ -9,7 +9,7 @@ struct oom_watch {
     struct source source;
     int file; /* memory.oom_control or memory.events; -1: not watched */
     uint64_t kills;
-    void (*happened)(struct oom_watch *watch);
+    bool (*happened)(struct oom_watch *watch); /* false: it cannot be told yet; asked again by oom_watch_check */
 };
 
 /* Watches the cgroup that CGROUP (lines "controllers:directory") names; watch->happened is called once per increase of the

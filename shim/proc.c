@@ -67,14 +67,17 @@ static void process_done(struct process *p)
     free(p->spec.data);
 }
 
-static void oom_happened(struct oom_watch *watch)
+static bool oom_happened(struct oom_watch *watch)
 {
     struct container *c = (struct container *)((char *)watch - offsetof(struct container, oom));
     Event__TaskNotice notice = EVENT__TASK_NOTICE__INIT;
 
+    if (c->init.state == PROCESS_CREATED && c->init.busy != NULL) /* its start is announced first */
+        return false;
     notice.container_id = c->id;
     log_line(LOG_INFO, c->id, "the kernel killed a process for exceeding the memory limit");
     publisher_put(&c->shim->publisher, "/tasks/oom", "TaskOOM", &notice.base);
+    return true;
 }
 
 struct container *container_new(struct shim *shim, const Task__CreateRequest *request)

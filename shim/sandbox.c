@@ -31,7 +31,12 @@ struct sandbox {
     struct timespec created_at, exited_at;
     struct worker worker;
     struct call *starting, *stopping, *waiters;
+    struct timer leaving;
 };
+
+/* From the last answer to the end of the shim: containerd's ttrpc client, when it finds an answer and the end of the
+ * connection together, takes either, and then fails what has been done ("ttrpc: closed"). */
+enum { ANSWER_READ_MS = 200 };
 
 const char *sandbox_bundle(const struct sandbox *sandbox)
 {
@@ -77,6 +82,14 @@ static void reply_wait(struct call *call, const struct sandbox *s)
     call_reply(call, &response.base);
 }
 
+static void leave(struct timer *timer)
+{
+    struct shim *shim = ((struct sandbox *)((char *)timer - offsetof(struct sandbox, leaving)))->shim;
+
+    if (shim->containers == NULL)
+        shim_shut_down(shim);
+}
+
 static void sandbox_ended(struct sandbox *s, unsigned exit_status)
 {
     struct shim *shim = s->shim;
@@ -96,8 +109,8 @@ static void sandbox_ended(struct sandbox *s, unsigned exit_status)
         call_reply(s->stopping, NULL);
     s->stopping = NULL;
     shim->shutdown_wanted = true;
-    if (shim->containers == NULL)
-        shim_shut_down(shim);
+    s->leaving.expired = leave;
+    loop_timer_set(&shim->loop, &s->leaving, ANSWER_READ_MS);
 }
 
 /* --- Create ----------------------------------------------------------------------------------------------------------- */
@@ -296,6 +309,19 @@ static void handle_stop(void *context, struct call *call, const ProtobufCMessage
         sandbox_ended(s, s->exit_status);
 }
 
+/* A shim whose sandbox could not be created has nothing else to do. */
+static void handle_shutdown(void *context, struct call *call, const ProtobufCMessage *message)
+{
+    struct shim *shim = context;
+
+    if (shim->sandbox != NULL || shim->containers != NULL) {
+        handle_stop(context, call, message);
+        return;
+    }
+    call_reply(call, NULL);
+    shim_shut_down(shim);
+}
+
 /* --- questions -------------------------------------------------------------------------------------------------------- */
 
 static void handle_wait(void *context, struct call *call, const ProtobufCMessage *message)
@@ -377,7 +403,7 @@ const struct method sandbox_methods[] = {
     {"WaitSandbox", &sandbox__id_request__descriptor, handle_wait},
     {"SandboxStatus", &sandbox__id_request__descriptor, handle_status},
     {"PingSandbox", &sandbox__id_request__descriptor, handle_ping},
-    {"ShutdownSandbox", &sandbox__id_request__descriptor, handle_stop},
+    {"ShutdownSandbox", &sandbox__id_request__descriptor, handle_shutdown},
     {"SandboxMetrics", &sandbox__id_request__descriptor, handle_metrics},
     {NULL, NULL, NULL},
 };

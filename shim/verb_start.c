@@ -39,8 +39,8 @@ static int find_group(const char *id, struct arena *arena, const char **group, s
     int error;
 
     *group = id;
-    if (access("config.json", F_OK) != 0 && errno == ENOENT)
-        return 0; /* a sandbox (sandbox.h), which is a group */
+    if (access("config.json", F_OK) != 0 && errno == ENOENT && access("log", F_OK) == 0)
+        return 0; /* a bundle of a sandbox (sandbox.h), which is a group: containerd has made its log's fifo */
     error = read_whole("config.json", &text, CONFIG_MAX, e);
     if (error != 0)
         return err_prefix(e, "start %s", id);

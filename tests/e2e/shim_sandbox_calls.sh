@@ -22,9 +22,10 @@ for applet in sh sleep cat hostname readlink; do ln "$dir/rootfs/bin/busybox" "$
 touch /run/netns/pod
 unshare -n mount --bind /proc/self/ns/net /run/netns/pod
 
-# start ID: as containerd does for a sandbox, whose bundle has no config.json; sets $address
+# start ID: as containerd does for a sandbox, whose bundle has a fifo for the log and no config.json; sets $address
 start() {
     mkdir -p "/run/$1/rootfs"
+    [ -p "/run/$1/log" ] || mkfifo "/run/$1/log"
     address=$(cd "/run/$1" && "$shim" -namespace test -address /none -publish-binary /none -id "$1" start < /dev/null)
 }
 call() { timeout 20 "$client" "$address" call "$@" 2>&1; }
@@ -112,5 +113,10 @@ sandbox CreateSandbox bad bundle_path=/run/bad netns_path=/run/netns/absent opti
 like "a network namespace that is not there" "$(sandbox StartSandbox bad)" '^error 2 .*/run/netns/absent'
 gone "$pid"
 ok "its shim does not stay" $?
+start unmade # as containerd does when CreateSandbox was refused
+pid=$(call Connect id=x | sed -n 's/shim_pid=//p')
+like "shutdown of a sandbox that was never made" "$(sandbox ShutdownSandbox unmade; echo down)" '^down$'
+gone "$pid"
+ok "ends its shim" $?
 find /sys/fs/cgroup -depth -path "*/wherry-sandbox-$$*" -type d -exec rmdir {} \; 2> /dev/null
 finish
