@@ -22,7 +22,7 @@ static int params_read(const Bootstrap__Params *params, struct bootstrap *out, s
         return err_set(e, EINVAL, "start: socket_dir is longer than a socket's path can be");
     for (size_t i = 0; i < params->n_extensions; i++)
         if (is_options(params->extensions[i]->value))
-            return options_read(params->extensions[i]->value, &out->options, e);
+            return shim_options_read(params->extensions[i]->value, &out->options, e);
     return 0;
 }
 
@@ -51,7 +51,7 @@ int bootstrap_read(const uint8_t *input, size_t len, const char *id, struct boot
     error =
         any->base.n_unknown_fields != 0
             ? err_set(e, EINVAL, "start: standard input is neither BootstrapParams for %s nor an Any of options", id)
-            : options_read(any, &out->options, e);
+            : shim_options_read(any, &out->options, e);
     rpc__any__free_unpacked(any, NULL);
     return error;
 }

@@ -174,7 +174,7 @@ static int runc_read(const Rpc__Any *any, struct options *out, struct err *e)
     return fits ? 0 : err_set(e, EINVAL, "runtime options: root or shim_cgroup is longer than 255 bytes");
 }
 
-int options_read(const Rpc__Any *any, struct options *out, struct err *e)
+int shim_options_read(const Rpc__Any *any, struct options *out, struct err *e)
 {
     const char *name;
 

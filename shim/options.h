@@ -18,6 +18,6 @@ struct options {
 /* Reads ANY (NULL or empty: the defaults). Options that mean nothing here (BinaryName, Criu...) are passed over, as are
  * unknown ones: the table belongs to the user's configuration and may be newer than we are. Returns 0, or -EINVAL with *E
  * for an unknown message type, a broken message or a value of the wrong type. */
-int options_read(const Rpc__Any *any, struct options *out, struct err *e);
+int shim_options_read(const Rpc__Any *any, struct options *out, struct err *e);
 
 #endif

@@ -241,7 +241,7 @@ static void handle_create(void *context, struct call *call, const ProtobufCMessa
         fail_memory(call);
         return;
     }
-    error = options_read(request->options, &c->options, &e);
+    error = shim_options_read(request->options, &c->options, &e);
     if (error == 0) {
         runtime_root(&c->options, shim->namespace, root, sizeof root);
         c->root = strdup(root);

@@ -58,15 +58,6 @@ void masm_finish(struct masm *m)
     memset(&m->code, 0, sizeof m->code);
 }
 
-void masm_done(struct masm *m)
-{
-    free(m->code.start);
-    vec_done(&m->traps);
-    vec_done(&m->constants);
-    vec_done(&m->foreign_calls);
-    vec_done(&m->allocations);
-}
-
 void a64_site(struct masm *m, enum trap_kind kind)
 {
     vec_push(&m->out->sites,

@@ -85,22 +85,9 @@ void masm_from_int(struct masm *m, bool wide, bool int_wide, bool is_signed, reg
     a64_rr(enc(m), scalar(is_signed ? A64_SCVTF : A64_UCVTF, wide) | a64_wide(int_wide), dst, src);
 }
 
-static uint64_t bits_of(bool wide, double value)
-{
-    union {
-        double d;
-        uint64_t bits;
-    } as64 = {.d = value};
-    union {
-        float f;
-        uint32_t bits;
-    } as32 = {.f = (float)value};
-    return wide ? as64.bits : as32.bits;
-}
-
 static void trap_against(struct masm *m, bool wide, reg a, double limit, enum a64_cc cc)
 {
-    masm_const(m, wide ? VT_F64 : VT_F32, A64_VECTOR_SCRATCH, bits_of(wide, limit));
+    masm_const(m, wide ? VT_F64 : VT_F32, A64_VECTOR_SCRATCH, masm_float_bits(wide, limit));
     a64_rrr(enc(m), scalar(A64_FCMP, wide), 0, a, A64_VECTOR_SCRATCH);
     a64_trap_cc(m, cc, TRAP_INTEGER_OVERFLOW);
 }

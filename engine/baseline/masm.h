@@ -72,7 +72,14 @@ struct masm {
 void masm_init(struct masm *m, struct code_object *out, uint32_t features, uint32_t first_func);
 /* Hands the bytes over to `out`. */
 void masm_finish(struct masm *m);
-void masm_done(struct masm *m);
+static inline void masm_done(struct masm *m)
+{
+    free(m->code.start);
+    vec_done(&m->traps);
+    vec_done(&m->constants);
+    vec_done(&m->foreign_calls);
+    vec_done(&m->allocations);
+}
 
 /* --- functions ---------------------------------------------------------------------------------------------------- */
 /* Prologue; the frame's size is given at the end. POP_BYTES: padded size of the stack arguments. Returns the entry's
@@ -206,6 +213,20 @@ void masm_zero_extend(struct masm *m, reg dst, reg src); /* i32 to i64 */
 /* --- floats ------------------------------------------------------------------------------------------------------- */
 enum masm_float { FLOAT_ADD, FLOAT_SUB, FLOAT_MUL, FLOAT_DIV, FLOAT_MIN, FLOAT_MAX, FLOAT_COPYSIGN };
 enum masm_float_unary { FLOAT_ABS, FLOAT_NEG, FLOAT_CEIL, FLOAT_FLOOR, FLOAT_TRUNC, FLOAT_NEAREST, FLOAT_SQRT };
+
+/* VALUE as a constant of f64 (WIDE) or f32. */
+static inline uint64_t masm_float_bits(bool wide, double value)
+{
+    union {
+        double d;
+        uint64_t bits;
+    } as64 = {.d = value};
+    union {
+        float f;
+        uint32_t bits;
+    } as32 = {.f = (float)value};
+    return wide ? as64.bits : as32.bits;
+}
 
 void masm_float(struct masm *m, enum masm_float op, bool wide, reg dst, reg a, reg b);
 /* The first four, with b in linear memory (records a trap site) or a constant. */

@@ -13,22 +13,9 @@ static void compare(struct masm *m, bool wide, reg a, reg b)
     x64_rr(enc(m), wide ? X64_UCOMISD : X64_UCOMISS, a, b);
 }
 
-static uint64_t bits_of(bool wide, double value)
-{
-    union {
-        double d;
-        uint64_t bits;
-    } as64 = {.d = value};
-    union {
-        float f;
-        uint32_t bits;
-    } as32 = {.f = (float)value};
-    return wide ? as64.bits : as32.bits;
-}
-
 static void compare_const(struct masm *m, bool wide, reg a, double value)
 {
-    x64_rm_constant(m, wide ? X64_UCOMISD : X64_UCOMISS, a, bits_of(wide, value), 0);
+    x64_rm_constant(m, wide ? X64_UCOMISD : X64_UCOMISS, a, masm_float_bits(wide, value), 0);
 }
 
 void masm_float_compare(struct masm *m, bool wide, enum masm_cond cond, reg a, reg b)
@@ -308,7 +295,7 @@ static void to_u64(struct masm *m, bool wide, bool saturate, reg dst, reg a, reg
     }
     x64_bind_short(e, big);
     x64_rr(e, X64_MOVAPS, vector_temporary, a);
-    x64_rm_constant(m, scalar(X64_SUBS, wide), vector_temporary, bits_of(wide, 9223372036854775808.0), 0);
+    x64_rm_constant(m, scalar(X64_SUBS, wide), vector_temporary, masm_float_bits(wide, 9223372036854775808.0), 0);
     x64_rr(e, convert, dst, vector_temporary);
     x64_mov_imm(e, X64_SCRATCH, (uint64_t)1 << 63);
     x64_rr(e, X64_XOR | X64_W, dst, X64_SCRATCH); /* the minimum, which says overflow, becomes 0 */
