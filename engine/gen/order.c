@@ -31,11 +31,27 @@ static bool has_moves(const struct emitter *e, uint32_t b)
     return n < e->a->boundaries.len && e->a->boundaries.data[n].position < block->end * 2;
 }
 
-enum { THREAD_STEPS = 64 };
+static bool does_nothing(const struct emitter *e, uint32_t b)
+{
+    return b != e->mf->ir->entry && is_only_jump(e, b) && !has_moves(e, b);
+}
+
+/* A loop of nothing keeps a block: the one that jumps back to another that does nothing. Every other way from one block that is left out to
+ * the next leads forwards, so that emit_thread ends. */
+static bool can_be_left_out(const struct emitter *e, uint32_t b)
+{
+    const struct ir_func *f = e->mf->ir;
+    uint32_t target;
+
+    if (!does_nothing(e, b))
+        return false;
+    target = ir_block(f, b)->succs[0];
+    return ir_block(f, target)->order > ir_block(f, b)->order || !does_nothing(e, target);
+}
 
 uint32_t emit_thread(const struct emitter *e, uint32_t b)
 {
-    for (unsigned steps = 0; steps < THREAD_STEPS && e->order.empty[b]; steps++)
+    while (e->order.empty[b])
         b = ir_block(e->mf->ir, b)->succs[0];
     return b;
 }
@@ -90,10 +106,8 @@ static void find_empty(struct emitter *e)
 {
     const struct ir_func *f = e->mf->ir;
 
-    for (size_t n = 0; n < f->order.len; n++) {
-        uint32_t b = f->order.data[n];
-        e->order.empty[b] = b != f->entry && is_only_jump(e, b) && !has_moves(e, b);
-    }
+    for (size_t n = 0; n < f->order.len; n++)
+        e->order.empty[f->order.data[n]] = can_be_left_out(e, f->order.data[n]);
     for (size_t n = 0; n < f->order.len; n++)
         hoist(e, f->order.data[n]);
 }
