@@ -84,6 +84,8 @@ struct type_table {
     VEC(struct type_group) groups;
     uint32_t *slots; /* open addressing, index into groups + 1 */
     uint32_t slot_count;
+    VEC(uint32_t)
+    serial; /* of the group that is interned; kept: each import brings one, and a start would map a page for each */
 };
 
 /* Interns all types of A and writes their numbers to NUMBERS. Returns 0, or -ESTALE for a damaged artifact. */

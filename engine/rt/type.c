@@ -8,8 +8,6 @@
 
 enum { OWN_GROUP = 0x400000 }; /* heap type bit in a serial form: position in the group. Numbers stay below */
 
-typedef VEC(uint32_t) u32_vec;
-
 static uint64_t hash_serial(const uint32_t *serial, uint32_t len)
 {
     uint64_t hash = 0x9e3779b97f4a7c15u;
@@ -49,15 +47,16 @@ static uint32_t type_words(const struct artifact_type *t)
     return t->param_count + t->result_count + 2 * t->field_count;
 }
 
-static void serialise(u32_vec *out, const struct artifact_type *t, const valtype *types, const uint32_t *numbers)
+static void serialise(struct type_table *table, const struct artifact_type *t, const valtype *types,
+                      const uint32_t *numbers)
 {
-    vec_push(out, (uint32_t)t->kind | (t->final ? 0x100u : 0));
-    vec_push(out, t->supertype == MODULE_NONE ? 0 : serial_index(t->supertype, t, numbers));
-    vec_push(out, t->param_count);
-    vec_push(out, t->result_count);
-    vec_push(out, t->field_count);
+    vec_push(&table->serial, (uint32_t)t->kind | (t->final ? 0x100u : 0));
+    vec_push(&table->serial, t->supertype == MODULE_NONE ? 0 : serial_index(t->supertype, t, numbers));
+    vec_push(&table->serial, t->param_count);
+    vec_push(&table->serial, t->result_count);
+    vec_push(&table->serial, t->field_count);
     for (uint32_t i = 0; i < type_words(t); i++)
-        vec_push(out, t->kind != TYPE_FUNC && i % 2 == 1 ? types[i] : serial_valtype(types[i], t, numbers));
+        vec_push(&table->serial, t->kind != TYPE_FUNC && i % 2 == 1 ? types[i] : serial_valtype(types[i], t, numbers));
 }
 
 static void slots_put(struct type_table *table, uint32_t group)
@@ -212,12 +211,11 @@ static int copy_numbers(const struct artifact *a, uint32_t first, uint32_t count
 
 int types_intern(struct type_table *table, const struct artifact *a, uint32_t *numbers, struct err *err)
 {
-    u32_vec serial = {0};
     int status = 0;
 
     for (uint32_t first = 0, count; first < a->types_count && status == 0; first += count) {
         count = a->types[first].rec_count;
-        serial.len = 0;
+        table->serial.len = 0;
         if (count == 0 || !artifact_range_fits(first, count, a->types_count)) {
             status = err_set(err, ESTALE, "the artifact is damaged: type %u", first);
             break;
@@ -228,17 +226,16 @@ int types_intern(struct type_table *table, const struct artifact *a, uint32_t *n
         }
         for (uint32_t i = first; i < first + count && status == 0; i++) {
             if (type_is_sound(a, i, first, count))
-                serialise(&serial, &a->types[i], a->valtypes + a->types[i].first, numbers);
+                serialise(table, &a->types[i], a->valtypes + a->types[i].first, numbers);
             else
                 status = err_set(err, ESTALE, "the artifact is damaged: type %u", i);
         }
         if (status == 0) {
-            uint32_t number = intern(table, serial.data, (uint32_t)serial.len, count);
+            uint32_t number = intern(table, table->serial.data, (uint32_t)table->serial.len, count);
             for (uint32_t i = 0; i < count; i++)
                 numbers[first + i] = number + i;
         }
     }
-    vec_done(&serial);
     return status;
 }
 
@@ -249,13 +246,10 @@ uint32_t types_intern_func(struct type_table *table, const valtype *types, uint3
                                     .supertype = MODULE_NONE,
                                     .param_count = param_count,
                                     .result_count = result_count};
-    u32_vec serial = {0};
-    uint32_t number;
 
-    serialise(&serial, &t, types, NULL);
-    number = intern(table, serial.data, (uint32_t)serial.len, 1);
-    vec_done(&serial);
-    return number;
+    table->serial.len = 0;
+    serialise(table, &t, types, NULL);
+    return intern(table, table->serial.data, (uint32_t)table->serial.len, 1);
 }
 
 const struct store_type *types_get(const struct type_table *table, uint32_t number)
@@ -323,5 +317,6 @@ void types_free(struct type_table *table)
     vec_done(&table->types);
     vec_done(&table->rows);
     vec_done(&table->groups);
+    vec_done(&table->serial);
     free(table->slots);
 }
