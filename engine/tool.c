@@ -309,7 +309,21 @@ static int compile_to(const struct tool_options *o, int module_fd, int out_fd, s
     return compile_artifact(&request, module_fd, out_fd, err);
 }
 
-static int compile_file(const struct tool_options *o, int module_fd, const char *out, struct err *err)
+/* What the compile worker makes, in memory. */
+static int compile_to_memory(const struct tool_options *o, int module_fd, struct buf *bytes, struct err *err)
+{
+    cleanup_fd int fd = memfd_create("artifact", MFD_CLOEXEC);
+    int status;
+
+    if (fd < 0)
+        return err_sys(err, "cannot make a file for the artifact");
+    status = compile_to(o, module_fd, fd, err);
+    if (status == 0 && (lseek(fd, 0, SEEK_SET) != 0 || fd_read_to_end(fd, bytes, MODULE_BYTES_MAX) != 0))
+        status = err_sys(err, "cannot read the artifact");
+    return status;
+}
+
+static int compile_to_file(const struct tool_options *o, int module_fd, const char *out, struct err *err)
 {
     cleanup_fd int out_fd = -1;
     char *temporary;
@@ -329,18 +343,26 @@ static int compile_file(const struct tool_options *o, int module_fd, const char 
     return status;
 }
 
-/* What the compile worker makes, in memory. */
-static int compile_to_memory(const struct tool_options *o, int module_fd, struct buf *bytes, struct err *err)
+/* To what exists and is no file, such as /dev/null: it is written to, not replaced. */
+static int compile_to_device(const struct tool_options *o, int module_fd, const char *out, struct err *err)
 {
-    cleanup_fd int fd = memfd_create("artifact", MFD_CLOEXEC);
-    int status;
+    struct buf bytes = {0};
+    cleanup_fd int fd = open(out, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    int status = fd < 0 ? err_sys(err, "%s", out) : compile_to_memory(o, module_fd, &bytes, err);
 
-    if (fd < 0)
-        return err_sys(err, "cannot make a file for the artifact");
-    status = compile_to(o, module_fd, fd, err);
-    if (status == 0 && (lseek(fd, 0, SEEK_SET) != 0 || fd_read_to_end(fd, bytes, MODULE_BYTES_MAX) != 0))
-        status = err_sys(err, "cannot read the artifact");
+    if (status == 0 && fd_write_all(fd, bytes.data, bytes.len) != 0)
+        status = err_sys(err, "%s", out);
+    buf_done(&bytes);
     return status;
+}
+
+static int compile_file(const struct tool_options *o, int module_fd, const char *out, struct err *err)
+{
+    struct stat st;
+
+    if (stat(out, &st) == 0 && !S_ISREG(st.st_mode))
+        return compile_to_device(o, module_fd, out, err);
+    return compile_to_file(o, module_fd, out, err);
 }
 
 /* One stage of the optimizing compiler. */
