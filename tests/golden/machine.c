@@ -1,4 +1,5 @@
-/* Golden tests of the one-pass compiler's machine code and its tables. The input is a module as in bytes.h. */
+/* Golden tests of machine code and its tables. The input is a module as in bytes.h; one that begins with "# optimizing" is given to
+ * the optimizing compiler, the others to the one-pass compiler. */
 #include "engine/dump.h"
 #include "engine/feature.h"
 #include "engine/gen/code.h"
@@ -22,7 +23,8 @@ static void put_code(const struct module *m, struct code_object *code, struct bu
 
 static void produce(const char *input, struct buf *out)
 {
-    const struct code_options options = {0};
+    const struct code_options options = {
+        .compile_function = strncmp(input, "# optimizing", 12) == 0 ? optimizing_compile_function : NULL};
     struct buf bytes = {0};
     struct module m = {0};
     struct code_object code = {0};
