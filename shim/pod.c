@@ -279,10 +279,13 @@ static int mount_shm(const struct pod *pod, struct err *e)
 
 void pod_unmount(const char *bundle)
 {
+    static const char *const names[] = {"shm", "rootfs"};
     char path[PATH_MAX];
 
-    snprintf(path, sizeof path, "%s/shm", bundle);
-    umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", bundle, names[i]);
+        umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+    }
 }
 
 static int apply_sysctls(const struct pod *pod, struct err *e)

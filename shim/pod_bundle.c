@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "oci/json_write.h"
 #include <limits.h>
+#include <sys/mount.h>
 
 #define PAUSE "/pause"
 
@@ -166,15 +167,28 @@ static int give_rootfs(const struct pod *pod, struct err *e)
     return 0;
 }
 
+/* A file system of its own, as containers' roots are: containerd unmounts it and then wants an empty directory, and in it
+ * lie what the program is mounted on and the /dev of the pod's root. */
+static int mount_rootfs(const struct pod *pod, struct err *e)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/rootfs", pod->bundle);
+    if (mount("rootfs", path, "tmpfs", MS_NOSUID, "mode=0755,size=64k") != 0)
+        return err_sys(e, "cannot mount %s", path);
+    return 0;
+}
+
 int pod_write_bundle(const struct pod *pod, struct err *e)
 {
     struct buf text = {0};
     struct json_writer w = {.out = &text};
     char path[PATH_MAX];
-    int error;
+    int error = mount_rootfs(pod, e);
 
     snprintf(path, sizeof path, "%s/rootfs" PAUSE, pod->bundle); /* what the program is mounted on */
-    error = write_whole(path, &text, e);
+    if (error == 0)
+        error = write_whole(path, &text, e);
     if (error == 0)
         error = give_rootfs(pod, e);
     if (error != 0)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 enum { UNREAD_LOOK_MS = 2, UNREAD_PATIENCE_MS = 2000 };
+enum { READERS_FIRST_MS = 5, READERS_LAST_MS = 10000 };
 
 struct container *container_find(struct shim *shim, const char *id)
 {
@@ -57,6 +58,7 @@ static void process_done(struct process *p)
     process_close_stdio(p);
     stdio_done(&p->stdio);
     loop_timer_clear(&p->container->shim->loop, &p->unread);
+    loop_timer_clear(&p->container->shim->loop, &p->readers);
     loop_child_forget(&p->child);
     while (p->waiters != NULL) {
         struct call *call = p->waiters;
@@ -118,8 +120,7 @@ void container_free(struct container *c)
     free(c->root);
     free(c->cgroup);
     free(c);
-    if (shim->shutdown_wanted && shim->containers == NULL)
-        shim_shut_down(shim);
+    shim_shut_down_if_done(shim);
 }
 
 struct process *process_new_exec(struct container *c, const Task__ExecRequest *request)
@@ -171,6 +172,18 @@ static void process_exited(struct child *child, unsigned exit_status)
     container_settle(p->container);
 }
 
+/* The container has the fifos themselves, so a short-lived process may be gone before its client has opened them; that open,
+ * and with it the client's reading to the end, would wait for a writer for ever. */
+static void let_readers_in(struct timer *timer)
+{
+    struct process *p = (struct process *)((char *)timer - offsetof(struct process, readers));
+
+    stdio_let_readers_in(&p->stdio);
+    p->readers_ms = p->readers_ms == 0 ? READERS_FIRST_MS : 2 * p->readers_ms;
+    if (p->readers_ms <= READERS_LAST_MS)
+        loop_timer_set(&p->container->shim->loop, timer, p->readers_ms);
+}
+
 static void announce_exit(struct process *p)
 {
     struct container *c = p->container;
@@ -194,6 +207,8 @@ static void announce_exit(struct process *p)
         p->waiters = call->next;
         call_reply(call, &response.base);
     }
+    p->readers.expired = let_readers_in;
+    let_readers_in(&p->readers);
 }
 
 /* With an own pid namespace the kernel has ended all execs before the init can be reaped; else we do it here. Returns true

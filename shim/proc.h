@@ -26,8 +26,11 @@ struct shim {
     bool shutting_down;
     bool sweep;           /* shim_sweep is due */
     bool shutdown_wanted; /* once the last abandoned container is gone */
+    bool may_leave;       /* a pod's shim: Shutdown was called, or did not come */
     struct source signal_source;
     struct timer patience; /* how long a shutdown waits for the last events */
+    struct timer answered; /* until when a shutdown leaves time to read the last answer */
+    struct timer staying;  /* until when an ended pod's shim waits to be shut down */
 };
 
 enum process_state { PROCESS_CREATING, PROCESS_CREATED, PROCESS_RUNNING, PROCESS_STOPPED };
@@ -48,6 +51,8 @@ struct process {
     bool exited;          /* reaped; STOPPED follows once the exit may be announced */
     struct timer unread;  /* looks again whether its output has been read */
     uint64_t patience_ms; /* until when the exit waits for that; 0: not yet asked */
+    struct timer readers; /* after the exit: lets readers in that come late, after ever longer pauses */
+    unsigned readers_ms;  /* the last pause */
     bool failed;          /* an exec that could not be started: it can only be deleted */
     struct stdio stdio;
     int console_fd;        /* our end of the socket that brings the terminal's master; -1 */

@@ -31,12 +31,7 @@ struct sandbox {
     struct timespec created_at, exited_at;
     struct worker worker;
     struct call *starting, *stopping, *waiters;
-    struct timer leaving;
 };
-
-/* From the last answer to the end of the shim: containerd's ttrpc client, when it finds an answer and the end of the
- * connection together, takes either, and then fails what has been done ("ttrpc: closed"). */
-enum { ANSWER_READ_MS = 200 };
 
 const char *sandbox_bundle(const struct sandbox *sandbox)
 {
@@ -82,14 +77,6 @@ static void reply_wait(struct call *call, const struct sandbox *s)
     call_reply(call, &response.base);
 }
 
-static void leave(struct timer *timer)
-{
-    struct shim *shim = ((struct sandbox *)((char *)timer - offsetof(struct sandbox, leaving)))->shim;
-
-    if (shim->containers == NULL)
-        shim_shut_down(shim);
-}
-
 static void sandbox_ended(struct sandbox *s, unsigned exit_status)
 {
     struct shim *shim = s->shim;
@@ -108,9 +95,7 @@ static void sandbox_ended(struct sandbox *s, unsigned exit_status)
     if (s->stopping != NULL)
         call_reply(s->stopping, NULL);
     s->stopping = NULL;
-    shim->shutdown_wanted = true;
-    s->leaving.expired = leave;
-    loop_timer_set(&shim->loop, &s->leaving, ANSWER_READ_MS);
+    shim_pod_ended(shim);
 }
 
 /* --- Create ----------------------------------------------------------------------------------------------------------- */
@@ -315,7 +300,9 @@ static void handle_shutdown(void *context, struct call *call, const ProtobufCMes
     struct shim *shim = context;
 
     if (shim->sandbox != NULL || shim->containers != NULL) {
+        shim->may_leave = true;
         handle_stop(context, call, message);
+        shim_shut_down_if_done(shim);
         return;
     }
     call_reply(call, NULL);

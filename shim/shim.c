@@ -13,9 +13,19 @@
 
 enum { PATIENCE_MS = 2000 };
 
+/* From a pod's last answer to the end of its shim: containerd's ttrpc client, when it finds an answer and the end of the
+ * connection together, takes either, and then fails what has been done (StopSandbox: "ttrpc: closed"). Of
+ * a task's Shutdown it minds neither. */
+enum { ANSWER_READ_MS = 500 };
+
+/* From a pod's end to that of its shim, unless containerd shuts it down, as it does when a client removes the pod: usually at
+ * once, and a call that meets a shim which is just going is lost as well. */
+enum { STAYING_MS = 3000 };
+
 static void finish_if_quiet(struct shim *shim)
 {
-    if (shim->shutting_down && publisher_is_empty(&shim->publisher) && !server_is_sending(&shim->server))
+    if (shim->shutting_down && !shim->answered.set && publisher_is_empty(&shim->publisher) &&
+        !server_is_sending(&shim->server))
         shim->loop.stopped = true;
 }
 
@@ -34,11 +44,39 @@ static void patience_expired(struct timer *timer)
     ((struct shim *)((char *)timer - offsetof(struct shim, patience)))->loop.stopped = true;
 }
 
+static void answer_read(struct timer *timer)
+{
+    finish_if_quiet((struct shim *)((char *)timer - offsetof(struct shim, answered)));
+}
+
 void shim_shut_down(struct shim *shim)
 {
     shim->shutting_down = true;
+    if (shim->sandbox != NULL)
+        loop_timer_set(&shim->loop, &shim->answered, ANSWER_READ_MS);
     loop_timer_set(&shim->loop, &shim->patience, PATIENCE_MS);
     finish_if_quiet(shim);
+}
+
+void shim_shut_down_if_done(struct shim *shim)
+{
+    if (shim->shutdown_wanted && shim->containers == NULL && (shim->sandbox == NULL || shim->may_leave))
+        shim_shut_down(shim);
+}
+
+static void stayed(struct timer *timer)
+{
+    struct shim *shim = (struct shim *)((char *)timer - offsetof(struct shim, staying));
+
+    shim->may_leave = true;
+    shim_shut_down_if_done(shim);
+}
+
+void shim_pod_ended(struct shim *shim)
+{
+    shim->shutdown_wanted = true;
+    loop_timer_set(&shim->loop, &shim->staying, STAYING_MS);
+    shim_shut_down_if_done(shim);
 }
 
 void shim_sweep(struct shim *shim)
@@ -166,6 +204,8 @@ int shim_serve(int listen_fd, const char *address, const char *namespace, const 
     shim.libexec = libexec != NULL && libexec[0] != 0 ? libexec : NULL;
     shim.workers = (struct workers){.loop = &shim.loop, .ended = workers_ended};
     shim.patience.expired = patience_expired;
+    shim.answered.expired = answer_read;
+    shim.staying.expired = stayed;
     publisher_init(&shim.publisher, &shim.loop, ttrpc_address, namespace);
     shim.publisher.drained = publisher_drained;
     shim.server = (struct server){.services = services, .context = &shim, .flushed = server_flushed};

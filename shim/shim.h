@@ -13,6 +13,13 @@ int shim_serve(int listen_fd, const char *address, const char *namespace, const 
 /* Ends the daemon once what is still to be said has been said, or after two seconds. */
 void shim_shut_down(struct shim *shim);
 
+/* The same, if a shutdown is wanted and the last container is gone; of a pod that ended only once that has been asked for,
+ * or when nobody has asked for some seconds. */
+void shim_shut_down_if_done(struct shim *shim);
+
+/* The pod has ended: no more containers, and the shutdown is wanted. */
+void shim_pod_ended(struct shim *shim);
+
 /* A worker died: its init, if it made one, is a child of ours that nobody announced. It is killed as soon as no other
  * worker is under way whose init it could be. */
 void shim_sweep(struct shim *shim);

@@ -15,6 +15,12 @@ static bool after_scheme(const char *uri, const char *scheme, const char **rest)
     return true;
 }
 
+static const char *fifo_path(const char *uri)
+{
+    const char *path;
+    return after_scheme(uri, "fifo://", &path) ? path : uri;
+}
+
 int stdio_init(struct stdio *s, const char *in, const char *out, const char *err, bool terminal)
 {
     *s = (struct stdio){.terminal = terminal, .held = {-1, -1, -1}};
@@ -74,8 +80,7 @@ static int open_stream(const char *uri, bool input, bool terminal, int *fd, int 
         return 0;
     if (after_scheme(uri, "file://", &path))
         return open_file(path, input, fd, e);
-    if (!after_scheme(uri, "fifo://", &path))
-        path = uri;
+    path = fifo_path(uri);
     if (path[0] != '/')
         return err_set(e, EINVAL, "stdio %s: known are a path of a fifo, fifo://, file:// and, for output, binary://",
                        uri);
@@ -136,6 +141,20 @@ bool stdio_is_read(const struct stdio *s)
         if (s->held[i] >= 0 && ioctl(s->held[i], FIONREAD, &unread) == 0 && unread > 0)
             return false;
     return true;
+}
+
+/* An open that waits for a writer is over once there was one, even if it is gone again. */
+void stdio_let_readers_in(const struct stdio *s)
+{
+    for (int i = STDOUT; i <= STDERR; i++) {
+        const char *path = fifo_path(s->uri[i]);
+        struct stat st;
+
+        if (path[0] == '/' && stat(path, &st) == 0 && S_ISFIFO(st.st_mode)) {
+            int writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+            fd_close(&writer);
+        }
+    }
 }
 
 void stdio_close(struct stdio *s)

@@ -37,6 +37,10 @@ void stdio_close_input(struct stdio *s);
 
 /* Whether the readers of the output fifos have taken all that was written. */
 bool stdio_is_read(const struct stdio *s);
+
+/* Lets in whoever waits in the open of an output fifo for a writer, as a client does that comes after the process ended. */
+void stdio_let_readers_in(const struct stdio *s);
+
 /* Closes the shim's ends; the streams of a process that still runs are its own. */
 void stdio_close(struct stdio *s);
 

@@ -771,8 +771,7 @@ static void handle_shutdown(void *context, struct call *call, const ProtobufCMes
         if (!c->abandoned)
             return;
     shim->shutdown_wanted = true;
-    if (shim->containers == NULL)
-        shim_shut_down(shim);
+    shim_shut_down_if_done(shim);
 }
 
 const struct method task_methods[] = {

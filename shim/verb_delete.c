@@ -71,13 +71,13 @@ int verb_delete(const struct arguments *a)
     else
         job.bundle = getcwd(here, sizeof here) != NULL ? here : ".";
     read_options(job.bundle, &options);
-    pod_unmount(job.bundle);
     runtime_root(&options, a->namespace, root, sizeof root);
     runtime_delete(&job, WORKER_NO_FDS, &report);
     if (report.code != 0) {
         fprintf(stderr, "delete %s: %s\n", a->id, report.text);
         return 1;
     }
+    pod_unmount(job.bundle);
     if (remove_socket(job.bundle))
         group_delete_others(root, a->id);
     return answer();

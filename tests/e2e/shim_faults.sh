@@ -183,6 +183,16 @@ call Kill id=c1 signal=9 > /dev/null
 is "and can be killed" "$(call Wait id=c1)" "exit_status=137"
 like "and deleted" "$(call Delete id=c1)" 'exit_status=137'
 clean c1 "a reader that never reads"
+bundle c1 pod true
+change c1 '.process.env += ["MARK=c1"]'
+mkfifo "$dir/late"
+create c1 stdout="$dir/late" > /dev/null
+call Start id=c1 > /dev/null
+call Wait id=c1 > /dev/null
+timeout 10 cat "$dir/late"
+ok "a reader that comes after the end is not left waiting for a writer" $?
+call Delete id=c1 > /dev/null
+clean c1 "a reader that comes late"
 
 # --- workers -----------------------------------------------------------------------------------------------------------
 bundle c1 pod sleep 1000

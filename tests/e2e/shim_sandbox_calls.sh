@@ -97,6 +97,7 @@ wait $!
 is "its end is the pod's" "$(cat "$dir/wait")" "exit_status=137"
 gone "$pid"
 ok "and the shim's" $?
+is "the root of its process is unmounted and empty" "$(grep -c '/run/shared/' /proc/self/mountinfo) $(ls -A /run/shared/rootfs)" "0 "
 start shared2
 pid=$(call Connect id=x | sed -n 's/shim_pid=//p')
 sandbox CreateSandbox shared2 bundle_path=/run/shared2 options='0 2 0' > /dev/null

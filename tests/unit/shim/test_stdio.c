@@ -62,6 +62,38 @@ static void fifos_without_anybody_there(void **state)
     (void)state;
 }
 
+/* A child opens the output after the process has ended, waits in that open, and reads to the end. */
+static void a_reader_that_comes_late(void **state)
+{
+    struct stdio s;
+    struct stdio_fds fds;
+    struct err e;
+    char text[16];
+    int status = 0;
+    pid_t reader, ended = 0;
+
+    assert_int_equal(stdio_init(&s, "", out_path, "", false), 0);
+    assert_int_equal(stdio_open(&s, "c1", "test", &fds, &e), 0);
+    assert_int_equal(write(fds.stream[STDOUT], "hello", 5), 5);
+    stdio_fds_close(&fds);
+    reader = fork();
+    if (reader == 0) {
+        int fd = open(out_path, O_RDONLY);
+        _exit(read(fd, text, sizeof text) == 5 && read(fd, text, sizeof text) == 0 ? 0 : 1);
+    }
+    for (int i = 0; i < 2000 && ended == 0; i++) {
+        usleep(5000);
+        stdio_let_readers_in(&s);
+        ended = waitpid(reader, &status, WNOHANG);
+    }
+    if (ended == 0)
+        kill(reader, SIGKILL);
+    assert_int_equal(ended, reader);
+    assert_int_equal(status, 0);
+    stdio_done(&s);
+    (void)state;
+}
+
 static void files_and_what_is_refused(void **state)
 {
     char uri[160], path[160];
@@ -215,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fifos_without_anybody_there),
+        cmocka_unit_test(a_reader_that_comes_late),
         cmocka_unit_test(files_and_what_is_refused),
         cmocka_unit_test(loggers),
         cmocka_unit_test(terminal_copies_both_ways),
