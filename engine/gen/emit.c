@@ -181,6 +181,48 @@ static void emit_call(struct emitter *e, const struct mach *i)
     masm_adjust_stack(e->m, (int32_t)results);
 }
 
+/* Operands to slots that end where the frame does, the first one the highest. Returns their bytes. */
+static uint32_t move_to_slots(struct emitter *e, const struct mach *i)
+{
+    uint32_t bytes = 0, at;
+
+    for (uint32_t k = 0; k < i->use_count; k++)
+        bytes += e->mf->types.data[e->mf->uses.data[i->use_first + k].vreg] == VT_V128 ? 16 : 8;
+    bytes = (bytes + 15) & ~15u;
+    masm_adjust_stack(e->m, -(int32_t)bytes);
+    at = bytes;
+    for (uint32_t k = 0; k < i->use_count; k++) {
+        uint32_t v = e->mf->uses.data[i->use_first + k].vreg;
+        uint8_t type = e->mf->types.data[v];
+        at -= type == VT_V128 ? 16 : 8;
+        add_move(e, type, (struct place){.kind = PLACE_STACK, .disp = (int32_t)at}, place_at(e, v, e->at * 2 - 1));
+    }
+    moves_resolve(e->m, &e->moves);
+    return bytes;
+}
+
+static void take_builtin_result(struct emitter *e, const struct mach *i)
+{
+    uint32_t v;
+
+    if (i->def_count == 0)
+        return;
+    v = e->mf->defs.data[i->def_first];
+    add_arrival(e, e->mf->types.data[v], place_at(e, v, e->at * 2 + 1), in_register(target_native.builtin_result));
+    moves_resolve(e->m, &e->moves);
+    clear_upper(e);
+}
+
+static void emit_builtin_slots(struct emitter *e, const struct mach *i)
+{
+    uint32_t bytes = move_to_slots(e, i);
+
+    masm_const(e->m, VT_I64, target_native.builtin_args[0], i->imm >> 32 | (uint64_t)e->frame_bytes << 32);
+    masm_call_builtin(e->m, (enum vm_builtin)(uint32_t)i->imm);
+    masm_adjust_stack(e->m, (int32_t)bytes);
+    take_builtin_result(e, i);
+}
+
 static void emit_builtin(struct emitter *e, const struct mach *i)
 {
     for (uint32_t k = 0; k < i->use_count; k++) {
@@ -189,12 +231,7 @@ static void emit_builtin(struct emitter *e, const struct mach *i)
     }
     moves_resolve(e->m, &e->moves);
     masm_call_builtin(e->m, (enum vm_builtin)i->imm);
-    if (i->def_count != 0) {
-        uint32_t v = e->mf->defs.data[i->def_first];
-        add_arrival(e, e->mf->types.data[v], place_at(e, v, e->at * 2 + 1), in_register(target_native.builtin_result));
-        moves_resolve(e->m, &e->moves);
-        clear_upper(e);
-    }
+    take_builtin_result(e, i);
 }
 
 static void emit_return(struct emitter *e, const struct mach *i)
@@ -304,6 +341,7 @@ static void emit_one(struct emitter *e, const struct mach *i, uint32_t block)
     case IR_CALL:
     case IR_CALL_ADDRESS: emit_call(e, i); break;
     case IR_BUILTIN: emit_builtin(e, i); break;
+    case IR_BUILTIN_SLOTS: emit_builtin_slots(e, i); break;
     case IR_RETURN: emit_return(e, i); break;
     case IR_TRAP: masm_trap(e->m, (enum trap_kind)i->imm); break;
     case IR_JUMP: jump_to(e, emit_thread(e, b->succs[0])); break;
@@ -334,7 +372,7 @@ static void emit_block(struct emitter *e, uint32_t number)
 /* Nothing lies below its frame. */
 static bool is_leaf(const struct mach_func *mf, const struct allocation *a)
 {
-    return mf->calls.len == 0 && a->frame_bytes <= MASM_LEAF_BYTES;
+    return mf->calls.len == 0 && !mf->calls_aside && a->frame_bytes <= MASM_LEAF_BYTES;
 }
 
 /* False: it must be done again (masm_end). */
@@ -346,6 +384,7 @@ static bool emit(struct masm *m, struct mach_func *mf, struct allocation *a)
     bool ended;
 
     m->try_number = 0;
+    e.frame_bytes = (a->frame_bytes + 15) & ~15u;
     e.pop_bytes = abi_types_area_bytes(t->params, t->param_count);
     e.labels = arena_array(&a->arena, struct masm_label, mf->ir->blocks.len);
     emit_order(&e);
@@ -355,7 +394,7 @@ static bool emit(struct masm *m, struct mach_func *mf, struct allocation *a)
         e.next = n + 1 < e.order.count ? e.order.blocks[n + 1] : 0;
         emit_block(&e, e.order.blocks[n]);
     }
-    ended = masm_end(m, (a->frame_bytes + 15) & ~15u);
+    ended = masm_end(m, e.frame_bytes);
     vec_done(&e.moves.list);
     return ended;
 }

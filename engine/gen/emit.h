@@ -15,7 +15,7 @@ struct emitter {
     regset unclear; /* hold 32-bit values with an unknown upper half */
     uint32_t at;    /* the instruction being emitted */
     uint32_t next;  /* the block behind the one being emitted; 0: none */
-    uint32_t pop_bytes;
+    uint32_t pop_bytes, frame_bytes;
     struct { /* order.c */
         uint32_t *blocks, count;
         bool *empty, *aligned; /* by block: left out; the top of an innermost loop */
@@ -30,6 +30,8 @@ reg emit_temporary(struct emitter *e, const struct mach *i);
 struct masm_address emit_address(struct emitter *e, const struct mach *i);
 /* emit_op.c: everything but control and calls */
 void emit_instruction(struct emitter *e, const struct mach *i);
+/* emit_object.c: what objects need; false: I is nothing of that */
+bool emit_object(struct emitter *e, const struct mach *i);
 /* Compares; returns the condition to ask for. FIRST operand of what is not compared any more in *REST. */
 enum masm_cond emit_condition(struct emitter *e, const struct mach *i, unsigned *rest);
 

@@ -310,6 +310,6 @@ void emit_instruction(struct emitter *e, const struct mach *i)
         emit_store(e, i);
     else if (i->op >= OPCODE_SPACE_VECTOR && i->op < OPCODE_SPACE_ATOMIC)
         emit_vector(e, i);
-    else if (!emit_numeric(e, i))
+    else if (!emit_numeric(e, i) && !emit_object(e, i))
         emit_internal(e, i);
 }

@@ -322,6 +322,8 @@ static reg argument_register(const struct live *l, const struct mach *i, uint32_
 
     if (i->op == IR_BUILTIN)
         return target_native.builtin_args[k];
+    if (i->op == IR_BUILTIN_SLOTS)
+        return REG_NONE;
     if (i->op == IR_CALL_ADDRESS) {
         if (k == 0)
             return target_native.callee;
@@ -340,7 +342,7 @@ static reg result_register(const struct live *l, const struct mach *i, uint32_t 
     struct abi_walk walk = {0};
     struct abi_place place = {0};
 
-    if (i->op == IR_BUILTIN)
+    if (i->op == IR_BUILTIN || i->op == IR_BUILTIN_SLOTS)
         return target_native.builtin_result;
     t = callee_type(l, i);
     for (uint32_t n = 0; n <= ir_inst(l->f, v)->imm; n++)
@@ -360,7 +362,7 @@ static reg param_register(const struct live *l, uint32_t v)
 
 static bool is_call(unsigned op)
 {
-    return op == IR_CALL || op == IR_CALL_ADDRESS || op == IR_BUILTIN;
+    return op == IR_CALL || op == IR_CALL_ADDRESS || op == IR_BUILTIN || op == IR_BUILTIN_SLOTS;
 }
 
 static bool is_divide(unsigned op)

@@ -497,7 +497,7 @@ static void lower_internal(struct lower *l, ir_value v, const struct ir_inst *i)
     lower_push_def(l, &m, i->type != VT_BOTTOM ? v : IR_NONE);
 }
 
-/* --- calls and control -------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 static void use_arguments(struct lower *l, struct mach *m, struct ir_inst *i)
 {
     const ir_value *args = ir_args(i);
@@ -517,7 +517,7 @@ static void lower_call(struct lower *l, ir_value v, struct ir_inst *i)
     m.imm = i->imm;
     use_arguments(l, &m, i);
     m.def_first = (uint32_t)l->mf->defs.len;
-    if (i->op == IR_BUILTIN) {
+    if (i->op == IR_BUILTIN || i->op == IR_BUILTIN_SLOTS) {
         if (i->type != VT_BOTTOM) {
             vec_push(&l->mf->defs, v);
             m.def_count = 1;
@@ -532,6 +532,80 @@ static void lower_call(struct lower *l, ir_value v, struct ir_inst *i)
     vec_push(&l->mf->insts, m);
 }
 
+/* Makes V in a register of its own, with two more at hand: a temporary and an unused second result. */
+static void push_with_spare(struct lower *l, struct mach *m, ir_value v)
+{
+    m->temp = lower_new_vreg(l, VT_I64);
+    m->def_first = (uint32_t)l->mf->defs.len;
+    m->def_count = 2;
+    vec_push(&l->mf->defs, v);
+    vec_push(&l->mf->defs, lower_new_vreg(l, VT_I64));
+    lower_push_def(l, m, IR_NONE);
+}
+
+/* --- objects ------------------------------------------------------------------------------------------------------ */
+static void lower_field(struct lower *l, ir_value v, const struct ir_inst *i)
+{
+    struct mach m = lower_mach(i->op, v, i->type);
+    const struct ir_inst *value = i->op == IR_FIELD_STORE ? ir_inst(l->f, i->arg[2]) : NULL;
+
+    m.access = i->lane & ((1 << IR_FIELD_SCALE_SHIFT) - 1);
+    m.scale = i->lane >> IR_FIELD_SCALE_SHIFT;
+    m.disp = (int32_t)i->imm;
+    m.base = lower_use(l, &m, i->arg[1], MACH_OPERAND);
+    m.index = lower_use(l, &m, i->arg[0], MACH_OPERAND);
+    if (value == NULL) {
+        lower_push_def(l, &m, v);
+        return;
+    }
+    if (value->op == IR_CONST && value->type != VT_V128 && m.access >= ACCESS_32_S &&
+        (i->imm & IR_FIELD_KIND_MASK) == 0) {
+        m.form = MACH_IMM;
+        m.type = value->type;
+        m.imm = value->imm;
+    } else {
+        lower_use(l, &m, i->arg[2], MACH_OPERAND);
+    }
+    lower_push_def(l, &m, IR_NONE);
+}
+
+static void lower_object(struct lower *l, ir_value v, const struct ir_inst *i)
+{
+    struct mach m = lower_mach(i->op, v, i->type);
+
+    m.imm = i->imm;
+    switch (i->op) {
+    case IR_FIELD_LOAD:
+    case IR_FIELD_STORE: lower_field(l, v, i); break;
+    case IR_ARRAY_INDEX:
+        lower_use(l, &m, i->arg[0], MACH_OPERAND);
+        lower_use(l, &m, i->arg[1], MACH_OPERAND);
+        lower_push_def(l, &m, v);
+        break;
+    case IR_ALLOCATE:
+        l->mf->calls_aside = true;
+        push_with_spare(l, &m, v);
+        break;
+    case IR_TYPE_ROW:
+        lower_use(l, &m, i->arg[0], MACH_OPERAND);
+        m.temp = lower_new_vreg(l, VT_I64);
+        lower_push_def(l, &m, v);
+        break;
+    case IR_IS_SUBTYPE:
+        lower_use(l, &m, i->arg[0], MACH_KEPT);
+        push_with_spare(l, &m, v);
+        break;
+    default: use_condition(l, &m, i->arg[0], false); lower_push_def(l, &m, IR_NONE);
+    }
+}
+
+static bool is_object_op(unsigned op)
+{
+    return op == IR_FIELD_LOAD || op == IR_FIELD_STORE || op == IR_ARRAY_INDEX || op == IR_ALLOCATE ||
+           op == IR_TYPE_ROW || op == IR_IS_SUBTYPE || op == IR_TRAP_IF;
+}
+
+/* --- control ------------------------------------------------------------------------------------------------------ */
 static void lower_terminator(struct lower *l, ir_value v, struct ir_inst *i)
 {
     struct mach m = lower_mach(i->op, v, VT_BOTTOM);
@@ -602,8 +676,10 @@ static void lower_inst(struct lower *l, ir_value v)
         lower_store(l, v, i);
     else if (i->op == IR_PARAM)
         lower_param(l, v, i);
-    else if (i->op == IR_CALL || i->op == IR_CALL_ADDRESS || i->op == IR_BUILTIN)
+    else if (i->op == IR_CALL || i->op == IR_CALL_ADDRESS || i->op == IR_BUILTIN || i->op == IR_BUILTIN_SLOTS)
         lower_call(l, v, i);
+    else if (is_object_op(i->op))
+        lower_object(l, v, i);
     else if (i->op == OP_SELECT)
         lower_select(l, v, i);
     else if (i->op == OP_REF_AS_NON_NULL)
@@ -700,6 +776,7 @@ void mach_lower(struct mach_func *mf, struct ir_func *f, uint32_t features)
     mf->insts.len = mf->uses.len = mf->defs.len = mf->types.len = mf->reservations.len = mf->calls.len = 0;
     mf->ir = f;
     mf->features = features;
+    mf->calls_aside = false;
     mf->blocks = arena_array(&f->arena, struct mach_block, f->blocks.len);
     vec_reserve(&mf->types, count);
     for (size_t v = 0; v < count; v++)

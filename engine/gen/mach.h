@@ -78,6 +78,7 @@ struct mach_func {
     VEC(uint32_t) calls;       /* instructions that leave no register alone, in order */
     struct mach_block *blocks; /* by IR block */
     uint32_t features;
+    bool calls_aside; /* something calls and keeps all registers: there must be a frame */
 };
 
 static inline bool mach_type_is_vector(uint8_t type)

@@ -29,7 +29,7 @@ static struct build_label *innermost(struct builder *b)
     return vec_last(&b->labels);
 }
 
-static struct build_label *label_at(struct builder *b, uint32_t depth)
+struct build_label *build_label_at(struct builder *b, uint32_t depth)
 {
     assert(depth < b->labels.len - b->frame->first_label);
     return &b->labels.data[b->labels.len - 1 - depth];
@@ -176,8 +176,16 @@ static void open_loop(struct builder *b)
     take_values(b, l->values, locals, l->param_count);
 }
 
-/* Ends the current block with a branch; returns the two blocks behind it. */
-static void branch(struct builder *b, ir_value condition, uint32_t *yes, uint32_t *no)
+void build_jump(struct builder *b, uint32_t to)
+{
+    uint32_t from = b->block;
+
+    build_emit(b, IR_JUMP, VT_BOTTOM, NULL, 0, 0);
+    ir_add_edge(b->f, from, to);
+    b->block = 0;
+}
+
+void build_branch(struct builder *b, ir_value condition, uint32_t *yes, uint32_t *no)
 {
     uint32_t from = b->block;
 
@@ -196,7 +204,7 @@ static void open_if(struct builder *b)
     uint32_t then;
 
     l->entry = current_values(b, b->frame->local_count, l->param_count);
-    branch(b, condition, &then, &l->otherwise);
+    build_branch(b, condition, &then, &l->otherwise);
     build_start_block(b, then);
 }
 
@@ -270,8 +278,7 @@ static void close_block(struct builder *b)
 }
 
 /* --- branches ----------------------------------------------------------------------------------------------------- */
-/* The current block, which is entered from one place only, goes to the label. */
-static void go_to(struct builder *b, struct build_label *l)
+void build_go_to(struct builder *b, struct build_label *l)
 {
     struct ir_block *block = ir_block(b->f, b->block);
 
@@ -287,9 +294,9 @@ static void br_if(struct builder *b, ir_value condition, struct build_label *l)
 {
     uint32_t yes, no;
 
-    branch(b, condition, &yes, &no);
+    build_branch(b, condition, &yes, &no);
     build_start_block(b, yes);
-    go_to(b, l);
+    build_go_to(b, l);
     build_start_block(b, no);
 }
 
@@ -297,9 +304,9 @@ static void br_if_not(struct builder *b, ir_value condition, struct build_label 
 {
     uint32_t yes, no;
 
-    branch(b, condition, &yes, &no);
+    build_branch(b, condition, &yes, &no);
     build_start_block(b, no);
-    go_to(b, l);
+    build_go_to(b, l);
     build_start_block(b, yes);
 }
 
@@ -323,7 +330,7 @@ static void br_table(struct builder *b)
     b->stamps++;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t depth = body_u32(r);
-        struct build_label *l = label_at(b, depth);
+        struct build_label *l = build_label_at(b, depth);
         if (l->stamp != b->stamps) {
             l->stamp = b->stamps;
             l->table_slot = targets;
@@ -332,7 +339,7 @@ static void br_table(struct builder *b)
         table[i] = l->table_slot;
     }
     if (targets == 1) {
-        br(b, label_at(b, depths[0]));
+        br(b, build_label_at(b, depths[0]));
         return;
     }
     build_emit(b, IR_SWITCH, VT_BOTTOM, &index, 1, 0);
@@ -343,7 +350,7 @@ static void br_table(struct builder *b)
     block->table_count = count;
     for (uint32_t i = 0; i < targets; i++) {
         build_start_block(b, ir_block(b->f, from)->succs[i]);
-        go_to(b, label_at(b, depths[i]));
+        build_go_to(b, build_label_at(b, depths[i]));
     }
     build_set_unreachable(b);
 }
@@ -383,14 +390,14 @@ bool build_control(struct builder *b, enum opcode op)
     case OP_IF: open_if(b); return true;
     case OP_ELSE: open_else(b); return true;
     case OP_END: close_block(b); return true;
-    case OP_BR: br(b, label_at(b, body_u32(r))); return true;
+    case OP_BR: br(b, build_label_at(b, body_u32(r))); return true;
     case OP_BR_IF:
         condition = build_pop(b);
-        br_if(b, condition, label_at(b, body_u32(r)));
+        br_if(b, condition, build_label_at(b, body_u32(r)));
         return true;
     case OP_BR_TABLE: br_table(b); return true;
-    case OP_BR_ON_NULL: br_on_null(b, label_at(b, body_u32(r))); return true;
-    case OP_BR_ON_NON_NULL: br_on_non_null(b, label_at(b, body_u32(r))); return true;
+    case OP_BR_ON_NULL: br_on_null(b, build_label_at(b, body_u32(r))); return true;
+    case OP_BR_ON_NON_NULL: br_on_non_null(b, build_label_at(b, body_u32(r))); return true;
     case OP_RETURN: br(b, &b->labels.data[b->frame->first_label]); return true;
     default: return false;
     }

@@ -82,6 +82,22 @@ static inline ir_value build_pop(struct builder *b)
 /* Appends to the current block; the value is not pushed. */
 ir_value build_emit(struct builder *b, unsigned op, uint8_t type, const ir_value *args, uint32_t count, uint64_t imm);
 ir_value build_const_i64(struct builder *b, uint64_t bits);
+static inline ir_value build_emit1(struct builder *b, unsigned op, uint8_t type, ir_value x, uint64_t imm)
+{
+    return build_emit(b, op, type, &x, 1, imm);
+}
+
+static inline ir_value build_emit2(struct builder *b, unsigned op, uint8_t type, ir_value x, ir_value y, uint64_t imm)
+{
+    ir_value args[] = {x, y};
+    return build_emit(b, op, type, args, 2, imm);
+}
+
+static inline ir_value build_const_i32(struct builder *b, uint32_t bits)
+{
+    return ir_const(b->f, VT_I32, bits);
+}
+
 /* Looks over a whole body. SCAN is to be released with build_scan_done. */
 void build_scan(struct build_scan *scan, const struct module *m, uint32_t func);
 void build_scan_done(struct build_scan *scan);
@@ -91,8 +107,25 @@ void build_start_block(struct builder *b, uint32_t block);
 void build_function_body(struct builder *b);
 bool build_control(struct builder *b, enum opcode op);
 void build_set_unreachable(struct builder *b);
+struct build_label *build_label_at(struct builder *b, uint32_t depth);
+/* Ends the current block with a branch; returns the two blocks behind it. */
+void build_branch(struct builder *b, ir_value condition, uint32_t *yes, uint32_t *no);
+/* The current block, which leads nowhere else, goes to the label. */
+void build_go_to(struct builder *b, struct build_label *l);
+/* Ends the current block with a jump to TO. */
+void build_jump(struct builder *b, uint32_t to);
 /* Translates the callee's body in place of a call, if it is worth it. */
 bool build_inline(struct builder *b, uint32_t func);
+/* build_object.c, build_cast.c: objects and casts; false: there is none such */
+bool build_object_op(struct builder *b, enum opcode op);
+bool build_cast_op(struct builder *b, enum opcode op);
+/* Traps as KIND if CONDITION is not 0. */
+void build_trap_if(struct builder *b, ir_value condition, enum trap_kind kind);
+/* The u32 at DISP of what REFERENCE names, which never changes; a fault there means KIND. */
+ir_value build_load_fixed(struct builder *b, ir_value reference, uint32_t disp, enum trap_kind kind);
+/* A builtin with the top COUNT operands behind FIRST, in registers or in slots; pushes what it returns. */
+void build_builtin(struct builder *b, enum vm_builtin number, uint64_t first, uint32_t count, uint8_t result);
+void build_builtin_slots(struct builder *b, enum vm_builtin number, uint32_t first, uint32_t count, uint8_t result);
 /* build_op.c: every other instruction; false: there is none such */
 bool build_instruction(struct builder *b, enum opcode op);
 

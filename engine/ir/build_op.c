@@ -2,20 +2,9 @@
 #include "engine/ir/build.h"
 #include <assert.h>
 
-static ir_value emit1(struct builder *b, unsigned op, uint8_t type, ir_value a, uint64_t imm)
-{
-    return build_emit(b, op, type, &a, 1, imm);
-}
-
-static ir_value emit2(struct builder *b, unsigned op, uint8_t type, ir_value x, ir_value y, uint64_t imm)
-{
-    ir_value args[] = {x, y};
-    return build_emit(b, op, type, args, 2, imm);
-}
-
 static ir_value as_i64(struct builder *b, ir_value v)
 {
-    return ir_inst(b->f, v)->type == VT_I64 ? v : emit1(b, OP_I64_EXTEND_I32_U, VT_I64, v, 0);
+    return ir_inst(b->f, v)->type == VT_I64 ? v : build_emit1(b, OP_I64_EXTEND_I32_U, VT_I64, v, 0);
 }
 
 /* --- linear memory ------------------------------------------------------------------------------------------------ */
@@ -46,12 +35,12 @@ static struct address pop_address(struct builder *b, const struct memarg *arg, u
         uint64_t add = arg->offset + bytes;
         if (add < bytes) /* beyond 64 bits wherever it starts */
             add = UINT64_MAX;
-        at.index = emit2(b, IR_BOUNDS, VT_I64, as_i64(b, at.index), memory_struct(b, arg->memory), add);
+        at.index = build_emit2(b, IR_BOUNDS, VT_I64, as_i64(b, at.index), memory_struct(b, arg->memory), add);
         at.disp = -(int32_t)bytes;
     } else if (arg->offset <= INT32_MAX) {
         at.disp = (int32_t)arg->offset;
     } else {
-        at.index = emit2(b, OP_I64_ADD, VT_I64, as_i64(b, at.index), build_const_i64(b, arg->offset), 0);
+        at.index = build_emit2(b, OP_I64_ADD, VT_I64, as_i64(b, at.index), build_const_i64(b, arg->offset), 0);
     }
     return at;
 }
@@ -85,14 +74,14 @@ static uint8_t address_type(const struct limits *limits)
 static void memory_size(struct builder *b, uint32_t memory)
 {
     const struct limits *limits = &b->module->memories[memory].limits;
-    ir_value bytes = emit1(b, IR_LOAD, VT_I64, memory_struct(b, memory), offsetof(struct vm_memory, size_bytes));
-    ir_value pages = emit2(b, OP_I64_SHR_U, VT_I64, bytes, build_const_i64(b, limits->page_size_log2), 0);
+    ir_value bytes = build_emit1(b, IR_LOAD, VT_I64, memory_struct(b, memory), offsetof(struct vm_memory, size_bytes));
+    ir_value pages = build_emit2(b, OP_I64_SHR_U, VT_I64, bytes, build_const_i64(b, limits->page_size_log2), 0);
 
-    build_push(b, limits->is64 ? pages : emit1(b, OP_I32_WRAP_I64, VT_I32, pages, 0));
+    build_push(b, limits->is64 ? pages : build_emit1(b, OP_I32_WRAP_I64, VT_I32, pages, 0));
 }
 
 /* A builtin's arguments: the constant FIRST, then the top COUNT operands. */
-static void builtin(struct builder *b, enum vm_builtin number, uint64_t first, uint32_t count, uint8_t result)
+void build_builtin(struct builder *b, enum vm_builtin number, uint64_t first, uint32_t count, uint8_t result)
 {
     ir_value args[4] = {build_const_i64(b, first)};
     ir_value v;
@@ -106,11 +95,21 @@ static void builtin(struct builder *b, enum vm_builtin number, uint64_t first, u
         build_push(b, v);
 }
 
+void build_builtin_slots(struct builder *b, enum vm_builtin number, uint32_t first, uint32_t count, uint8_t result)
+{
+    ir_value v;
+
+    b->stack.len -= count;
+    v = build_emit(b, IR_BUILTIN_SLOTS, result, b->stack.data + b->stack.len, count, number | (uint64_t)first << 32);
+    if (result != VT_BOTTOM)
+        build_push(b, v);
+}
+
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 static void push_results(struct builder *b, ir_value call, const struct type_def *t)
 {
     for (uint32_t i = 0; i < t->result_count; i++)
-        build_push(b, emit1(b, IR_RESULT, build_type(t->results[i]), call, i));
+        build_push(b, build_emit1(b, IR_RESULT, build_type(t->results[i]), call, i));
 }
 
 static void call_function(struct builder *b, uint32_t func)
@@ -145,21 +144,21 @@ static void call_address(struct builder *b, ir_value func, uint32_t type, unsign
 static ir_value element_address(struct builder *b, uint32_t table, ir_value index)
 {
     ir_value base = build_emit(b, IR_TABLE_STRUCT, VT_I64, NULL, 0, table);
-    return emit2(b, IR_ELEMENT, VT_I64, as_i64(b, index), base, 0);
+    return build_emit2(b, IR_ELEMENT, VT_I64, as_i64(b, index), base, 0);
 }
 
 static void call_indirect(struct builder *b, uint32_t type, uint32_t table)
 {
     ir_value at = element_address(b, table, build_pop(b));
-    ir_value func = emit1(b, IR_FUNC_ADDRESS, VT_I64, emit1(b, IR_LOAD, VT_REF_NULL, at, 0), 0);
+    ir_value func = build_emit1(b, IR_FUNC_ADDRESS, VT_I64, build_emit1(b, IR_LOAD, VT_REF_NULL, at, 0), 0);
 
-    emit1(b, IR_CHECK_TYPE, VT_BOTTOM, func, type);
+    build_emit1(b, IR_CHECK_TYPE, VT_BOTTOM, func, type);
     call_address(b, func, type, 0);
 }
 
 static void call_reference(struct builder *b, uint32_t type)
 {
-    call_address(b, emit1(b, IR_FUNC_ADDRESS, VT_I64, build_pop(b), 0), type, MAY_BE_NULL);
+    call_address(b, build_emit1(b, IR_FUNC_ADDRESS, VT_I64, build_pop(b), 0), type, MAY_BE_NULL);
 }
 
 /* --- tables and globals ------------------------------------------------------------------------------------------- */
@@ -169,18 +168,20 @@ static void table_op(struct builder *b, enum opcode op, uint32_t table)
     ir_value value, size;
 
     switch (op) {
-    case OP_TABLE_GET: build_push(b, emit1(b, IR_LOAD, VT_REF_NULL, element_address(b, table, build_pop(b)), 0)); break;
+    case OP_TABLE_GET:
+        build_push(b, build_emit1(b, IR_LOAD, VT_REF_NULL, element_address(b, table, build_pop(b)), 0));
+        break;
     case OP_TABLE_SET:
         value = build_pop(b);
-        emit2(b, IR_STORE, VT_BOTTOM, element_address(b, table, build_pop(b)), value, 0);
+        build_emit2(b, IR_STORE, VT_BOTTOM, element_address(b, table, build_pop(b)), value, 0);
         break;
     case OP_TABLE_SIZE:
         size = build_emit(b, IR_TABLE_STRUCT, VT_I64, NULL, 0, table);
-        size = emit1(b, IR_LOAD, VT_I64, size, offsetof(struct vm_table, size));
-        build_push(b, index_type == VT_I64 ? size : emit1(b, OP_I32_WRAP_I64, VT_I32, size, 0));
+        size = build_emit1(b, IR_LOAD, VT_I64, size, offsetof(struct vm_table, size));
+        build_push(b, index_type == VT_I64 ? size : build_emit1(b, OP_I32_WRAP_I64, VT_I32, size, 0));
         break;
-    case OP_TABLE_GROW: builtin(b, BUILTIN_TABLE_GROW, table, 2, index_type); break;
-    default: builtin(b, BUILTIN_TABLE_FILL, table, 3, VT_BOTTOM);
+    case OP_TABLE_GROW: build_builtin(b, BUILTIN_TABLE_GROW, table, 2, index_type); break;
+    default: build_builtin(b, BUILTIN_TABLE_FILL, table, 3, VT_BOTTOM);
     }
 }
 
@@ -189,14 +190,14 @@ static void global_get(struct builder *b, uint32_t global)
     uint8_t type = build_type(b->module->globals[global].type);
     ir_value at = build_emit(b, IR_GLOBAL_ADDRESS, VT_I64, NULL, 0, global);
 
-    build_push(b, emit1(b, IR_LOAD, type, at, 0));
+    build_push(b, build_emit1(b, IR_LOAD, type, at, 0));
 }
 
 static void global_set(struct builder *b, uint32_t global)
 {
     ir_value value = build_pop(b), at = build_emit(b, IR_GLOBAL_ADDRESS, VT_I64, NULL, 0, global);
 
-    emit2(b, IR_STORE, VT_BOTTOM, at, value, 0);
+    build_emit2(b, IR_STORE, VT_BOTTOM, at, value, 0);
 }
 
 /* --- the rest ----------------------------------------------------------------------------------------------------- */
@@ -271,15 +272,20 @@ static bool parametric(struct builder *b, enum opcode op)
 static bool reference_op(struct builder *b, enum opcode op)
 {
     struct rd *r = &b->frame->body;
+    ir_value value;
 
     switch (op) {
     case OP_REF_NULL:
         body_heaptype(r);
         build_push(b, ir_const(b->f, VT_REF_NULL, 0));
         return true;
-    case OP_REF_IS_NULL: build_push(b, emit1(b, OP_I32_EQZ, VT_I32, build_pop(b), 0)); return true;
+    case OP_REF_IS_NULL: build_push(b, build_emit1(b, OP_I32_EQZ, VT_I32, build_pop(b), 0)); return true;
     case OP_REF_FUNC: build_push(b, build_emit(b, IR_FUNC_REF, VT_REF_NULL, NULL, 0, body_u32(r))); return true;
-    case OP_REF_AS_NON_NULL: emit1(b, op, VT_BOTTOM, *vec_last(&b->stack), 0); return true;
+    case OP_REF_EQ:
+        value = build_pop(b);
+        build_push(b, build_emit2(b, OP_I32_EQ, VT_I32, build_pop(b), value, 0));
+        return true;
+    case OP_REF_AS_NON_NULL: build_emit1(b, op, VT_BOTTOM, *vec_last(&b->stack), 0); return true;
     default: return false;
     }
 }
@@ -309,18 +315,18 @@ static bool bulk_op(struct builder *b, enum opcode op)
     case OP_MEMORY_SIZE: memory_size(b, body_u32(r)); return true;
     case OP_MEMORY_GROW:
         a = body_u32(r);
-        builtin(b, BUILTIN_MEMORY_GROW, a, 1, address_type(&b->module->memories[a].limits));
+        build_builtin(b, BUILTIN_MEMORY_GROW, a, 1, address_type(&b->module->memories[a].limits));
         return true;
-    case OP_MEMORY_FILL: builtin(b, BUILTIN_MEMORY_FILL, body_u32(r), 3, VT_BOTTOM); return true;
+    case OP_MEMORY_FILL: build_builtin(b, BUILTIN_MEMORY_FILL, body_u32(r), 3, VT_BOTTOM); return true;
     case OP_MEMORY_COPY:
         a = body_u32(r);
-        builtin(b, BUILTIN_MEMORY_COPY, a | (uint64_t)body_u32(r) << 32, 3, VT_BOTTOM);
+        build_builtin(b, BUILTIN_MEMORY_COPY, a | (uint64_t)body_u32(r) << 32, 3, VT_BOTTOM);
         return true;
     case OP_MEMORY_INIT:
         a = body_u32(r);
-        builtin(b, BUILTIN_MEMORY_INIT, a << 32 | body_u32(r), 3, VT_BOTTOM);
+        build_builtin(b, BUILTIN_MEMORY_INIT, a << 32 | body_u32(r), 3, VT_BOTTOM);
         return true;
-    case OP_DATA_DROP: builtin(b, BUILTIN_DATA_DROP, body_u32(r), 0, VT_BOTTOM); return true;
+    case OP_DATA_DROP: build_builtin(b, BUILTIN_DATA_DROP, body_u32(r), 0, VT_BOTTOM); return true;
     case OP_TABLE_GET:
     case OP_TABLE_SET:
     case OP_TABLE_SIZE:
@@ -328,20 +334,21 @@ static bool bulk_op(struct builder *b, enum opcode op)
     case OP_TABLE_FILL: table_op(b, op, body_u32(r)); return true;
     case OP_TABLE_COPY:
         a = body_u32(r);
-        builtin(b, BUILTIN_TABLE_COPY, a | (uint64_t)body_u32(r) << 32, 3, VT_BOTTOM);
+        build_builtin(b, BUILTIN_TABLE_COPY, a | (uint64_t)body_u32(r) << 32, 3, VT_BOTTOM);
         return true;
     case OP_TABLE_INIT:
         a = body_u32(r);
-        builtin(b, BUILTIN_TABLE_INIT, a << 32 | body_u32(r), 3, VT_BOTTOM);
+        build_builtin(b, BUILTIN_TABLE_INIT, a << 32 | body_u32(r), 3, VT_BOTTOM);
         return true;
-    case OP_ELEM_DROP: builtin(b, BUILTIN_ELEM_DROP, body_u32(r), 0, VT_BOTTOM); return true;
+    case OP_ELEM_DROP: build_builtin(b, BUILTIN_ELEM_DROP, body_u32(r), 0, VT_BOTTOM); return true;
     default: return false;
     }
 }
 
 bool build_instruction(struct builder *b, enum opcode op)
 {
-    if (parametric(b, op) || call_op(b, op) || bulk_op(b, op) || reference_op(b, op))
+    if (parametric(b, op) || call_op(b, op) || bulk_op(b, op) || reference_op(b, op) || build_object_op(b, op) ||
+        build_cast_op(b, op))
         return true;
     if (opcode_infos[op].signature == SIGNATURE_special)
         return false;

@@ -35,10 +35,20 @@ struct ir_inst {
             uint32_t capacity;
         };
     };
-    uint64_t imm;
+    uint64_t imm; /* of fields, see IR_FIELD_FIXED */
     uint32_t wasm_offset;
     uint32_t uses; /* filled in by ir_count_uses */
 };
+
+/* What field_load and field_store access lies at base + (index << scale) + the lower half of imm; base is the reference
+ * space, index a reference, or base is an object's address. `lane`: enum masm_access, and the scale from
+ * IR_FIELD_SCALE_SHIFT on. Bits of imm: */
+enum {
+    IR_FIELD_SCALE_SHIFT = 4,
+    IR_FIELD_KIND_SHIFT = 32 /* enum trap_kind: what a fault means, as in masm_field_load */
+};
+#define IR_FIELD_KIND_MASK ((uint64_t)0xff << IR_FIELD_KIND_SHIFT)
+#define IR_FIELD_FIXED     ((uint64_t)1 << 40) /* written once, where the object is made */
 
 struct ir_block {
     ir_value first, last;
@@ -91,8 +101,8 @@ static inline struct ir_block *ir_block(const struct ir_func *f, uint32_t b)
 
 static inline bool ir_is_variadic(unsigned op)
 {
-    return op == IR_PHI || op == IR_CALL || op == IR_CALL_ADDRESS || op == IR_BUILTIN || op == IR_TAIL_CALL ||
-           op == IR_TAIL_CALL_ADDRESS || op == IR_RETURN;
+    return op == IR_PHI || op == IR_CALL || op == IR_CALL_ADDRESS || op == IR_BUILTIN || op == IR_BUILTIN_SLOTS ||
+           op == IR_TAIL_CALL || op == IR_TAIL_CALL_ADDRESS || op == IR_RETURN;
 }
 
 static inline ir_value *ir_args(struct ir_inst *i)

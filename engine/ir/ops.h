@@ -33,12 +33,25 @@ enum ir_effect {
     X(BOUNDS, "bounds", IR_TRAPS | IR_READS)     /* (index, struct vm_memory *) -> index + imm, or out of bounds */    \
     X(ELEMENT, "element", IR_TRAPS | IR_READS)   /* (index, struct vm_table *) -> address of the element */            \
     X(FUNC_ADDRESS, "func_address", IR_PURE)     /* of the vm_func that a reference names */                           \
-    X(CHECK_TYPE, "check_type", IR_TRAPS)        /* (vm_func): traps unless its type is imm; null is a trap too */     \
+    X(OBJECT_ADDRESS, "object_address", IR_PURE) /* of the object that a reference names: where it begins */           \
+    X(SPACE, "space", IR_PURE)                   /* base of the reference space */                                     \
+    X(FIELD_LOAD, "field_load", IR_READS | IR_TRAPS)    /* (index, base): struct ir_inst's remark on fields */         \
+    X(FIELD_STORE, "field_store", IR_WRITES | IR_TRAPS) /* (index, base, value) */                                     \
+    X(ARRAY_INDEX, "array_index", IR_TRAPS)             /* (index, length) -> index, or out of bounds */               \
+    X(ALLOCATE, "allocate", IR_PINNED)                  /* of type imm; bits 32 up: an array's length */               \
+    X(AS_REF, "as_ref", IR_PURE)                        /* the i32 as a reference */                                   \
+    X(TYPE_ID, "type_id", IR_PURE)                      /* this process's number of type imm */                        \
+    X(TYPE_ROW, "type_row", IR_PURE)                 /* (type number) -> what is at imm in its struct vm_type_row */   \
+    X(IS_SUBTYPE, "is_subtype", IR_PURE)             /* (type number): of type imm, which no row reaches */            \
+    X(TRAP_IF, "trap_if", IR_TRAPS)                  /* enum trap_kind imm unless the operand is 0 */                  \
+    X(CHECK_TYPE, "check_type", IR_TRAPS)            /* (vm_func): traps unless its type is imm; null is a trap too */ \
     X(CALL, "call", IR_READS | IR_WRITES | IR_TRAPS) /* function imm */                                                \
     X(CALL_ADDRESS, "call_address",                                                                                    \
-      IR_READS | IR_WRITES | IR_TRAPS)                       /* (vm_func, ...): type imm; bit 32: may be null */       \
-    X(BUILTIN, "builtin", IR_READS | IR_WRITES | IR_TRAPS)   /* enum vm_builtin imm */                                 \
-    X(TAIL_CALL, "tail_call", IR_TERMINATOR)                 /* function imm */                                        \
+      IR_READS | IR_WRITES | IR_TRAPS)                     /* (vm_func, ...): type imm; bit 32: may be null */         \
+    X(BUILTIN, "builtin", IR_READS | IR_WRITES | IR_TRAPS) /* enum vm_builtin imm */                                   \
+    X(BUILTIN_SLOTS, "builtin_slots",                                                                                  \
+      IR_READS | IR_WRITES | IR_TRAPS)       /* the same with operands in slots; bits 32 up: type index */             \
+    X(TAIL_CALL, "tail_call", IR_TERMINATOR) /* function imm */                                                        \
     X(TAIL_CALL_ADDRESS, "tail_call_address", IR_TERMINATOR) /* like call_address */                                   \
     X(JUMP, "jump", IR_TERMINATOR)                                                                                     \
     X(BRANCH, "branch", IR_TERMINATOR) /* successor 0 if the operand is not zero, else successor 1 */                  \

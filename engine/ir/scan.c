@@ -21,7 +21,7 @@ struct scanner {
 
 static const char *unsupported(enum opcode op)
 {
-    static const uint32_t features = ENGINE_FEATURE_GC | ENGINE_FEATURE_EXCEPTIONS | ENGINE_FEATURE_LEGACY_EXCEPTIONS |
+    static const uint32_t features = ENGINE_FEATURE_EXCEPTIONS | ENGINE_FEATURE_LEGACY_EXCEPTIONS |
                                      ENGINE_FEATURE_THREADS | ENGINE_FEATURE_WIDE_ARITHMETIC | ENGINE_FEATURE_TAIL_CALL;
 
     if ((opcode_infos[op].feature & features) != 0 || op == OP_RETURN_CALL_REF)

@@ -5,7 +5,7 @@
  * where it is made. At one displacement alone (an element that is read and written) the sum would only cost. */
 #include "engine/opt/pass.h"
 
-struct accesses { /* from one index */
+struct accesses {     /* from one index */
     bool any, differ; /* differ: in their displacement */
     uint64_t displacement;
 };

@@ -212,6 +212,8 @@ ir_value fold_instruction(struct ir_func *f, ir_value v)
         return i->arg[0];
     if (i->op == OP_SELECT && ir_is_const(f, i->arg[2]))
         return i->arg[ir_inst(f, i->arg[2])->imm == 0];
+    if (i->op == IR_TRAP_IF && ir_is_const(f, i->arg[0]) && ir_inst(f, i->arg[0])->imm == 0)
+        return i->arg[0]; /* it never does */
     switch ((enum numeric_kind)n->kind) {
     case NUMERIC_ALU: return fold_alu(f, v, n->wide, n->op);
     case NUMERIC_SHIFT: return fold_shift(f, v, n->wide, n->op);

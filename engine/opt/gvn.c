@@ -1,10 +1,12 @@
 /* Value numbering over the dominator tree, with folding on the way: an instruction is replaced by an equal one that
  * dominates it. Loads take part: what memory holds has a number too, which stores and calls change, per block where
  * ways meet and per loop that writes. A store makes its value known to the loads behind it. */
+#include "engine/baseline/masm.h"
 #include "engine/opt/fold.h"
 #include "engine/opt/pass.h"
 
-enum state_kind { STATE_MEMORY, STATE_INTERNAL, STATE_COUNT }; /* linear memory; globals, tables, sizes */
+/* linear memory; globals, tables, sizes; what objects hold */
+enum state_kind { STATE_MEMORY, STATE_INTERNAL, STATE_OBJECTS, STATE_COUNT };
 
 struct states {
     uint32_t number[STATE_COUNT];
@@ -20,7 +22,7 @@ struct numbering {
     uint32_t *buckets, mask;
     VEC(struct entry) entries;
     struct states *at_end; /* by block */
-    bool *loop_writes;     /* by loop: 2 kinds each */
+    bool *loop_writes;     /* by loop: each kind */
     uint32_t last_state;
 };
 
@@ -29,14 +31,23 @@ static bool is_numbered(unsigned op)
     return op != IR_CONST && op != IR_COPY && (ir_effects(op) & (IR_WRITES | IR_TERMINATOR | IR_PINNED)) == 0;
 }
 
-static enum state_kind state_read(unsigned op)
+/* The state of what I, which is or could be a load, reads; 0: it never changes. */
+static uint32_t state_read(const struct states *s, const struct ir_inst *i)
 {
-    return ir_is_load(op) ? STATE_MEMORY : STATE_INTERNAL;
+    if ((ir_effects(i->op) & IR_READS) == 0 || (i->op == IR_FIELD_LOAD && (i->imm & IR_FIELD_FIXED) != 0))
+        return 0;
+    return s->number[ir_is_load(i->op) ? STATE_MEMORY : i->op == IR_FIELD_LOAD ? STATE_OBJECTS : STATE_INTERNAL];
+}
+
+/* What a fault means matters to the first load only. */
+static uint64_t numbered_imm(const struct ir_inst *i)
+{
+    return i->op == IR_FIELD_LOAD ? i->imm & ~IR_FIELD_KIND_MASK : i->imm;
 }
 
 static uint32_t hash_of(struct ir_inst *i, uint32_t state)
 {
-    uint64_t h = i->op * UINT64_C(0x9e3779b97f4a7c15) ^ i->imm ^ (uint64_t)state << 40 ^ i->lane;
+    uint64_t h = i->op * UINT64_C(0x9e3779b97f4a7c15) ^ numbered_imm(i) ^ (uint64_t)state << 40 ^ i->lane;
 
     for (uint32_t k = 0; k < i->arg_count; k++)
         h = (h ^ i->arg[k]) * UINT64_C(0xff51afd7ed558ccd) ^ h >> 29;
@@ -45,7 +56,7 @@ static uint32_t hash_of(struct ir_inst *i, uint32_t state)
 
 static bool same(const struct ir_inst *a, const struct ir_inst *b)
 {
-    return a->op == b->op && a->type == b->type && a->imm == b->imm && a->lane == b->lane &&
+    return a->op == b->op && a->type == b->type && numbered_imm(a) == numbered_imm(b) && a->lane == b->lane &&
            a->arg_count == b->arg_count && memcmp(a->arg, b->arg, sizeof a->arg) == 0;
 }
 
@@ -73,6 +84,8 @@ static bool writes(unsigned op, enum state_kind kind)
 {
     if ((ir_effects(op) & IR_WRITES) == 0)
         return false;
+    if (op == IR_FIELD_STORE)
+        return kind == STATE_OBJECTS;
     return ir_is_store(op) ? kind == STATE_MEMORY : op == IR_STORE ? kind == STATE_INTERNAL : true;
 }
 
@@ -124,19 +137,29 @@ static unsigned load_of_store(unsigned op)
     }
 }
 
-static void enter_store(struct numbering *n, ir_value v, uint32_t state)
+/* The same of a field: none where the value is cut. */
+static unsigned load_of_field(const struct ir_inst *i)
 {
-    struct ir_inst *i = ir_inst(n->f, v);
+    return (i->lane & ((1 << IR_FIELD_SCALE_SHIFT) - 1)) >= ACCESS_32_S ? IR_FIELD_LOAD : 0;
+}
+
+static void enter_store(struct numbering *n, ir_value v, const struct states *s)
+{
+    struct ir_inst *i = ir_inst(n->f, v), *k;
     bool internal = i->op == IR_STORE;
     ir_value value = i->arg[internal ? 1 : 2], key, args[2] = {i->arg[0], i->arg[1]};
-    unsigned op = internal ? IR_LOAD : load_of_store(i->op);
+    unsigned op = internal ? IR_LOAD : i->op == IR_FIELD_STORE ? load_of_field(i) : load_of_store(i->op);
     uint64_t imm = i->imm;
+    uint32_t state;
 
     if (op == 0)
         return;
     key = ir_append(n->f, 0, op, ir_inst(n->f, value)->type, args, internal ? 1 : 2, imm);
-    ir_inst(n->f, key)->block = ir_inst(n->f, v)->block; /* for the question whether it dominates; it is in no list */
-    enter(n, key, value, hash_of(ir_inst(n->f, key), state), state);
+    k = ir_inst(n->f, key);
+    k->lane = ir_inst(n->f, v)->lane;
+    k->block = ir_inst(n->f, v)->block; /* for the question whether it dominates; it is in no list */
+    state = state_read(s, k);
+    enter(n, key, value, hash_of(k, state), state);
 }
 
 static void number_instruction(struct numbering *n, ir_value v, struct states *s)
@@ -152,14 +175,14 @@ static void number_instruction(struct numbering *n, ir_value v, struct states *s
     for (unsigned kind = 0; kind < STATE_COUNT; kind++)
         if (writes(i->op, kind))
             s->number[kind] = ++n->last_state;
-    if (ir_is_store(i->op) || i->op == IR_STORE)
-        enter_store(n, v, s->number[i->op == IR_STORE ? STATE_INTERNAL : STATE_MEMORY]);
+    if (ir_is_store(i->op) || i->op == IR_STORE || i->op == IR_FIELD_STORE)
+        enter_store(n, v, s);
     if (!is_numbered(ir_inst(n->f, v)->op))
         return;
     by = fold_instruction(n->f, v);
     i = ir_inst(n->f, v);
     if (by == IR_NONE) {
-        state = (ir_effects(i->op) & IR_READS) != 0 ? s->number[state_read(i->op)] : 0;
+        state = state_read(s, i);
         hash = hash_of(i, state);
         by = find(n, v, hash, state);
         if (by == IR_NONE)

@@ -48,8 +48,10 @@ bool optimizing_compile_function(struct optimizer **optimizer, struct masm *m, c
     trace_start(options->trace);
     ir_func_init(&o->f, module, func);
     o->f.explicit_bounds_checks = options->explicit_bounds_checks;
-    if (!ir_build(&o->f, &unsupported))
+    if (!ir_build(&o->f, &unsupported)) {
+        trace_refuse(options->trace, unsupported);
         return false;
+    }
     trace_stage(options->trace, TRACE_BUILD);
     trace_ir(options->trace, 'i', &o->f, "building");
     passes_run(&o->f, options->passes_off, options->trace);

@@ -48,6 +48,19 @@ void trace_stage(struct trace *t, unsigned stage)
     t->since_ns = now;
 }
 
+void trace_refuse(struct trace *t, const char *reason)
+{
+    struct trace_refusal *r;
+
+    if (t == NULL)
+        return;
+    for (r = t->refusals; r != t->refusals + TRACE_REASONS_MAX - 1; r++)
+        if (r->reason == NULL || strcmp(r->reason, reason) == 0)
+            break;
+    r->reason = reason;
+    r->count++;
+}
+
 void trace_finish(struct trace *t)
 {
     static const char *const names[TRACE_PASSES] = {
@@ -60,4 +73,6 @@ void trace_finish(struct trace *t)
     for (unsigned n = 0; n < TRACE_PASSES + pass_count; n++)
         buf_printf(t->out, "%10.3f %s\n", (double)t->ns[n] / 1e6,
                    n < TRACE_PASSES ? names[n] : passes[n - TRACE_PASSES].name);
+    for (unsigned n = 0; n < TRACE_REASONS_MAX && t->refusals[n].reason != NULL; n++)
+        buf_printf(t->out, "%10u left to the baseline compiler: %s\n", t->refusals[n].count, t->refusals[n].reason);
 }

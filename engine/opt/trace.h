@@ -17,12 +17,18 @@ enum trace_stage {
     TRACE_STAGES_MAX = TRACE_PASSES + 64
 };
 
+enum { TRACE_REASONS_MAX = 16 };
+
 struct trace {
     struct buf *out;
     const char *letters;
     uint32_t func; /* the only one that is told of; UINT32_MAX: all */
     uint64_t ns[TRACE_STAGES_MAX], since_ns;
     uint32_t functions;
+    struct trace_refusal { /* functions left to the baseline compiler */
+        const char *reason;
+        uint32_t count;
+    } refusals[TRACE_REASONS_MAX];
 };
 
 /* All take TRACE == NULL: nothing is wanted. */
@@ -30,6 +36,8 @@ void trace_ir(struct trace *t, char letter, const struct ir_func *f, const char 
 /* The time since the last call belongs to STAGE. */
 void trace_start(struct trace *t);
 void trace_stage(struct trace *t, unsigned stage);
+/* The function is not translated; REASON is a static string. */
+void trace_refuse(struct trace *t, const char *reason);
 /* Appends the table of times, if it is wanted. */
 void trace_finish(struct trace *t);
 

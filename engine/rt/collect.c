@@ -104,14 +104,26 @@ static bool is_object(const struct marking *m, uint32_t reference)
     return ((const struct vm_object *)(m->space + reference))->type != 0;
 }
 
+/* An object's address, which optimized code may hold in place of its reference: eight bytes at a multiple of eight. */
+static void mark_address(struct marking *m, uint64_t address)
+{
+    uint64_t reference = address - (uint64_t)(uintptr_t)m->space;
+
+    if (reference <= UINT32_MAX && is_object(m, (uint32_t)reference))
+        mark(m, (uint32_t)reference);
+}
+
 /* Values lie at multiples of four bytes. Stacks also hold what the sanitizer fences off: it is only looked at. */
 __attribute__((no_sanitize("address"))) static void mark_stack(struct marking *m, const void *low, const void *high)
 {
     const uint32_t *from = (const uint32_t *)(((uintptr_t)low + 3) & ~(uintptr_t)3);
 
-    for (const uint32_t *at = from; (uintptr_t)at + 4 <= (uintptr_t)high; at++)
+    for (const uint32_t *at = from; (uintptr_t)at + 4 <= (uintptr_t)high; at++) {
         if (*at >= m->low && is_object(m, *at))
             mark(m, *at);
+        if ((uintptr_t)at % 8 == 0 && (uintptr_t)at + 8 <= (uintptr_t)high)
+            mark_address(m, at[0] | (uint64_t)at[1] << 32);
+    }
 }
 
 /* Every value of a reference type that the instance's own code can name, imported ones too. */

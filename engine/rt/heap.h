@@ -4,7 +4,8 @@
  * of its size class's run, a stretch of zeroed free cells; when the run is used up, the next free cells of the
  * class's blocks are swept into a new one (heap.c), so sweeping is spread over allocation. A collection (collect.c)
  * marks what is reachable: exactly in objects, globals, tables and segments, conservatively on the stacks, where every
- * 32-bit word that may be a reference to an object is one. A mark is a bit beside the block, so marking writes to no
+ * 32-bit word that may be a reference to an object is one, and every aligned 64-bit word that may be an object's
+ * address (optimized code keeps it instead of the reference, but nothing further inside an object). A mark is a bit beside the block, so marking writes to no
  * object.
  *
  * Marks come in two generations. Those of the last collection say which cells of what has not been swept yet are
