@@ -5,6 +5,7 @@
 # The guest is user-mode Linux, an ordinary process: its root is this machine's own root, read-only through hostfs, so
 # there is no disk image to make. tests/vm/init is its pid 1; it works on a copy of build/ in the guest's memory and
 # hands the logs out through one writable folder. System calls are some five times slower there: no timing in it.
+# VM_INIT=systemd: systemd is pid 1 there, so that the systemd cgroup driver has its manager.
 # Prints what the guest's tests/run printed; its last line is the count. Skipped, with the reason, where it cannot run.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -13,6 +14,7 @@ BUILD=${BUILD:-build}
 [ $# -gt 0 ] || set -- $(ls tests/e2e/*.sh | grep -v /shim)
 skip() { echo "ok 1 - tests in the cgroup v2 guest # SKIP $1"; exit 0; }
 case $(uname -m) in x86_64) ;; *) skip "user-mode Linux exists for x86 only" ;; esac
+[ "${VM_INIT:-}" != systemd ] || [ -x /lib/systemd/systemd ] || skip "systemd is not installed"
 linux=$(command -v linux.uml) || skip "the package user-mode-linux is not installed"
 out=$(pwd)/$BUILD/vm
 rm -rf "$out" && mkdir -p "$out/logs" || exit 1
@@ -21,7 +23,8 @@ printf '%s\n' "$@" > "$out/tests"
 memory=$out
 [ "$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 2000000 ] 2>/dev/null && memory=/dev/shm
 TMPDIR=$memory timeout -k 10 "${VM_TIMEOUT_S:-3500}" "$linux" mem="${VM_MEMORY:-1536M}" root=/dev/root rootfstype=hostfs \
-    rootflags=/ ro quiet init="$(pwd)/tests/vm/init" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" WHERRY_TOP="$(pwd)" WHERRY_BUILD="$BUILD" ${RUNTIME:+"RUNTIME=$RUNTIME"} \
+    rootflags=/ ro quiet init="$(pwd)/tests/vm/init" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" WHERRY_TOP="$(pwd)" WHERRY_BUILD="$BUILD" ${VM_INIT:+"WHERRY_INIT=$VM_INIT"} \
+    ${VM_ENVIRONMENT:-} ${RUNTIME:+"RUNTIME=$RUNTIME"} \
     ${GUEST_TEST_TIMEOUT_S:+"GUEST_TEST_TIMEOUT_S=$GUEST_TEST_TIMEOUT_S"} \
     con=null con0=null,fd:1 ssl=null < /dev/null > "$out/console" 2>&1
 if [ ! -s "$out/result" ]; then
