@@ -123,7 +123,7 @@ E2E    := $(wildcard tests/e2e/*.sh)
 
 RUN := CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) tests/run
 
-.PHONY: suite-validate suite-oci suite-spec-a64 suite-a64 check-fast check check-installed check-e2e check-vm check-k8s sanitize sanitize-all t packages
+.PHONY: suite-validate suite-oci suite-spec-a64 suite-a64 check-fast check check-installed check-e2e check-vm check-vm-systemd check-k8s sanitize sanitize-all t packages
 ## check-fast   unit tests and the layers test: no root, under a minute
 check-fast: all $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND)
 	@$(RUN) $(FAST)
@@ -135,13 +135,18 @@ check-installed: all guests a64 $(A64_FAR) $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BU
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)
-check-e2e: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK)
+check-e2e: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK) $(CRI_PROGRAMS)
 	@$(RUN) $(E2E)
 
 ## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)
-check-vm: all guests $(E2E_STATIC) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
+check-vm: all guests $(CRI_PROGRAMS) $(E2E_STATIC) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
 	@tests/packages/install build test vm
 	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/run.sh
+
+## check-vm-systemd  the same with systemd as the guest's pid 1: its cgroup driver, and a Kubernetes node (what check-k8s builds) that uses it
+check-vm-systemd: all guests
+	@tests/packages/install build test vm
+	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/systemd.sh
 
 ## check-k8s    a Kubernetes node over wherry: builds what it needs once (Go's toolchain, ten minutes), then runs all of tests/k8s
 check-k8s: all guests
@@ -177,7 +182,7 @@ sanitize-all: all guests $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $
 	    COMPILER=$$compiler EXPLICIT_CHECKS=$$checks $(RUN) tests/spec/run.sh || status=1; done; done; exit $$status
 
 ## t            one test: make t T=tests/e2e/podman.sh, or T=unit/oci/test_config
-t: all guests $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(UNIT_BIN)
+t: all guests $(CRI_PROGRAMS) $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(UNIT_BIN)
 	@$(RUN) $(firstword $(wildcard $(T) tests/$(T) $(BUILD)/tests/$(T)) $(T))
 
 .PHONY: demo demo-installed

@@ -16,13 +16,16 @@
 
 static const char *directory;
 
-/* Reads up to the empty line of one request. Returns false at the end of the connection. */
+/* Reads up to the empty line of one request. Returns false at the end of the connection, or where TLS is tried: the client then comes
+ * again without. */
 static int request_read(int client, char *out, size_t size)
 {
     size_t len = 0;
 
     while (len + 1 < size && read(client, out + len, 1) == 1) {
         out[++len] = 0;
+        if (out[0] == 0x16)
+            return 0;
         if (len >= 4 && strcmp(out + len - 4, "\r\n\r\n") == 0)
             return 1;
     }
@@ -58,6 +61,16 @@ static int target_open(char *path, int *is_manifest, char hex[PATH_MAX])
     return open(file, O_RDONLY | O_CLOEXEC);
 }
 
+/* The media type of a manifest is in its first bytes (tests/image). */
+static const char *manifest_type(int fd)
+{
+    char head[256] = "";
+
+    if (pread(fd, head, sizeof head - 1, 0) > 0 && strstr(head, "vnd.oci.image.index.v1+json") != NULL)
+        return "application/vnd.oci.image.index.v1+json";
+    return "application/vnd.oci.image.manifest.v1+json";
+}
+
 static void answer(int client, int with_body, char *path)
 {
     char hex[PATH_MAX];
@@ -77,7 +90,7 @@ static void answer(int client, int with_body, char *path)
     }
     dprintf(client,
             "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %lld\r\nDocker-Content-Digest: sha256:%s\r\n\r\n",
-            is_manifest ? "application/vnd.oci.image.manifest.v1+json" : "application/octet-stream",
+            is_manifest ? manifest_type(fd) : "application/octet-stream",
             (long long)st.st_size, hex);
     while (with_body && at < st.st_size && sendfile(client, fd, &at, (size_t)(st.st_size - at)) > 0)
         ;

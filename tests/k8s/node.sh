@@ -9,11 +9,15 @@
 #   node_kubelet       the kubelet, until the node is Ready
 #   node_stop          everything, by pid; then the node's cgroups
 #   kubectl ARGUMENT...
+# K8S_CGROUP_DRIVER=systemd: kubelet and runtimes have systemd, which then is pid 1, make the cgroups, below the machine's root; for a guest
+# of the test's own. PATIENCE=N: a machine N times slower is waited for N times longer.
+driver=${K8S_CGROUP_DRIVER:-cgroupfs}
+patience=${PATIENCE:-1}
 node_address=10.99.0.1
 node_cgroup=wherry-node-$K8S_TEST_INSIDE # process ids are the node's own here
 node_pids=
 
-kubectl() { timeout -k 1 "${KUBECTL_TIMEOUT_S:-60}" "$programs/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }
+kubectl() { timeout -k 1 $((${KUBECTL_TIMEOUT_S:-60} * patience)) "$programs/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }
 
 # background NAME COMMAND...: its output in $dir/NAME.log, its pid in pid_NAME
 background() {
@@ -26,7 +30,7 @@ background() {
 
 # until_true SECONDS COMMAND...: polls
 until_true() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + $1 * patience))
     shift
     until "$@" > /dev/null 2>&1; do
         [ $SECONDS -lt $end ] || return 1
@@ -35,7 +39,9 @@ until_true() {
 }
 
 node_cgroups() { # prints the node's cgroup in every hierarchy
-    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    if [ $driver = systemd ]; then
+        echo /sys/fs/cgroup/kubepods.slice
+    elif [ -e /sys/fs/cgroup/cgroup.controllers ]; then
         echo "/sys/fs/cgroup/$node_cgroup"
     else
         local hierarchy
@@ -47,6 +53,7 @@ node_cgroups() { # prints the node's cgroup in every hierarchy
 
 node_cgroup_make() {
     local cgroup
+    [ $driver = cgroupfs ] || return 0 # the kubelet has its slice made
     for cgroup in $(node_cgroups); do
         mkdir -p "$cgroup" || return
         if [ -e "$cgroup/cpuset.cpus" ] && [ ! -e "$cgroup/cgroup.controllers" ]; then
@@ -61,7 +68,9 @@ node_prepare() {
     hostname wherry-node
     mount --make-rshared /
     [ -z "${peers:-}" ] || umount /sys/fs/cgroup/unified 2> /dev/null # crun refuses the hybrid form
+    [ $driver = cgroupfs ] || { mkdir -p "$dir/systemd" && mount --bind /run/systemd "$dir/systemd"; } || return
     mount -t tmpfs -o mode=755 run /run || return
+    [ $driver = cgroupfs ] || { mkdir /run/systemd && mount --bind "$dir/systemd" /run/systemd; } || return
     for folder in /var/lib/kubelet /var/lib/containerd /var/lib/wherry /var/log; do
         mkdir -p "$dir/node$folder" "$folder" && mount --bind "$dir/node$folder" "$folder" || return
     done
@@ -83,7 +92,8 @@ node_runtime() { # HANDLER RUNTIME-TYPE [BINARY [SANDBOXER]]
   container_annotations = ['wherry.*', 'run.oci.handler', 'module.wasm.image/*']
 END
     # no options for ours: containerd 2.3 makes no user namespace under a handler whose options are not runc's
-    [ -z "${3:-}" ] || printf "  [%s.options]\n    SystemdCgroup = false\n    BinaryName = '%s'\n" "$table" "$3"
+    [ -z "${3:-}" ] || printf "  [%s.options]\n    SystemdCgroup = %s\n    BinaryName = '%s'\n" "$table" \
+        "$([ $driver = systemd ] && echo true || echo false)" "$3"
 }
 
 node_containerd() {
@@ -162,8 +172,8 @@ apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow}
-cgroupDriver: cgroupfs
-cgroupRoot: /$node_cgroup
+cgroupDriver: $driver
+cgroupRoot: /$([ $driver = systemd ] || echo "$node_cgroup")
 failCgroupV1: false
 failSwapOn: false
 oomScoreAdj: 0
@@ -190,7 +200,7 @@ node_stop() {
     for pid in ${pid_apiserver:-} ${pid_etcd:-}; do kill -9 "$pid" 2> /dev/null && wait "$pid" 2> /dev/null; done
     [ -z "${containerd_pid:-}" ] || containerd_stop
     local cgroup
-    for cgroup in $(node_cgroups) "/sys/fs/cgroup/unified/$node_cgroup"; do # the kubelet makes the latter
+    for cgroup in $([ $driver = systemd ] || node_cgroups) "/sys/fs/cgroup/unified/$node_cgroup"; do # the kubelet makes the latter
         [ ! -d "$cgroup" ] || find "$cgroup" -depth -type d -exec rmdir {} \; 2> /dev/null
     done
 }

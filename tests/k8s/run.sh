@@ -12,14 +12,14 @@ cases=("$@")
 [ "${K8S_CASES:-}" != all ] || cases=(tests/k8s/case_*.sh)
 for case in "${cases[@]}"; do . "$case"; done
 
-kubectl delete pods --all --wait=true --timeout=60s > "$dir/delete.log" 2>&1
+kubectl delete pods --all --wait=true --timeout=$((60 * patience))s > "$dir/delete.log" 2>&1
 ok "all pods are deleted" $? "$(cat "$dir/delete.log")"
 no_shim() { ! pgrep -f "$shim -namespace k8s.io"; }
 until_true 30 no_shim
 is "nothing is left: shims" "$(pgrep -fa "$shim -namespace k8s.io")" ""
 is "nothing is left: runtime state" "$(ls /run/containerd/wherry/k8s.io 2> /dev/null)" ""
 is "nothing is left: mounts of containers" "$(grep '/rootfs \|/run/containerd.*/shm \|/kubelet/pods/' /proc/self/mountinfo)" ""
-is "nothing is left: cgroups of pods" "$(find $(node_cgroups) -mindepth 2 -type d -name 'pod*' 2> /dev/null)" ""
+is "nothing is left: cgroups of pods" "$(find $(node_cgroups) -mindepth 2 -type d \( -name 'pod*' -o -name '*-pod*.slice' \) 2> /dev/null)" ""
 is "nothing is left: network namespaces" "$(ls /run/netns 2> /dev/null)" ""
 node_stop
 trap - EXIT

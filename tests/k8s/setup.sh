@@ -11,7 +11,10 @@ if [ "${K8S_TEST_INSIDE:-}" = "" ]; then
     for tool in busybox jq ip openssl; do command -v $tool > /dev/null || why="$tool is not installed"; done
     for program in "$shim" "$BUILD/guests/hello.wasm"; do [ -e "$program" ] || why="$program is not built"; done
     if [ -z "$why" ]; then programs=$(tests/k8s/build -n 2>&1) || why=$(echo "$programs" | tail -1); fi
-    if [ -z "$why" ]; then programs=$programs K8S_TEST_INSIDE=$$ exec unshare -m -n -u -p --fork --mount-proc --kill-child --propagation private "$0" "$@"; fi
+    # systemd knows processes by its own numbers for them
+    pids='-p --fork --mount-proc --kill-child'
+    [ "${K8S_CGROUP_DRIVER:-}" != systemd ] || pids=
+    if [ -z "$why" ]; then programs=$programs K8S_TEST_INSIDE=$$ exec unshare -m -n -u $pids --propagation private "$0" "$@"; fi
 fi
 . tests/tap.sh
 [ -z "${why:-}" ] || skip_all "$title" "$why"
@@ -21,7 +24,7 @@ dir=$BUILD/k8s
 rm -rf "$dir"
 mkdir -p "$dir"
 containerd_programs "${CONTAINERD:-2.3.7}" || skip_all "$title" "$why"
-ctr() { timeout -k 1 30 "$ctr_program" -a /run/test/containerd.sock -n k8s.io "$@"; }
+ctr() { timeout -k 1 $((30 * patience)) "$ctr_program" -a /run/test/containerd.sock -n k8s.io "$@"; }
 runc_shim=$(dirname "$containerd")/containerd-shim-runc-v2 # of the same release, else the rows for runc are left out
 runc_program=$(type -P runc) && [ -x "$runc_shim" ] || runc_shim=
 
@@ -70,11 +73,11 @@ pod() {
 phase() { kubectl get pod "$1" -o 'jsonpath={.status.phase}'; }
 phase_is() { [ "$(phase "$1")" = "$2" ]; }
 ended() { case $(phase "$1") in Succeeded | Failed) ;; *) return 1 ;; esac; }
-ready() { kubectl wait --for=condition=Ready "pod/$1" --timeout="${2:-60}s"; }
+ready() { kubectl wait --for=condition=Ready "pod/$1" --timeout="$((${2:-60} * patience))s"; }
 # field POD CONTAINER JQ: of the container's status
 field() { kubectl get pod "$1" -o json | jq -r --arg c "$2" ".status.containerStatuses[] | select(.name == \$c) | $3"; }
 # remove NAME...: pods, and waits until they are gone
-remove() { kubectl delete pod "$@" --wait=true --timeout=60s > "$dir/delete.log" 2>&1; }
+remove() { kubectl delete pod "$@" --wait=true --timeout=$((60 * patience))s > "$dir/delete.log" 2>&1; }
 # HANDLERS: the runtime classes that every native row is compared over
 HANDLERS="wherry sandbox${runc_shim:+ runc}"
 

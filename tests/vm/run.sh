@@ -23,8 +23,8 @@ printf '%s\n' "$@" > "$out/tests"
 memory=$out
 [ "$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 2000000 ] 2>/dev/null && memory=/dev/shm
 TMPDIR=$memory timeout -k 10 "${VM_TIMEOUT_S:-3500}" "$linux" mem="${VM_MEMORY:-1536M}" root=/dev/root rootfstype=hostfs \
-    rootflags=/ ro quiet init="$(pwd)/tests/vm/init" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" WHERRY_TOP="$(pwd)" WHERRY_BUILD="$BUILD" ${VM_INIT:+"WHERRY_INIT=$VM_INIT"} \
-    ${VM_ENVIRONMENT:-} ${RUNTIME:+"RUNTIME=$RUNTIME"} \
+    rootflags=/ ro quiet init="$(pwd)/tests/vm/init" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" WHERRY_TOP="$(pwd)" \
+    WHERRY_BUILD="$BUILD" ${VM_INIT:+"WHERRY_INIT=$VM_INIT"} ${VM_ENVIRONMENT:-} ${RUNTIME:+"RUNTIME=$RUNTIME"} \
     ${GUEST_TEST_TIMEOUT_S:+"GUEST_TEST_TIMEOUT_S=$GUEST_TEST_TIMEOUT_S"} \
     con=null con0=null,fd:1 ssl=null < /dev/null > "$out/console" 2>&1
 if [ ! -s "$out/result" ]; then
