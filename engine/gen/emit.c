@@ -53,18 +53,24 @@ size_t emit_first_boundary(const struct emitter *e, uint32_t position)
     return low;
 }
 
-static void emit_boundaries(struct emitter *e, uint32_t position)
+/* Makes the moves at POSITION, the first of which is boundary N if there is one there; returns the boundary behind them. */
+static size_t emit_boundaries_from(struct emitter *e, size_t n, uint32_t position)
 {
-    size_t n = emit_first_boundary(e, position);
+    const struct boundary *b = e->a->boundaries.data;
+    size_t count = e->a->boundaries.len;
 
-    while (n < e->a->boundaries.len && e->a->boundaries.data[n].position == position) {
-        unsigned phase = e->a->boundaries.data[n].phase;
-        for (; n < e->a->boundaries.len && e->a->boundaries.data[n].position == position &&
-               e->a->boundaries.data[n].phase == phase;
-             n++)
-            vec_push(&e->moves.list, e->a->boundaries.data[n].move);
+    while (n < count && b[n].position == position) {
+        unsigned phase = b[n].phase;
+        for (; n < count && b[n].position == position && b[n].phase == phase; n++)
+            vec_push(&e->moves.list, b[n].move);
         moves_resolve(e->m, &e->moves);
     }
+    return n;
+}
+
+static void emit_boundaries(struct emitter *e, uint32_t position)
+{
+    emit_boundaries_from(e, emit_first_boundary(e, position), position);
 }
 
 static void store_definitions(struct emitter *e, const struct mach *i, uint32_t position)
@@ -354,6 +360,7 @@ static void emit_one(struct emitter *e, const struct mach *i, uint32_t block)
 static void emit_block(struct emitter *e, uint32_t number)
 {
     const struct mach_block *block = &e->mf->blocks[number];
+    size_t boundary = emit_first_boundary(e, block->first * 2);
 
     if (e->order.aligned[number])
         masm_align_loop(e->m);
@@ -362,7 +369,7 @@ static void emit_block(struct emitter *e, uint32_t number)
         const struct mach *i = &e->mf->insts.data[e->at];
         if (i->ir != IR_NONE)
             e->m->wasm_offset = ir_inst(e->mf->ir, i->ir)->wasm_offset;
-        emit_boundaries(e, e->at * 2);
+        boundary = emit_boundaries_from(e, boundary, e->at * 2);
         emit_one(e, i, number);
         if (i->def_count != 0)
             store_definitions(e, i, i->op == MACH_BLOCK ? e->at * 2 : e->at * 2 + 1);

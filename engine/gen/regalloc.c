@@ -4,8 +4,7 @@
  * register that is free wherever it is alive, first one that it is hinted at; else it takes one from lighter pieces;
  * else it is cut: around loops first, then where its longest-free register ends. A piece that no instruction wants in
  * a register goes to the slot. In the end a piece is one instruction long and heavier than everything: it gets one.
- *
- * What each register holds is a sorted list of ranges. Calls, which leave no register alone, are a list of their own. */
+ * Calls, which leave no register alone, are known beforehand. */
 #include "engine/gen/regalloc.h"
 #include <assert.h>
 
@@ -20,6 +19,8 @@ struct allocator {
     struct ir_func *f;
     VEC(struct queued) queue; /* heap, the heaviest first */
     VEC(uint32_t) victims;
+    uint32_t *calls_before; /* by instruction */
+    uint32_t *next_head;    /* by place in f->order */
 };
 
 static const float WEIGHT_MOST = 1e30f;
@@ -161,72 +162,24 @@ static uint32_t new_piece(struct allocator *r, uint32_t web, uint32_t from, uint
     return (uint32_t)r->a->pieces.len - 1;
 }
 
-/* --- what registers hold ------------------------------------------------------------------------------------------ */
-static size_t held_behind(const struct allocation *a, reg which, uint32_t position)
+/* --- calls -------------------------------------------------------------------------------------------------------- */
+/* Calls before each instruction: the first behind a position is found at once. */
+static void count_calls(struct allocator *r)
 {
-    size_t low = 0, high = a->regs[which].list.len;
+    size_t call = 0;
 
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (a->regs[which].list.data[middle].to <= position)
-            low = middle + 1;
-        else
-            high = middle;
+    r->calls_before = arena_array(&r->a->arena, uint32_t, r->mf->insts.len + 1);
+    for (size_t m = 0; m <= r->mf->insts.len; m++) {
+        r->calls_before[m] = (uint32_t)call;
+        call += call < r->mf->calls.len && r->mf->calls.data[call] == m;
     }
-    return low;
 }
 
-uint32_t allocation_web_in(const struct allocation *a, reg r, uint32_t position)
-{
-    size_t k = held_behind(a, r, position);
-    const struct held *held = &a->regs[r].list.data[k];
-
-    if (k == a->regs[r].list.len || held->from > position || held->piece == FIXED_PIECE)
-        return 0;
-    return a->pieces.data[held->piece].web;
-}
-
-static void hold(struct allocator *r, reg which, struct live_range range, uint32_t piece)
-{
-    size_t at = held_behind(r->a, which, range.from), n = r->a->regs[which].list.len;
-    struct held *data;
-
-    vec_reserve(&r->a->regs[which].list, 1);
-    data = r->a->regs[which].list.data;
-    memmove(data + at + 1, data + at, (n - at) * sizeof *data);
-    data[at] = (struct held){range.from, range.to, piece};
-    r->a->regs[which].list.len++;
-}
-
-static void release(struct allocator *r, uint32_t number)
-{
-    struct piece *p = piece_at(r, number);
-    uint32_t at = range_behind(r, web_of_piece(r, number), p->from);
-    struct live_range range;
-
-    while (next_range(r, p, &at, &range)) {
-        size_t k = held_behind(r->a, p->reg, range.from), n = r->a->regs[p->reg].list.len;
-        struct held *data = r->a->regs[p->reg].list.data;
-        assert(k < n && data[k].piece == number);
-        memmove(data + k, data + k + 1, (n - k - 1) * sizeof *data);
-        r->a->regs[p->reg].list.len--;
-    }
-    p->reg = REG_NONE;
-    p->placed = false;
-}
-
+/* The position of the first call at POSITION or behind it. */
 static uint32_t next_call(const struct allocator *r, uint32_t position)
 {
-    size_t low = 0, high = r->mf->calls.len;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (r->mf->calls.data[middle] * 2 + 1 <= position)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < r->mf->calls.len ? r->mf->calls.data[low] * 2 : UINT32_MAX;
+    uint32_t call = r->calls_before[(position + 1) / 2];
+    return call < r->mf->calls.len ? r->mf->calls.data[call] * 2 : UINT32_MAX;
 }
 
 /* Where the piece is alive at a call; UINT32_MAX: nowhere. */
@@ -243,23 +196,12 @@ static uint32_t first_call(const struct allocator *r, const struct piece *p)
     return UINT32_MAX;
 }
 
-/* The first position at which WHICH is taken where the piece is alive; UINT32_MAX: none. */
-static uint32_t first_conflict(const struct allocator *r, const struct piece *p, reg which)
+/* --- placing ------------------------------------------------------------------------------------------------------ */
+static regset class_of(const struct web *w)
 {
-    uint32_t at = range_behind(r, &r->a->webs.data[p->web], p->from);
-    struct live_range range;
-
-    while (next_range(r, p, &at, &range)) {
-        size_t k = held_behind(r->a, which, range.from);
-        if (k < r->a->regs[which].list.len && r->a->regs[which].list.data[k].from < range.to) {
-            uint32_t from = r->a->regs[which].list.data[k].from;
-            return from > range.from ? from : range.from;
-        }
-    }
-    return UINT32_MAX;
+    return mach_type_is_vector(w->type) ? target_native.vectors : target_native.ints;
 }
 
-/* --- placing ------------------------------------------------------------------------------------------------------ */
 static void place_in_register(struct allocator *r, uint32_t number, reg which)
 {
     struct piece *p = piece_at(r, number);
@@ -269,62 +211,87 @@ static void place_in_register(struct allocator *r, uint32_t number, reg which)
     p->reg = which;
     p->placed = true;
     while (next_range(r, p, &at, &range))
-        hold(r, which, range, number);
+        holding_add(r->a, which, range, number);
 }
 
-static regset class_of(const struct web *w)
+static void release(struct allocator *r, uint32_t number)
 {
-    return mach_type_is_vector(w->type) ? target_native.vectors : target_native.ints;
+    struct piece *p = piece_at(r, number);
+    uint32_t at = range_behind(r, web_of_piece(r, number), p->from);
+    struct live_range range;
+
+    while (next_range(r, p, &at, &range))
+        holding_remove(r->a, p->reg, range, number);
+    p->reg = REG_NONE;
+    p->placed = false;
 }
 
-/* Registers to try first: that of a neighbour piece, what instructions want, that of the hinted web. */
-static unsigned hinted(struct allocator *r, uint32_t number, reg out[8])
+/* The registers of its class that are free wherever the piece is alive. */
+static regset free_registers(const struct allocator *r, const struct piece *p)
+{
+    const struct web *w = &r->a->webs.data[p->web];
+    uint32_t at = range_behind(r, w, p->from);
+    regset class = class_of(w), set = class;
+    struct live_range range;
+
+    while (set != 0 && next_range(r, p, &at, &range))
+        set &= ~holding_taken(r->a, range);
+    return set;
+}
+
+static regset register_of(const struct allocator *r, uint32_t number)
+{
+    const struct piece *p = &r->a->pieces.data[number];
+    return number != 0 && p->reg != REG_NONE ? regset_of(p->reg) : 0;
+}
+
+/* Of the registers in FREE one that is better than the others: what instructions want, that of a neighbour piece, that of
+ * the hinted web next to it. REG_NONE: none is. */
+static reg hinted(struct allocator *r, uint32_t number, regset free)
 {
     const struct piece *p = piece_at(r, number);
-    const struct web *w = web_of_piece(r, number);
-    uint32_t end = w->need_first + w->need_count;
+    struct web *w = web_of_piece(r, number), *other = &r->a->webs.data[w->hint_web];
+    uint32_t end = w->need_first + w->need_count, q;
     unsigned count = 0;
+    regset near;
 
-    for (uint32_t n = need_from(r, w, p->from / 2); n < end && r->a->needs.data[n].inst * 2 < p->to && count < 3; n++)
-        if (r->a->needs.data[n].hint != REG_NONE)
-            out[count++] = r->a->needs.data[n].hint;
-    for (uint32_t q = w->piece; q != 0 && count < 6; q = piece_at(r, q)->next)
-        if (q != number && piece_at(r, q)->reg != REG_NONE &&
-            (piece_at(r, q)->to == p->from || piece_at(r, q)->from == p->to))
-            out[count++] = piece_at(r, q)->reg;
-    if (w->hint_web != 0)
-        for (uint32_t q = r->a->webs.data[w->hint_web].piece; q != 0 && count < 8; q = piece_at(r, q)->next)
-            if (piece_at(r, q)->reg != REG_NONE && piece_at(r, q)->to + 2 >= p->from &&
-                piece_at(r, q)->from <= p->to + 2)
-                out[count++] = piece_at(r, q)->reg;
-    return count;
+    for (uint32_t n = need_from(r, w, p->from / 2); n < end && r->a->needs.data[n].inst * 2 < p->to && count < 3; n++) {
+        reg hint = r->a->needs.data[n].hint;
+        if (hint == REG_NONE)
+            continue;
+        if (regset_has(free, hint))
+            return hint;
+        count++;
+    }
+    near = (register_of(r, p->previous) | register_of(r, p->next)) & free;
+    if (near != 0 || w->hint_web == 0)
+        return near != 0 ? regset_first(near) : REG_NONE;
+    q = other->cursor;
+    if (piece_at(r, q)->from > p->from)
+        q = other->piece;
+    for (; q != 0 && piece_at(r, q)->from <= p->to + 2; q = piece_at(r, q)->next) {
+        if (piece_at(r, q)->to + 2 < p->from)
+            other->cursor = q;
+        else if ((register_of(r, q) & free) != 0)
+            return piece_at(r, q)->reg;
+    }
+    return REG_NONE;
 }
 
 static bool try_free(struct allocator *r, uint32_t number)
 {
-    const struct piece *p = piece_at(r, number);
-    regset class = class_of(web_of_piece(r, number)), plain;
-    reg hints[8];
-    unsigned count = hinted(r, number, hints);
+    regset free = free_registers(r, piece_at(r, number)), plain;
+    reg chosen;
 
-    for (unsigned k = 0; k < count; k++) {
-        if (regset_has(class, hints[k]) && first_conflict(r, p, hints[k]) == UINT32_MAX) {
-            place_in_register(r, number, hints[k]);
-            return true;
-        }
-    }
+    if (free == 0)
+        return false;
+    chosen = hinted(r, number, free);
     /* the registers that instructions want for themselves last */
-    plain = class & (target_native.int_homes | target_native.vector_homes);
-    for (unsigned turn = 0; turn < 2; turn++) {
-        for (regset set = turn == 0 ? plain : class & ~plain; set != 0; set &= set - 1) {
-            reg candidate = regset_first(set);
-            if (first_conflict(r, p, candidate) == UINT32_MAX) {
-                place_in_register(r, number, candidate);
-                return true;
-            }
-        }
-    }
-    return false;
+    plain = free & (target_native.int_homes | target_native.vector_homes);
+    if (chosen == REG_NONE)
+        chosen = regset_first(plain != 0 ? plain : free);
+    place_in_register(r, number, chosen);
+    return true;
 }
 
 /* The heaviest piece in the way in WHICH; WEIGHT_MOST if something is that cannot give way. */
@@ -334,15 +301,12 @@ static float weight_in_way(const struct allocator *r, const struct piece *p, reg
     struct live_range range;
     float most = 0;
 
-    while (next_range(r, p, &at, &range)) {
-        for (size_t k = held_behind(r->a, which, range.from);
-             k < r->a->regs[which].list.len && r->a->regs[which].list.data[k].from < range.to; k++) {
-            uint32_t other = r->a->regs[which].list.data[k].piece;
-            float weight = other == FIXED_PIECE ? WEIGHT_MOST : r->a->pieces.data[other].weight;
-            if (weight > most)
-                most = weight;
-            if (most >= limit)
-                return most;
+    while (most < limit && next_range(r, p, &at, &range)) {
+        size_t count;
+        const struct held *held = holding_in(r->a, which, range, &count);
+        for (size_t k = 0; k < count && most < limit; k++) {
+            float weight = held[k].piece == FIXED_PIECE ? WEIGHT_MOST : r->a->pieces.data[held[k].piece].weight;
+            most = weight > most ? weight : most;
         }
     }
     return most;
@@ -355,10 +319,12 @@ static void evict(struct allocator *r, uint32_t number, reg which)
     struct live_range range;
 
     r->victims.len = 0;
-    while (next_range(r, p, &at, &range))
-        for (size_t k = held_behind(r->a, which, range.from);
-             k < r->a->regs[which].list.len && r->a->regs[which].list.data[k].from < range.to; k++)
-            vec_push(&r->victims, r->a->regs[which].list.data[k].piece);
+    while (next_range(r, p, &at, &range)) {
+        size_t count;
+        const struct held *held = holding_in(r->a, which, range, &count);
+        for (size_t k = 0; k < count; k++)
+            vec_push(&r->victims, held[k].piece);
+    }
     for (size_t i = 0; i < r->victims.len; i++) {
         if (!piece_at(r, r->victims.data[i])->placed)
             continue;
@@ -399,6 +365,9 @@ static uint32_t cut(struct allocator *r, uint32_t number, uint32_t at)
     behind = new_piece(r, p->web, at, p->to);
     p = piece_at(r, number);
     piece_at(r, behind)->next = p->next;
+    piece_at(r, behind)->previous = number;
+    if (p->next != 0)
+        piece_at(r, p->next)->previous = behind;
     p->next = behind;
     p->to = at;
     return behind;
@@ -445,43 +414,98 @@ static uint32_t loop_to(const struct allocator *r, const struct ir_loop *loop)
     return r->mf->blocks[r->f->order.data[loop->end - 1]].end * 2;
 }
 
-/* A loop that the piece reaches into or spans without being inside: the outermost such, the one where it is used most
- * often first. */
+/* The heads of loops that follow in f->order, by place in it: UINT32_MAX none. */
+static void find_heads(struct allocator *r)
+{
+    size_t count = r->f->order.len;
+    uint32_t next = UINT32_MAX;
+
+    r->next_head = arena_array(&r->a->arena, uint32_t, count + 1);
+    r->next_head[count] = next;
+    for (size_t n = count; n-- > 0;) {
+        uint32_t b = r->f->order.data[n], loop = ir_block(r->f, b)->loop;
+        if (loop != 0 && r->f->loops.data[loop].head == b)
+            next = b;
+        r->next_head[n] = next;
+    }
+}
+
+/* A loop that the piece reaches into or spans without being inside: the outermost such, the first of them. 0: none */
+static uint32_t loop_to_cut_at(const struct allocator *r, const struct piece *p)
+{
+    uint32_t block = r->a->block_of[p->from / 2], found = 0, head;
+
+    for (uint32_t l = ir_block(r->f, block)->loop; l != 0; l = r->f->loops.data[l].parent) {
+        if (loop_to(r, &r->f->loops.data[l]) >= p->to)
+            break;
+        found = l;
+    }
+    if (found != 0)
+        return found;
+    head = r->next_head[ir_block(r->f, block)->order + 1];
+    if (head != UINT32_MAX && r->mf->blocks[head].first * 2 < p->to)
+        return ir_block(r->f, head)->loop;
+    return 0;
+}
+
 static bool cut_at_loop(struct allocator *r, uint32_t number)
 {
-    const struct piece *p = piece_at(r, number);
-    uint32_t found = 0, found_depth = UINT32_MAX;
+    uint32_t found = loop_to_cut_at(r, piece_at(r, number));
 
-    for (uint32_t l = 1; l < r->f->loops.len; l++) {
-        const struct ir_loop *loop = &r->f->loops.data[l];
-        uint32_t from = loop_from(r, loop), to = loop_to(r, loop);
-        if (ir_block(r->f, loop->head)->pred_count < 2 || from >= p->to || to <= p->from ||
-            (from <= p->from && to >= p->to) || loop->depth >= found_depth)
-            continue;
-        found = l;
-        found_depth = loop->depth;
-    }
     if (found == 0)
         return false;
     return cut_out(r, number, loop_from(r, &r->f->loops.data[found]), loop_to(r, &r->f->loops.data[found]));
 }
 
 /* The even position up to which the piece may have the register that stays free longest. */
-static uint32_t longest_free(struct allocator *r, uint32_t number, reg *best)
+static uint32_t longest_free(struct allocator *r, uint32_t number)
 {
     const struct piece *p = piece_at(r, number);
-    uint32_t longest = 0;
+    const struct web *w = web_of_piece(r, number);
+    uint32_t at = range_behind(r, w, p->from);
+    regset set = class_of(w);
+    struct live_range range;
 
-    *best = REG_NONE;
-    for (regset set = class_of(web_of_piece(r, number)); set != 0; set &= set - 1) {
-        reg candidate = regset_first(set);
-        uint32_t at = first_conflict(r, p, candidate);
-        if (at > longest) {
-            longest = at;
-            *best = candidate;
-        }
+    while (next_range(r, p, &at, &range)) {
+        uint32_t until = holding_run(r->a, range, &set);
+        if (until < range.to)
+            return until & ~1u;
     }
-    return longest & ~1u;
+    return UINT32_MAX & ~1u;
+}
+
+/* Where a piece that is alive at CALL is to be cut: around loops, then from the first need of a register to the next call.
+ * FIRST: that need, which there is. */
+static uint32_t place_to_cut(const struct allocator *r, const struct piece *p, const struct need *first, uint32_t call)
+{
+    uint32_t loop = loop_to_cut_at(r, p);
+
+    if (loop != 0) {
+        uint32_t from = loop_from(r, &r->f->loops.data[loop]);
+        return from > p->from ? from : loop_to(r, &r->f->loops.data[loop]);
+    }
+    return first->inst * 2 > p->from && call <= first->inst * 2 ? first->inst * 2 : call & ~1u;
+}
+
+/* Queues a web's pieces. What is alive at calls is cut there beforehand, all in one walk: what is in no register behind
+ * the one call competes for none before the next need. */
+static void queue_web(struct allocator *r, uint32_t first_piece)
+{
+    for (uint32_t number = first_piece; number != 0;) {
+        struct piece *p = piece_at(r, number);
+        uint32_t call = first_call(r, p);
+        const struct need *first = call != UINT32_MAX ? next_need(r, p, p->from) : NULL;
+
+        if (first != NULL) {
+            cut(r, number, place_to_cut(r, p, first, call));
+            continue;
+        }
+        if (call == UINT32_MAX)
+            requeue(r, number);
+        else
+            p->placed = true; /* nothing wants it in a register */
+        number = piece_at(r, number)->next;
+    }
 }
 
 /* Behind AT: the part up to the next need of a register is not to compete for one. */
@@ -501,8 +525,7 @@ static void split(struct allocator *r, uint32_t number)
 {
     struct piece *p = piece_at(r, number);
     const struct need *first = next_need(r, p, p->from);
-    uint32_t until, call = first_call(r, p);
-    reg which;
+    uint32_t until;
 
     if (first == NULL) { /* nothing wants it in a register */
         p->placed = true;
@@ -510,14 +533,7 @@ static void split(struct allocator *r, uint32_t number)
     }
     if (cut_at_loop(r, number))
         return;
-    if (first->inst * 2 > p->from && call <= first->inst * 2) {
-        requeue(r, cut(r, number, first->inst * 2));
-        requeue(r, number);
-        return;
-    }
-    until = longest_free(r, number, &which);
-    if (call < until)
-        until = call & ~1u;
+    until = longest_free(r, number);
     if (until >= first->inst * 2 + 2 && until < p->to && until > p->from) {
         uint32_t rest = cut(r, number, until);
         requeue_rest(r, rest);
@@ -534,15 +550,6 @@ static void split(struct allocator *r, uint32_t number)
     requeue(r, number);
 }
 
-static void allocate_piece(struct allocator *r, uint32_t number)
-{
-    const struct piece *p = piece_at(r, number);
-
-    if (first_call(r, p) == UINT32_MAX && (try_free(r, number) || try_evict(r, number)))
-        return;
-    split(r, number);
-}
-
 void allocate_registers(struct allocation *a)
 {
     struct allocator *r = calloc(1, sizeof *r);
@@ -552,9 +559,12 @@ void allocate_registers(struct allocation *a)
     r->a = a;
     r->mf = a->mf;
     r->f = a->mf->ir;
+    count_calls(r);
+    find_heads(r);
+    holding_begin(a);
     for (size_t i = 0; i < a->mf->reservations.len; i++) {
         const struct mach_reservation *v = &a->mf->reservations.data[i];
-        hold(r, v->reg, (struct live_range){v->from, v->to}, FIXED_PIECE);
+        holding_add(a, v->reg, (struct live_range){v->from, v->to}, FIXED_PIECE);
     }
     vec_push(&a->pieces, (struct piece){0});
     for (uint32_t w = 1; w < a->webs.len; w++) {
@@ -562,10 +572,13 @@ void allocate_registers(struct allocation *a)
         uint32_t last = web->range_first + web->range_count - 1;
         uint32_t p = new_piece(r, w, a->ranges.data[web->range_first].from & ~1u, (a->ranges.data[last].to + 1) & ~1u);
         a->webs.data[w].piece = a->webs.data[w].cursor = p;
-        requeue(r, p);
+        queue_web(r, p);
     }
-    while (r->queue.len != 0)
-        allocate_piece(r, dequeue(r));
+    while (r->queue.len != 0) {
+        uint32_t number = dequeue(r);
+        if (!try_free(r, number) && !try_evict(r, number))
+            split(r, number);
+    }
     vec_done(&r->queue);
     vec_done(&r->victims);
     free(r);

@@ -20,7 +20,7 @@ struct need { /* an instruction that wants the web, or makes it */
 };
 
 struct piece {
-    uint32_t web, next; /* next: the following piece of the same web, or 0 */
+    uint32_t web, next, previous; /* next, previous: of the same web, or 0 */
     uint32_t from, to;  /* window of positions, even or the web's ends */
     float weight;       /* per position; less gives way */
     reg reg;            /* REG_NONE: in the slot */
@@ -50,7 +50,10 @@ struct boundary {      /* a move between two pieces of a web, or on an edge */
     float frequency;
 };
 
-enum { FIXED_PIECE = UINT32_MAX }; /* an instruction's claim on a register */
+enum {
+    FIXED_PIECE = UINT32_MAX, /* an instruction's claim on a register */
+    HOLDING_LEVELS = 3,
+};
 
 struct held {
     uint32_t from, to, piece; /* or FIXED_PIECE */
@@ -68,6 +71,7 @@ struct allocation {
     struct {
         VEC(struct held) list; /* what the register holds when, in order */
     } regs[REG_COUNT];
+    regset *taken[HOLDING_LEVELS]; /* holding.c: by position, and coarser */
     uint32_t *block_of; /* by instruction: IR block */
     uint32_t frame_bytes;
 };
@@ -78,6 +82,20 @@ void live_compute(struct allocation *a);
 void allocate_registers(struct allocation *a);
 void resolve_places(struct allocation *a);
 void allocation_done(struct allocation *a);
+
+/* holding.c. For allocation: begins with no register held, */
+void holding_begin(struct allocation *a);
+/* which then holds PIECE over RANGE, where it was free, */
+void holding_add(struct allocation *a, reg which, struct live_range range, uint32_t piece);
+/* and no longer. */
+void holding_remove(struct allocation *a, reg which, struct live_range range, uint32_t piece);
+/* The registers that are not free throughout RANGE. */
+regset holding_taken(const struct allocation *a, struct live_range range);
+/* Takes out of SET, which is not empty, what is not free from RANGE's start on, as long as something is left; returns the
+ * position where nothing would be (SET holds what was free until there), or RANGE's end. */
+uint32_t holding_run(const struct allocation *a, struct live_range range, regset *set);
+/* What the register holds within RANGE, in order. */
+const struct held *holding_in(const struct allocation *a, reg which, struct live_range range, size_t *count);
 
 /* Where a virtual register is at POSITION, at which it is alive (or has just died). */
 struct place allocation_place(struct allocation *a, uint32_t vreg, uint32_t position);

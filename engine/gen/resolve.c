@@ -17,15 +17,16 @@ static struct place piece_place(const struct allocation *a, const struct piece *
 static const struct piece *piece_of(struct allocation *a, uint32_t web, uint32_t position)
 {
     struct web *w = &a->webs.data[web];
+    const struct piece *pieces = a->pieces.data;
     uint32_t p = w->cursor;
 
     assert(web != 0);
-    if (a->pieces.data[p].from > position)
-        p = w->piece;
-    while (a->pieces.data[p].to <= position && a->pieces.data[p].next != 0)
-        p = a->pieces.data[p].next;
+    while (pieces[p].from > position && pieces[p].previous != 0)
+        p = pieces[p].previous;
+    while (pieces[p].to <= position && pieces[p].next != 0)
+        p = pieces[p].next;
     w->cursor = p;
-    return &a->pieces.data[p];
+    return &pieces[p];
 }
 
 static struct place const_place(const struct allocation *a, ir_value v)
@@ -150,15 +151,22 @@ static bool has_phi_of_web(const struct allocation *a, uint32_t b, uint32_t web)
     return false;
 }
 
-static void moves_into(struct allocation *a, uint32_t b, uint32_t web)
+/* Moves on the edges into B, at whose start PIECE of the web is alive, from where the web is in other pieces. */
+static void moves_into(struct allocation *a, uint32_t b, const struct piece *piece)
 {
     const struct ir_block *block = ir_block(a->mf->ir, b);
-    struct place to = piece_place(a, piece_of(a, web, a->mf->blocks[b].first * 2));
+    uint32_t web = piece->web;
 
     for (uint32_t k = 0; k < block->pred_count; k++) {
-        struct edge_spot spot = edge_spot(a, block->preds[k], b);
-        add_boundary(a, spot.position, spot.phase, spot.frequency, web, a->webs.data[web].type, to,
-                     piece_place(a, piece_of(a, web, spot.end - 1)));
+        uint32_t end = a->mf->blocks[block->preds[k]].end * 2 - 1;
+        struct edge_spot spot;
+        if (end >= piece->from && end < piece->to)
+            continue;
+        if (has_phi_of_web(a, b, web))
+            return;
+        spot = edge_spot(a, block->preds[k], b);
+        add_boundary(a, spot.position, spot.phase, spot.frequency, web, a->webs.data[web].type, piece_place(a, piece),
+                     piece_place(a, piece_of(a, web, end)));
     }
 }
 
@@ -167,15 +175,21 @@ static void moves_on_edges(struct allocation *a, uint32_t web)
 {
     const struct web *w = &a->webs.data[web];
     const struct ir_func *f = a->mf->ir;
+    const struct piece *piece = &a->pieces.data[w->piece];
 
     for (uint32_t n = 0; n < w->range_count; n++) {
         struct live_range range = a->ranges.data[w->range_first + n];
         uint32_t first = a->block_of[range.from / 2], order = ir_block(f, first)->order;
         if (a->mf->blocks[first].first * 2 < range.from)
             order++;
-        for (; order < f->order.len && a->mf->blocks[f->order.data[order]].first * 2 < range.to; order++)
-            if (!has_phi_of_web(a, f->order.data[order], web))
-                moves_into(a, f->order.data[order], web);
+        for (; order < f->order.len; order++) {
+            uint32_t b = f->order.data[order], start = a->mf->blocks[b].first * 2;
+            if (start >= range.to)
+                break;
+            while (piece->to <= start && piece->next != 0)
+                piece = &a->pieces.data[piece->next];
+            moves_into(a, b, piece);
+        }
     }
 }
 

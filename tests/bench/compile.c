@@ -1,10 +1,10 @@
 /* Throughput of the compiler: MB (10^6 bytes) of code section per second, from a module's bytes to its artifact's, as
  * the compile worker does it.
  *
- * usage: compile [--rounds N] [--cores N] MODULE...: one line a module: size of the code section in MB, MB a CPU second of
- * validation alone, of everything; the same by the clock with all cores; size of the machine code over that of the code
- * section; peak memory in MB. Every round runs in a process of its own, the best counts. Ends with 1 if the artifact
- * depends on the number of cores. */
+ * usage: compile [--rounds N] [--cores N] [--compiler optimizing] MODULE...: one line a module: size of the code section in
+ * MB, MB a CPU second of validation alone, of everything; the same by the clock with all cores; size of the machine code
+ * over that of the code section; peak memory in MB, and over the module's size. Every round runs in a process of its own,
+ * the best counts. Ends with 1 if the artifact depends on the number of cores. */
 #include "base/fd.h"
 #include "engine/feature.h"
 #include "engine/module.h"
@@ -17,12 +17,14 @@
 
 struct result { /* shared with the process that measures */
     double seconds;
-    uint64_t code_bytes, artifact_bytes, peak_kib, hash;
+    uint64_t module_bytes, code_bytes, artifact_bytes, peak_kib, hash;
     int status;
     struct err err;
 };
 
 enum what { VALIDATE, COMPILE };
+
+static enum engine_compiler compiler = ENGINE_BASELINE;
 
 static double now(clockid_t clock)
 {
@@ -55,7 +57,7 @@ static void validate(const struct buf *bytes, struct result *out)
 static void compile(const struct buf *bytes, unsigned cores, struct result *out)
 {
     static const uint8_t key[32];
-    const struct engine_options options = {.cores = cores, .features = FEATURES_ALL};
+    const struct engine_options options = {.compiler = compiler, .cores = cores, .features = FEATURES_ALL};
     clockid_t clock = cores > 1 ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID;
     struct buf artifact = {0};
     struct rusage usage;
@@ -65,6 +67,7 @@ static void compile(const struct buf *bytes, unsigned cores, struct result *out)
     out->seconds = now(clock) - begin;
     getrusage(RUSAGE_SELF, &usage);
     out->peak_kib = (uint64_t)usage.ru_maxrss;
+    out->module_bytes = bytes->len;
     out->artifact_bytes = artifact.len;
     out->hash = hash_of(&artifact);
 }
@@ -117,8 +120,9 @@ static bool measure_module(const char *path, unsigned cores, unsigned rounds, st
         printf("%-24s %s\n", name, check.status != 0 ? check.err.text : one.err.text);
         return true;
     }
-    printf("%-24s %8.2f %10.0f %10.1f %12.1f %10.2f %9.0f\n", name, mb, mb / check.seconds, mb / one.seconds,
-           mb / all.seconds, (double)one.artifact_bytes * 1e-6 / mb, (double)one.peak_kib * 1.024e-3);
+    printf("%-24s %8.2f %10.0f %10.2f %12.2f %10.2f %9.0f %8.1f\n", name, mb, mb / check.seconds, mb / one.seconds,
+           mb / all.seconds, (double)one.artifact_bytes * 1e-6 / mb, (double)one.peak_kib * 1.024e-3,
+           (double)one.peak_kib * 1024 / (double)one.module_bytes);
     if (one.hash != all.hash)
         printf("%-24s its artifact depends on the number of cores\n", name);
     return one.hash == all.hash;
@@ -136,9 +140,11 @@ int main(int argc, char **argv)
             rounds = (unsigned)atoi(argv[at + 1]);
         else if (strcmp(argv[at], "--cores") == 0)
             cores = (unsigned)atoi(argv[at + 1]);
+        else if (strcmp(argv[at], "--compiler") == 0 && strcmp(argv[at + 1], "optimizing") == 0)
+            compiler = ENGINE_OPTIMIZING;
     }
-    printf("%-24s %8s %10s %10s %6s(%u) %10s %9s\n", "module", "code MB", "validate", "compile", "clock", cores,
-           "artifact", "peak MB");
+    printf("%-24s %8s %10s %10s %6s(%u) %10s %9s %8s\n", "module", "code MB", "validate", "compile", "clock", cores,
+           "artifact", "peak MB", "/ module");
     for (; at < argc; at++)
         same &= measure_module(argv[at], cores, rounds, shared);
     return same ? 0 : 1;
