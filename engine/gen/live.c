@@ -19,8 +19,13 @@ struct live {
     uint32_t vregs;
     uint32_t *def_position, *def_block;
     struct use_list uses;
-    uint32_t *stamp, *end; /* by block: last register seen alive there, and until when */
-    VEC(uint32_t) touched, work;
+    uint32_t *at_end; /* by block: the last register that was seen alive at its end */
+    VEC(uint32_t) work;
+    struct { /* ranges of the register at hand, by the place in f->order of the block where they begin */
+        uint64_t *begins;
+        uint32_t *to;
+        uint32_t low, high; /* words of `begins` */
+    } found;
     uint32_t *parent;             /* union-find of webs, by virtual register */
     struct live_range *ranges_of; /* by virtual register: first and count, as from and to */
 };
@@ -115,35 +120,93 @@ static void collect_uses(struct live *l)
 }
 
 /* --- ranges ------------------------------------------------------------------------------------------------------- */
-static void live_until(struct live *l, uint32_t v, uint32_t block, uint32_t end)
-{
-    if (l->stamp[block] == v) {
-        if (l->end[block] < end)
-            l->end[block] = end;
-        return;
-    }
-    l->stamp[block] = v;
-    l->end[block] = end;
-    vec_push(&l->touched, block);
-    if (block != l->def_block[v])
-        vec_push(&l->work, block);
-}
-
-/* Few and nearly in order: by insertion. */
-static void sort_ranges(struct live_range *r, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        struct live_range range = r[i];
-        size_t at = i;
-        for (; at != 0 && r[at - 1].from > range.from; at--)
-            r[at] = r[at - 1];
-        r[at] = range;
-    }
-}
-
 static void add_range(struct live *l, uint32_t from, uint32_t to)
 {
     vec_push(&l->a->ranges, (struct live_range){from, to});
+}
+
+/* From BLOCK's start, or the definition in it, to position TO. */
+static void find_range(struct live *l, uint32_t block, uint32_t to)
+{
+    uint32_t n = ir_block(l->f, block)->order, word = n / 64;
+    uint64_t bit = UINT64_C(1) << n % 64;
+
+    if ((l->found.begins[word] & bit) == 0 || l->found.to[n] < to)
+        l->found.to[n] = to;
+    l->found.begins[word] |= bit;
+    l->found.low = word < l->found.low ? word : l->found.low;
+    l->found.high = word > l->found.high ? word : l->found.high;
+}
+
+/* The ranges that were found, in order; what touches or overlaps is one. */
+static void take_ranges(struct live *l, uint32_t v)
+{
+    size_t first = l->a->ranges.len;
+
+    for (uint32_t word = l->found.low; word <= l->found.high; word++) {
+        for (uint64_t bits = l->found.begins[word]; bits != 0; bits &= bits - 1) {
+            uint32_t n = word * 64 + (uint32_t)__builtin_ctzll(bits), b = l->f->order.data[n], to = l->found.to[n];
+            uint32_t from = b == l->def_block[v] ? l->def_position[v] : block_start(l, b);
+            if (l->a->ranges.len == first || vec_last(&l->a->ranges)->to < from)
+                add_range(l, from, to);
+            else if (vec_last(&l->a->ranges)->to < to)
+                vec_last(&l->a->ranges)->to = to;
+        }
+        l->found.begins[word] = 0;
+    }
+    l->ranges_of[v] = (struct live_range){(uint32_t)first, (uint32_t)(l->a->ranges.len - first)};
+}
+
+static void leave_upwards(struct live *l, uint32_t block)
+{
+    const struct ir_block *b = ir_block(l->f, block);
+
+    for (uint32_t p = 0; p < b->pred_count; p++)
+        vec_push(&l->work, b->preds[p]);
+}
+
+/* V is alive at the end of BLOCK: one range as far up as blocks follow one another and nothing else leads into them. */
+static void live_at_end(struct live *l, uint32_t v, uint32_t block)
+{
+    uint32_t to = block_end(l, block), top = 0;
+
+    while (l->at_end[block] != v) {
+        const struct ir_block *b = ir_block(l->f, block);
+        l->at_end[block] = v;
+        top = block;
+        if (block == l->def_block[v])
+            break;
+        if (b->pred_count != 1 || block_end(l, b->preds[0]) != block_start(l, block)) {
+            leave_upwards(l, block);
+            break;
+        }
+        block = b->preds[0];
+    }
+    if (top != 0)
+        find_range(l, top, to);
+}
+
+/* The uses of V, of which those in one block mostly follow one another, the last first. */
+static void follow_uses(struct live *l, uint32_t v)
+{
+    uint32_t def = l->def_position[v], home = l->def_block[v], end = def + 1, seen = 0;
+
+    for (uint32_t u = l->uses.first[v]; u < l->uses.first[v + 1]; u++) {
+        uint32_t block = l->uses.block[u], until = l->uses.end[u];
+        if (until == block_end(l, block)) {
+            vec_push(&l->work, block);
+        } else if (block == home) {
+            end = until > end ? until : end;
+        } else {
+            find_range(l, block, until);
+            if (block != seen)
+                leave_upwards(l, block);
+            seen = block;
+        }
+    }
+    find_range(l, home, end);
+    while (l->work.len != 0)
+        live_at_end(l, v, vec_pop(&l->work));
 }
 
 /* Joins ranges that touch. */
@@ -161,53 +224,12 @@ static void join_ranges(struct live *l, size_t first)
     l->a->ranges.len = n + 1;
 }
 
-static void add_block(struct live *l, uint32_t v, uint32_t b)
-{
-    add_range(l, b == l->def_block[v] ? l->def_position[v] : block_start(l, b), l->end[b]);
-}
-
-enum { INSERTION_MOST = 32 };
-
-/* What has been touched, in order. Where that are many blocks, they are a good part of all between the first and the
- * last: these are looked through. */
-static void add_ranges(struct live *l, uint32_t v)
-{
-    size_t first = l->a->ranges.len;
-    uint32_t low = UINT32_MAX, high = 0;
-
-    if (l->touched.len <= INSERTION_MOST) {
-        for (size_t i = 0; i < l->touched.len; i++)
-            add_block(l, v, l->touched.data[i]);
-        sort_ranges(l->a->ranges.data + first, l->a->ranges.len - first);
-        return;
-    }
-    for (size_t i = 0; i < l->touched.len; i++) {
-        uint32_t order = ir_block(l->f, l->touched.data[i])->order;
-        low = order < low ? order : low;
-        high = order > high ? order : high;
-    }
-    for (uint32_t order = low; order <= high; order++)
-        if (l->stamp[l->f->order.data[order]] == v)
-            add_block(l, v, l->f->order.data[order]);
-}
-
 static void compute_ranges(struct live *l, uint32_t v)
 {
-    size_t first = l->a->ranges.len;
-    uint32_t def = l->def_position[v];
-
-    l->touched.len = 0;
-    live_until(l, v, l->def_block[v], def + 1);
-    for (uint32_t u = l->uses.first[v]; u < l->uses.first[v + 1]; u++)
-        live_until(l, v, l->uses.block[u], l->uses.end[u]);
-    while (l->work.len != 0) {
-        const struct ir_block *b = ir_block(l->f, vec_pop(&l->work));
-        for (uint32_t p = 0; p < b->pred_count; p++)
-            live_until(l, v, b->preds[p], block_end(l, b->preds[p]));
-    }
-    add_ranges(l, v);
-    join_ranges(l, first);
-    l->ranges_of[v] = (struct live_range){(uint32_t)first, (uint32_t)(l->a->ranges.len - first)};
+    l->found.low = UINT32_MAX;
+    l->found.high = 0;
+    follow_uses(l, v);
+    take_ranges(l, v);
 }
 
 /* --- webs --------------------------------------------------------------------------------------------------------- */
@@ -473,8 +495,9 @@ void live_compute(struct allocation *a)
     l.def_block = arena_array(&a->arena, uint32_t, l.vregs);
     l.parent = arena_array(&a->arena, uint32_t, l.vregs);
     l.ranges_of = arena_array(&a->arena, struct live_range, l.vregs);
-    l.stamp = arena_array(&a->arena, uint32_t, blocks);
-    l.end = arena_array(&a->arena, uint32_t, blocks);
+    l.at_end = arena_array(&a->arena, uint32_t, blocks);
+    l.found.begins = arena_array(&a->arena, uint64_t, blocks / 64 + 1);
+    l.found.to = arena_array(&a->arena, uint32_t, blocks);
     find_definitions(&l);
     collect_uses(&l);
     for (uint32_t v = 1; v < l.vregs; v++) {
@@ -488,6 +511,5 @@ void live_compute(struct allocation *a)
     make_webs(&l);
     collect_needs(&l);
     add_hints(&l);
-    vec_done(&l.touched);
     vec_done(&l.work);
 }
