@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "oci/main_system.h"
 #include "oci/seccomp_file.h"
+#include "oci/seccomp_fold.h"
 #include <dlfcn.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -223,7 +224,8 @@ static void write_filter(const struct profile *p)
 {
     struct seccomp_file f = {.magic = SECCOMP_FILE_MAGIC};
     cleanup_fd int exported = memfd_create("filter", MFD_CLOEXEC);
-    struct buf code = {0};
+    struct buf code = {0}, folded = {0};
+    const struct buf *answer = &code;
     int ret = exported < 0 ? -errno : seccomp_export_bpf(p->filter, exported);
 
     if (ret < 0)
@@ -231,12 +233,15 @@ static void write_filter(const struct profile *p)
     emit_newer_calls(p, &code);
     if (lseek(exported, 0, SEEK_SET) < 0 || fd_read_to_end(exported, &code, PROFILE_BYTES_MAX) < 0)
         fail("cannot read the compiled profile: %s", strerror(errno));
-    f.count = (uint32_t)(code.len / sizeof(struct sock_filter));
+    if (seccomp_fold(&code, &folded) && folded.len < code.len)
+        answer = &folded;
+    f.count = (uint32_t)(answer->len / sizeof(struct sock_filter));
     if (f.count > BPF_MAXINSNS)
         fail("the profile makes a filter of %u instructions; the kernel takes %d", f.count, BPF_MAXINSNS);
     describe_library(&f);
-    if (fd_write_all(1, &f, sizeof f) < 0 || fd_write_all(1, code.data, code.len) < 0)
+    if (fd_write_all(1, &f, sizeof f) < 0 || fd_write_all(1, answer->data, answer->len) < 0)
         fail("cannot write the filter: %s", strerror(errno));
+    buf_done(&folded);
     buf_done(&code);
 }
 

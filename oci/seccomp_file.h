@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define SECCOMP_FILE_MAGIC "wherryS2" /* changes with what the compiler makes of a profile */
+#define SECCOMP_FILE_MAGIC "wherryS3" /* changes with what the compiler makes of a profile */
 
 struct seccomp_file {
     char magic[8];
