@@ -52,7 +52,7 @@ static void encodes_and_decodes(void **state)
     assert_int_equal(cgroup_decode("cpu:/a/../b\n", 12, &arena, &back, &e), -EINVAL);
     assert_int_equal(cgroup_decode("cpu:a\n", 6, &arena, &back, &e), -EINVAL);
     assert_int_equal(cgroup_decode("cpu\n:/a\n", 8, &arena, &back, &e), -EINVAL); /* the next line's colon */
-    assert_int_equal(cgroup_decode("", 0, &arena, &back, &e), 0); /* --cgroup-manager disabled */
+    assert_int_equal(cgroup_decode("", 0, &arena, &back, &e), 0);                 /* --cgroup-manager disabled */
     struct config_resources r = {.pids_limit = {true, 1}};
     assert_int_equal(cgroup_set(&back, &r, &e), -ENOTSUP);
     assert_int_equal(cgroup_pids(&back, NULL, 0, &e), 0);
@@ -97,7 +97,9 @@ static int run_program(const struct buf *program, uint32_t type, uint32_t access
         case BPF_LDX | BPF_MEM | BPF_W: r[i->dst_reg] = context[i->off / 4]; break;
         case BPF_ALU | BPF_MOV: r[i->dst_reg] = (uint32_t)source; break;
         case BPF_ALU | BPF_AND: r[i->dst_reg] = (uint32_t)(r[i->dst_reg] & source); break;
+        case BPF_ALU | BPF_OR: r[i->dst_reg] = (uint32_t)(r[i->dst_reg] | source); break;
         case BPF_ALU | BPF_RSH: r[i->dst_reg] = (uint32_t)r[i->dst_reg] >> source; break;
+        case BPF_ALU | BPF_LSH: r[i->dst_reg] = (uint32_t)r[i->dst_reg] << source; break;
         case BPF_JMP | BPF_JNE: at += r[i->dst_reg] != source ? (size_t)i->off : 0; break;
         case BPF_JMP | BPF_JEQ: at += r[i->dst_reg] == source ? (size_t)i->off : 0; break;
         case BPF_JMP | BPF_EXIT: return (int)r[0];
@@ -142,6 +144,67 @@ static void device_program_answers_by_the_last_rule(void **state)
     rules[6] = rule(true, 'a', -1, -1, "rwm");
     assert_true(cgroup_device_allows_all(rules, 7));
     buf_done(&p);
+    (void)state;
+}
+
+/* What the rules say, without a program: the last one that speaks of the device decides each bit. */
+static int rules_answer(const struct config_device_rule *rules, unsigned count, char type, unsigned access,
+                        uint32_t major, uint32_t minor)
+{
+    for (unsigned bit = 1; bit <= 4; bit <<= 1) {
+        bool allowed = false;
+        for (unsigned i = 0; i < count; i++) {
+            const struct config_device_rule *r = &rules[i];
+            unsigned says = (r->make ? BPF_DEVCG_ACC_MKNOD : 0) | (r->read ? BPF_DEVCG_ACC_READ : 0) |
+                            (r->write ? BPF_DEVCG_ACC_WRITE : 0);
+            if ((says & bit) != 0 && (r->type == 'a' || r->type == type) &&
+                (!r->major.set || r->major.value == major) && (!r->minor.set || r->minor.value == minor))
+                allowed = r->allow;
+        }
+        if ((access & bit) != 0 && !allowed)
+            return 0;
+    }
+    return 1;
+}
+
+/* Any list of rules, against their plain meaning; and the kernel takes every program of them. */
+static void device_programs_mean_their_rules(void **state)
+{
+    static const int64_t majors[] = {-1, 1, 5, 136, 2047, 2048, 4095}, minors[] = {-1, 0, 3, 5, 0xfffff};
+    static const char *const accesses[] = {"rwm", "rwm", "r", "rw", "m", ""};
+    uint32_t seed = 1;
+
+    for (int round = 0; round < 3000; round++) {
+        struct config_device_rule rules[6];
+        struct buf p = {0};
+        unsigned count = (unsigned)round % 7;
+        for (unsigned i = 0; i < count; i++) {
+            seed = seed * 1664525 + 1013904223;
+            rules[i] = rule((seed >> 8 & 3) != 0, "acbc"[seed >> 10 & 3], majors[(seed >> 12 & 63) % 7],
+                            minors[(seed >> 18 & 63) % 5], accesses[(seed >> 24 & 63) % 6]);
+        }
+        cgroup_device_compile(rules, count, &p);
+        for (unsigned device = 0; device < 6 * 4; device++)
+            for (unsigned access = 1; access < 8; access++)
+                for (int kind = 0; kind < 2; kind++) {
+                    uint32_t major = (uint32_t)majors[1 + device / 4], minor = (uint32_t)minors[1 + device % 4];
+                    assert_int_equal(
+                        run_program(&p, kind == 0 ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR, access, major, minor),
+                        rules_answer(rules, count, "bc"[kind], access, major, minor));
+                }
+        if (geteuid() == 0 && round < 300) {
+            union bpf_attr attr = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+                                   .insns = (uint64_t)(uintptr_t)p.data,
+                                   .insn_cnt = (uint32_t)(p.len / sizeof(struct bpf_insn)),
+                                   .license = (uint64_t)(uintptr_t) "Apache-2.0"};
+            int fd = (int)sys.bpf(BPF_PROG_LOAD, &attr, sizeof attr);
+            if (fd < 0)
+                assert_true(errno == EPERM || errno == ENOSYS); /* no such rights here */
+            else
+                close(fd);
+        }
+        buf_done(&p);
+    }
     (void)state;
 }
 
@@ -391,6 +454,7 @@ int main(void)
         cmocka_unit_test(encodes_and_decodes),
         cmocka_unit_test(paths_stay_inside),
         cmocka_unit_test(device_program_answers_by_the_last_rule),
+        cmocka_unit_test(device_programs_mean_their_rules),
         cmocka_unit_test(v1_limits),
         cmocka_unit_test(v1_life),
         cmocka_unit_test(v1_frozen_is_refused),
