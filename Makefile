@@ -67,9 +67,7 @@ TARGET_x86_64  := x64
 TARGET_aarch64 := a64
 OTHER_TARGETS  := $(filter-out $(TARGET_$(ARCH)),x64 a64)
 ENGINE_SRC := $(filter-out engine/main_%.c $(foreach t,$(OTHER_TARGETS),engine/$t/%.c),$(wildcard engine/*.c engine/*/*.c engine/*/*/*.c))
-# the cache and the commands live in `wherry` alone, and need what only its libc and libraries have
-MUSL_ENGINE_SRC := $(filter-out engine/cache/%.c engine/digest.c engine/worker.c engine/worker_cgroup.c engine/tool.c,$(ENGINE_SRC))
-OCI_SRC    := $(filter-out oci/main.c oci/main_%.c oci/cmd_%.c,$(wildcard oci/*.c))
+OCI_SRC    := $(filter-out oci/main.c oci/main_%.c oci/cmd_%.c oci/fortified.c oci/heap.c,$(wildcard oci/*.c))
 CMD_SRC    := oci/main.c $(wildcard oci/cmd_*.c)
 SHIM_SRC   := $(filter-out shim/main.c,$(wildcard shim/*.c))
 PROTOS     := $(wildcard shim/*.proto)
@@ -78,8 +76,9 @@ PROTO_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
 GLIBC_OBJ = $(patsubst %.c,$(BUILD)/obj/glibc/%.o,$(1))
 MUSL_OBJ  = $(patsubst %.c,$(BUILD)/obj/musl/%.o,$(1))
 
+# the cache and the commands live in `wherry` alone, and need its libraries
 ifdef CROSS
-ENGINE_SRC := $(MUSL_ENGINE_SRC)
+ENGINE_SRC := $(filter-out engine/cache/%.c engine/digest.c engine/worker.c engine/worker_cgroup.c engine/tool.c,$(ENGINE_SRC))
 endif
 
 PROGRAMS := $(if $(wildcard oci/main.c),$(BUILD)/wherry) \
@@ -107,12 +106,13 @@ $(BUILD)/obj/musl/%.o: %.c | $(BUILD)/musl-include
 	@mkdir -p $(@D)
 	$(call say,CC)$(MUSL_CC) $(MUSL) -MMD -MP -c $< -o $@
 
-# musl-gcc does not see the kernel's headers; libc-independent, so they are linked in by name
-$(BUILD)/musl-include:
+# musl-gcc sees neither the kernel's headers nor those of libraries; independent of the libc, so they are linked in by name
+$(BUILD)/musl-include: Makefile
 	@mkdir -p $@
 	@ln -sfn /usr/include/linux $@/linux
 	@ln -sfn /usr/include/asm-generic $@/asm-generic
 	@ln -sfn /usr/include/$$($(CC) -print-multiarch)/asm $@/asm
+	@for header in yajl nettle seccomp.h seccomp-syscalls.h zlib.h zconf.h; do ln -sfn /usr/include/$$header $@/$$header; done
 
 # Identity of the engine in every cache key: any change of its sources makes old artifacts foreign.
 ENGINE_ALL := $(sort $(wildcard engine/*.[ch] engine/*/*.[ch] engine/*/*/*.[ch] include/base/*.h include/wherry/*.h))
@@ -132,9 +132,9 @@ $(BUILD)/gen/commit.c: FORCE
 	@mkdir -p $(@D)
 	@printf '#include "oci/version.h"\nconst char wherry_commit[] = "%s";\n' "$$(git rev-parse HEAD 2> /dev/null)" > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(BUILD)/obj/glibc/commit.o: $(BUILD)/gen/commit.c
+$(BUILD)/obj/musl/commit.o: $(BUILD)/gen/commit.c
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(GLIBC) -c $< -o $@
+	$(call say,CC)$(MUSL_CC) $(MUSL) -c $< -o $@
 .PHONY: FORCE
 FORCE:
 
@@ -148,8 +148,9 @@ PROTO_OBJ := $(patsubst $(BUILD)/gen/%.c,$(BUILD)/obj/glibc/gen/%.o,$(PROTO_C))
 $(call GLIBC_OBJ,$(SHIM_SRC) shim/main.c): | $(PROTO_C)
 
 $(BUILD)/libengine.a: $(call GLIBC_OBJ,$(ENGINE_SRC)) $(BUILD)/obj/glibc/engine_build_id.o
-$(BUILD)/libengine-musl.a: $(call MUSL_OBJ,$(MUSL_ENGINE_SRC)) $(BUILD)/obj/musl/engine_build_id.o
+$(BUILD)/libengine-musl.a: $(call MUSL_OBJ,$(ENGINE_SRC)) $(BUILD)/obj/musl/engine_build_id.o
 $(BUILD)/liboci.a: $(call GLIBC_OBJ,$(OCI_SRC))
+$(BUILD)/liboci-musl.a: $(call MUSL_OBJ,$(OCI_SRC))
 $(BUILD)/libshim.a: $(call GLIBC_OBJ,$(SHIM_SRC)) $(PROTO_OBJ)
 $(BUILD)/%.a:
 	@mkdir -p $(@D)
@@ -158,9 +159,12 @@ $(BUILD)/%.a:
 
 # --- programs -------------------------------------------------------------------------------------------------------
 # static: libyajl_s is the archive's name in Debian
+comma := ,
 YAJL := $(if $(SANITIZE),-lyajl,-lyajl_s)
-$(BUILD)/wherry: $(call GLIBC_OBJ,$(CMD_SRC)) $(BUILD)/obj/glibc/commit.o $(BUILD)/liboci.a $(BUILD)/libengine.a
-	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lz -lm
+# the linker of musl-gcc does not look where Debian's archives are; what they want of glibc is in oci/fortified.c
+MUSL_LIBRARIES = $(if $(SANITIZE),-lyajl -lnettle -lz,$(foreach name,yajl_s nettle z,$(shell $(CC) -print-file-name=lib$(name).a)))
+$(BUILD)/wherry: $(call MUSL_OBJ,$(CMD_SRC) $(if $(SANITIZE),,oci/fortified.c oci/heap.c)) $(BUILD)/obj/musl/commit.o $(BUILD)/liboci-musl.a $(BUILD)/libengine-musl.a
+	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) $(if $(SANITIZE),,$(addprefix -Wl$(comma)--wrap=,strerror malloc calloc realloc free)) -o $@ $^ $(MUSL_LIBRARIES) $(MUSL_STATIC_END)
 $(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
 $(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/libengine-musl.a
@@ -172,7 +176,6 @@ $(BUILD)/libexec/wherry/compile: $(BUILD)/obj/musl/engine/main_compile.o $(BUILD
 $(BUILD)/libexec/wherry/system: $(call GLIBC_OBJ,oci/main_system.c oci/main_system_unit.c) $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) -pie $(LINK) -Wl,--as-needed $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lnettle -lseccomp -lsystemd -lm
-comma := ,
 
 include tests/tests.mk
 

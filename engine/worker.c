@@ -75,7 +75,7 @@ static _Noreturn void become_worker(const char *path, char **argv, const int fds
     for (int i = 0; i < 3; i++)
         if (dup2(fds[i], WORKER_MODULE_FD + i) < 0 || (null >= 0 && dup2(null, i) < 0))
             _exit(127);
-    closefrom(WORKER_REPORT_FD + 1);
+    fd_close_from(WORKER_REPORT_FD + 1);
     execve(path, argv, no_environment);
     _exit(127);
 }

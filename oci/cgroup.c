@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <limits.h>
 #include <linux/magic.h>
-#include <linux/stat.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -416,13 +415,13 @@ static int remove_below(int top)
  * system, not its root (inode 1), not a mount point of our own namespace. */
 static int check_removable(int fd, const char *directory, struct err *e)
 {
-    struct statx st;
+    struct stat st;
 
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_INO, &st) < 0)
+    if (fstat(fd, &st) < 0)
         return err_sys(e, "cannot stat the cgroup %s", directory);
     if (!path_on_fs(fd, CGROUP_SUPER_MAGIC) && !path_on_fs(fd, CGROUP2_SUPER_MAGIC))
         return err_set(e, EINVAL, "%s is not a cgroup", directory);
-    if (st.stx_ino == 1 || (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0)
+    if (st.st_ino == 1 || path_is_mount_root(fd) > 0)
         return err_set(e, EBUSY, "the cgroup %s is a mount point and stays", directory);
     return 0;
 }

@@ -45,7 +45,7 @@ static bool is_visible(const struct mountinfo *m)
     struct statfs fs;
     long magic = strcmp(m->type, "cgroup2") == 0 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
 
-    return statfs(m->point, &fs) == 0 && fs.f_type == magic;
+    return statfs(m->point, &fs) == 0 && (long)fs.f_type == magic;
 }
 
 static const struct mountinfo *find_mount(const struct mountinfo *mounts, unsigned count, const char *controllers,

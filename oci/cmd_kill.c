@@ -4,6 +4,20 @@
 #include <signal.h>
 #include <strings.h>
 
+/* By number; SIGIOT, SIGCLD and SIGPOLL are other names of what is here. */
+static const char *const names[] = {
+    [SIGHUP] = "HUP",       [SIGINT] = "INT",   [SIGQUIT] = "QUIT",   [SIGILL] = "ILL",   [SIGTRAP] = "TRAP",
+    [SIGABRT] = "ABRT",     [SIGBUS] = "BUS",   [SIGFPE] = "FPE",     [SIGKILL] = "KILL", [SIGUSR1] = "USR1",
+    [SIGSEGV] = "SEGV",     [SIGUSR2] = "USR2", [SIGPIPE] = "PIPE",   [SIGALRM] = "ALRM", [SIGTERM] = "TERM",
+    [SIGSTKFLT] = "STKFLT", [SIGCHLD] = "CHLD", [SIGCONT] = "CONT",   [SIGSTOP] = "STOP", [SIGTSTP] = "TSTP",
+    [SIGTTIN] = "TTIN",     [SIGTTOU] = "TTOU", [SIGURG] = "URG",     [SIGXCPU] = "XCPU", [SIGXFSZ] = "XFSZ",
+    [SIGVTALRM] = "VTALRM", [SIGPROF] = "PROF", [SIGWINCH] = "WINCH", [SIGPOLL] = "POLL", [SIGPWR] = "PWR",
+    [SIGSYS] = "SYS",
+};
+
+/* What programs linked to glibc, systemd among them, call so; musl keeps one more for itself. */
+enum { SIGNAL_RTMIN = 34, SIGNAL_RTMAX = 64 };
+
 /* "TERM", "SIGTERM", "sigterm", "15", "RTMIN+3". Returns -1 for anything else. */
 static int read_signal(const char *text)
 {
@@ -16,13 +30,11 @@ static int read_signal(const char *text)
         text += 3;
     if (strncasecmp(text, "RTMIN", 5) == 0 && (text[5] == 0 || text[5] == '+')) {
         number = text[5] == 0 ? 0 : strtol(text + 6, &end, 10);
-        return number >= 0 && SIGRTMIN + number <= SIGRTMAX ? SIGRTMIN + (int)number : -1;
+        return number >= 0 && SIGNAL_RTMIN + number <= SIGNAL_RTMAX ? SIGNAL_RTMIN + (int)number : -1;
     }
-    for (int signal = 1; signal < SIGSYS + 1; signal++) {
-        const char *name = sigabbrev_np(signal);
-        if (name != NULL && strcasecmp(name, text) == 0)
+    for (int signal = 1; signal <= SIGSYS; signal++)
+        if (strcasecmp(names[signal], text) == 0)
             return signal;
-    }
     return -1;
 }
 

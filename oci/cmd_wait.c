@@ -4,7 +4,7 @@
 
 void cmd_block_signals(sigset_t *signals)
 {
-    sigfillset(signals);
+    memset(signals, 0xff, sizeof *signals); /* sigfillset would leave out those that the libc uses */
     sigprocmask(SIG_BLOCK, signals, NULL);
 }
 

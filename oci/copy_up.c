@@ -83,7 +83,7 @@ static int copy_entry(int from, const char *name, int to, int depth, struct err 
 
 static int copy_directory(int from, int to, int depth, struct err *e)
 {
-    _Alignas(struct dirent64) char entries[ENTRIES_BYTES];
+    _Alignas(struct dirent) char entries[ENTRIES_BYTES];
     cleanup_fd int dir = path_reopen(from, O_RDONLY | O_DIRECTORY);
     ssize_t len;
 
@@ -91,9 +91,9 @@ static int copy_directory(int from, int to, int depth, struct err *e)
         return err_set(e, ELOOP, "directories are nested more than %d deep", DEPTH_MAX);
     if (dir < 0)
         return err_sys(e, "cannot open the directory to copy");
-    while ((len = getdents64(dir, entries, sizeof entries)) > 0) {
+    while ((len = syscall(SYS_getdents64, dir, entries, sizeof entries)) > 0) {
         for (ssize_t at = 0; at < len;) {
-            const struct dirent64 *d = (const struct dirent64 *)(entries + at);
+            const struct dirent *d = (const struct dirent *)(entries + at); /* on 64-bit machines the kernel's */
             int ret = copy_entry(dir, d->d_name, to, depth, e);
             if (ret < 0)
                 return ret;

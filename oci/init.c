@@ -36,10 +36,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC (1U << 2)
-#endif
-
 /* --- namespaces, session ---------------------------------------------------------------------------------------------- */
 
 static int step_session(struct init *in, const struct plan_step *step, struct err *e)
@@ -540,7 +536,7 @@ static int step_workload(struct init *in, const struct plan_step *step, struct e
 
     reopen_null();
     ret = module >= 0 ? workload_take(in->plan->config, module, &in->workload, e)
-                          : workload_find(in->plan->config, &in->workload, e);
+                      : workload_find(in->plan->config, &in->workload, e);
 
     if (ret == 0 && in->workload.decision.is_wasm)
         ret = prepare_wasm(in, e);
@@ -701,18 +697,19 @@ _Noreturn static void end(int signal)
 
 /* Signals as a fresh process has them: what the caller blocks or ignores is not the container's business. But the first process
  * of a pid namespace ignores what it has no handler for, and a container that is not started yet shall end as the caller asks
- * all the same; execve sets these to the default again. */
+ * all the same; execve sets these to the default again. By the kernel's own call, since the libc keeps some to itself. */
 static void reset_signals(void)
 {
-    static const uint64_t ending = 1ull << SIGHUP | 1ull << SIGINT | 1ull << SIGQUIT | 1ull << SIGUSR1 | 1ull << SIGUSR2 |
-                                   1ull << SIGALRM | 1ull << SIGTERM;
+    static const uint64_t ending = 1ull << SIGHUP | 1ull << SIGINT | 1ull << SIGQUIT | 1ull << SIGUSR1 |
+                                   1ull << SIGUSR2 | 1ull << SIGALRM | 1ull << SIGTERM;
+    static const uint64_t kernels_default[4]; /* SIG_DFL, no flags, no mask */
     sigset_t none;
 
     for (int signal = 1; signal < NSIG; signal++)
-        if (signal != SIGKILL && signal != SIGSTOP)
-            (void)!sigaction(
-                signal, &(struct sigaction){.sa_handler = signal < 64 && (ending >> signal & 1) != 0 ? end : SIG_DFL},
-                NULL);
+        if (signal < 64 && (ending >> signal & 1) != 0)
+            (void)!sigaction(signal, &(struct sigaction){.sa_handler = end}, NULL);
+        else
+            (void)!syscall(SYS_rt_sigaction, signal, kernels_default, NULL, sizeof(uint64_t));
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -6,7 +6,6 @@
 #include "oci/path.h"
 #include "oci/sys.h"
 #include <linux/magic.h>
-#include <linux/stat.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -67,14 +66,10 @@ int mount_put_label(const char *label, char *data, size_t data_bytes, struct err
 int mount_reopen(int root, const char *path, struct err *e)
 {
     cleanup_fd int fd = path_open(root, path, O_PATH);
-    struct statx st;
 
     if (fd < 0)
         return err_set(e, -fd, "cannot open the new mount at '%s': %s", path, strerror(-fd));
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) < 0)
-        return err_sys(e, "cannot stat the new mount at '%s'", path);
-    /* STATX_ATTR_MOUNT_ROOT: 5.8; older kernels cannot say */
-    if ((st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0 && (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0)
+    if (path_is_mount_root(fd) == 0)
         return err_set(e, ELOOP, "'%s' was replaced while it was being mounted", path);
     return fd_take(&fd);
 }

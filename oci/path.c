@@ -335,7 +335,19 @@ int path_reopen(int fd, int flags)
 bool path_on_fs(int fd, long magic)
 {
     struct statfs fs;
-    return fstatfs(fd, &fs) == 0 && fs.f_type == magic;
+    return fstatfs(fd, &fs) == 0 && (long)fs.f_type == magic;
+}
+
+int path_is_mount_root(int fd)
+{
+    /* struct statx by its offsets: musl 1.2.3 has neither the struct nor the call */
+    enum { ATTRIBUTES_WORD = 1, ATTRIBUTES_MASK_WORD = 7, ATTRIBUTE_MOUNT_ROOT = 0x2000 };
+    uint64_t words[32] = {0};
+
+    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, 0, words) < 0 ||
+        (words[ATTRIBUTES_MASK_WORD] & ATTRIBUTE_MOUNT_ROOT) == 0)
+        return -1;
+    return (words[ATTRIBUTES_WORD] & ATTRIBUTE_MOUNT_ROOT) != 0;
 }
 
 int path_check_proc_root(int fd, struct err *e)

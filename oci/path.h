@@ -51,6 +51,9 @@ int path_reopen(int fd, int flags);
 /* True if FD lies on a file system with this magic number (linux/magic.h). */
 bool path_on_fs(int fd, long magic);
 
+/* Whether FD is the root of a mount: 1 or 0, -1 where the kernel does not tell (before 5.8). */
+int path_is_mount_root(int fd);
+
 /* 0 if FD is the root directory of a procfs, else a negative errno and *E: the answer to rootfs trees that put something
  * else in the place of /proc (CVE-2019-16884, CVE-2023-27561, CVE-2025-52881). */
 int path_check_proc_root(int fd, struct err *e);

@@ -34,7 +34,7 @@ int rlimit_resource(const char *name)
 
 int rlimit_set(pid_t pid, int resource, uint64_t soft, uint64_t hard, struct err *e)
 {
-    const struct rlimit64 limit = {.rlim_cur = soft, .rlim_max = hard};
+    const struct rlimit limit = {.rlim_cur = soft, .rlim_max = hard};
 
     if (sys.prlimit64(pid, resource, &limit, NULL) == 0)
         return 0;

@@ -8,6 +8,7 @@
 #define WHERRY_OCI_SYS_H
 
 #include <linux/bpf.h>
+#include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -26,6 +27,10 @@
 #endif
 #ifndef MOUNT_ATTR_IDMAP /* 5.12 */
 #define MOUNT_ATTR_IDMAP 0x00100000
+#endif
+
+#ifndef CLOSE_RANGE_CLOEXEC /* 5.11 */
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
 
 struct sys_cap_header {
@@ -79,7 +84,7 @@ struct sys_sched_attr { /* struct sched_attr of linux/sched/types.h, whose sched
     X(setgroups, (size_t count, const gid_t *groups), count, groups)                                                   \
     X(setresuid, (uid_t real, uid_t effective, uid_t saved), real, effective, saved)                                   \
     X(setresgid, (gid_t real, gid_t effective, gid_t saved), real, effective, saved)                                   \
-    X(prlimit64, (pid_t pid, int resource, const struct rlimit64 *limit, struct rlimit64 *old), pid, resource, limit,  \
+    X(prlimit64, (pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old), pid, resource, limit,  \
       old)                                                                                                             \
     X(sethostname, (const char *name, size_t len), name, len)                                                          \
     X(setdomainname, (const char *name, size_t len), name, len)                                                        \

@@ -22,6 +22,9 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c
 # the encoder of the architecture that this build may not be for
 $(BUILD)/tests/unit/engine/test_a64_enc: engine/a64/enc.c
 
+# what only `wherry` is linked with
+$(BUILD)/tests/unit/oci/test_heap: oci/heap.c
+
 # the client with which the end-to-end tests drive the shim without a containerd
 SHIM_CLIENT := $(BUILD)/tests/e2e/shim_client
 $(SHIM_CLIENT): tests/e2e/shim_client.c tests/e2e/shim_call.c $(BUILD)/libshim.a

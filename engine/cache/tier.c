@@ -93,7 +93,7 @@ static void leave_caller(void)
 
     for (int i = 0; i < 3; i++)
         dup2(null, i);
-    closefrom(3);
+    fd_close_from(3);
     setsid();
     (void)!chdir("/");
     sigemptyset(&none);

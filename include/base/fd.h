@@ -3,8 +3,10 @@
 #define WHERRY_BASE_FD_H
 
 #include "base/buf.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static inline void fd_close(int *fd)
@@ -25,6 +27,20 @@ static inline int fd_take(int *fd)
     int taken = *fd;
     *fd = -1;
     return taken;
+}
+
+/* Closes FIRST and all above it, between fork and exec. By name where the kernel has no close_range (before 5.9). */
+static inline void fd_close_from(int first)
+{
+    DIR *dir = syscall(SYS_close_range, first, ~0u, 0) == 0 ? NULL : opendir("/proc/self/fd");
+
+    for (struct dirent *d; dir != NULL && (d = readdir(dir)) != NULL;) {
+        int fd = atoi(d->d_name);
+        if (fd >= first && fd != dirfd(dir))
+            close(fd);
+    }
+    if (dir != NULL)
+        closedir(dir);
 }
 
 /* Writes all of it, across short writes and EINTR. Returns 0 or -1 with errno. */
@@ -64,9 +80,12 @@ static inline ssize_t fd_read_full(int fd, void *bytes, size_t len)
 /* Appends everything up to the end of the file to OUT. Returns 0, or -1 with errno (EFBIG above LIMIT_BYTES). */
 static inline int fd_read_to_end(int fd, struct buf *out, size_t limit_bytes)
 {
+    enum { FIRST_BYTES = 32 * 1024 }; /* the files of a start end before it, so two reads do; what is not filled costs nothing */
+
+    buf_reserve(out, FIRST_BYTES);
     for (;;) {
         ssize_t n;
-        buf_reserve(out, 4096);
+        buf_reserve(out, 1);
         n = read(fd, out->data + out->len, out->capacity - out->len);
         if (n < 0 && errno == EINTR)
             continue;

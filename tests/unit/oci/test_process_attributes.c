@@ -111,7 +111,7 @@ static void cve_2022_24769_nothing_is_left(void **state)
 
 static void limits(void **state)
 {
-    struct rlimit64 now;
+    struct rlimit now;
     assert_int_equal(rlimit_resource("RLIMIT_NOFILE"), RLIMIT_NOFILE);
     assert_int_equal(rlimit_resource("RLIMIT_RTTIME"), RLIMIT_RTTIME);
     assert_int_equal(rlimit_resource("NOFILE"), -1);
