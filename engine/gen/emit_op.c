@@ -100,7 +100,7 @@ static void emit_float(struct emitter *e, const struct mach *i, const struct num
 
 static bool emit_numeric(struct emitter *e, const struct mach *i)
 {
-    const struct numeric *n = &numerics[i->op < OPCODE_SPACE_VECTOR ? i->op : 0];
+    const struct numeric *n = numeric_of(i->op);
     bool int_wide = (n->op & INT_WIDE) != 0, is_signed = (n->op & IS_SIGNED) != 0;
 
     switch ((enum numeric_kind)n->kind) {

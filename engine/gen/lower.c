@@ -148,21 +148,6 @@ static void use_last(struct lower *l, struct mach *m, ir_value v, uint8_t type, 
 }
 
 /* --- conditions --------------------------------------------------------------------------------------------------- */
-static const struct numeric *numeric_of(const struct ir_inst *i)
-{
-    static const struct numeric none;
-    return i->op < OPCODE_SPACE_VECTOR ? &numerics[i->op] : &none;
-}
-
-static enum masm_cond exchanged(enum masm_cond cond)
-{
-    static const uint8_t map[] = {
-        [COND_EQ] = COND_EQ,     [COND_NE] = COND_NE,     [COND_LT_S] = COND_GT_S, [COND_GE_S] = COND_LE_S,
-        [COND_LT_U] = COND_GT_U, [COND_GE_U] = COND_LE_U, [COND_GT_S] = COND_LT_S, [COND_LE_S] = COND_GE_S,
-        [COND_GT_U] = COND_LT_U, [COND_LE_U] = COND_GE_U};
-    return map[cond];
-}
-
 static void compare_int(struct lower *l, struct mach *m, ir_value a, ir_value b, bool wide, enum masm_cond cond,
                         bool memory)
 {
@@ -173,7 +158,7 @@ static void compare_int(struct lower *l, struct mach *m, ir_value a, ir_value b,
         ir_value t = a;
         a = b;
         b = t;
-        cond = exchanged(cond);
+        cond = numeric_exchanged(cond);
     }
     x = ir_inst(l->f, a);
     m->wide = wide;
@@ -202,14 +187,14 @@ static bool is_vector_test(unsigned op)
 static void use_condition(struct lower *l, struct mach *m, ir_value v, bool negated)
 {
     const struct ir_inst *i = ir_inst(l->f, v);
-    const struct numeric *n = numeric_of(i);
+    const struct numeric *n = numeric_of(i->op);
     bool once = i->uses == 1; /* what is compared in several places must not swallow a load */
 
     while (i->op == OP_I32_EQZ) {
         negated = !negated;
         v = i->arg[0];
         i = ir_inst(l->f, v);
-        n = numeric_of(i);
+        n = numeric_of(i->op);
         once &= i->uses == 1;
     }
     if (n->kind == NUMERIC_COMPARE) {
@@ -402,7 +387,7 @@ static void lower_conversion(struct lower *l, ir_value v, const struct ir_inst *
 
 static bool lower_numeric(struct lower *l, ir_value v, const struct ir_inst *i)
 {
-    const struct numeric *n = numeric_of(i);
+    const struct numeric *n = numeric_of(i->op);
 
     switch ((enum numeric_kind)n->kind) {
     case NUMERIC_NONE: return false;

@@ -96,3 +96,12 @@ const struct numeric numerics[OPCODE_SPACE_VECTOR] = {
     CONVERT(I64_MUL_WIDE_S, MULTIPLY_WIDE, true, true),
     CONVERT(I64_MUL_WIDE_U, MULTIPLY_WIDE, false, true),
 };
+
+enum masm_cond numeric_exchanged(enum masm_cond cond)
+{
+    static const uint8_t map[] = {
+        [COND_EQ] = COND_EQ,     [COND_NE] = COND_NE,     [COND_LT_S] = COND_GT_S, [COND_GE_S] = COND_LE_S,
+        [COND_LT_U] = COND_GT_U, [COND_GE_U] = COND_LE_U, [COND_GT_S] = COND_LT_S, [COND_LE_S] = COND_GE_S,
+        [COND_GT_U] = COND_LT_U, [COND_LE_U] = COND_GE_U};
+    return map[cond];
+}

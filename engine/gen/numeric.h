@@ -35,4 +35,13 @@ struct numeric {
 
 extern const struct numeric numerics[OPCODE_SPACE_VECTOR];
 
+/* What OP asks; NUMERIC_NONE for vectors and what is none of these. */
+static inline const struct numeric *numeric_of(unsigned op)
+{
+    return &numerics[op < OPCODE_SPACE_VECTOR ? op : 0];
+}
+
+/* The condition on integers that holds for (b, a) if COND does for (a, b). */
+enum masm_cond numeric_exchanged(enum masm_cond cond);
+
 #endif

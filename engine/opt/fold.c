@@ -206,7 +206,7 @@ static ir_value fold_conversion(struct ir_func *f, ir_value v)
 ir_value fold_instruction(struct ir_func *f, ir_value v)
 {
     const struct ir_inst *i = ir_inst(f, v);
-    const struct numeric *n = &numerics[i->op < OPCODE_SPACE_VECTOR ? i->op : 0];
+    const struct numeric *n = numeric_of(i->op);
 
     if (i->op == OP_SELECT && i->arg[0] == i->arg[1])
         return i->arg[0];

@@ -8,6 +8,7 @@
 #define OPT_PASSES(X)                                                                                                  \
     X(phis, 0, FACT_USES)                                                                                              \
     X(gvn, FACT_DOMINATORS, FACT_USES)                                                                                 \
+    X(vectorize, FACT_DOMINATORS, FACT_USES)                                                                           \
     X(anchors, FACT_DOMINATORS, FACT_USES)                                                                             \
     X(dead, 0, FACT_USES)                                                                                              \
     X(addresses, 0, FACT_USES)

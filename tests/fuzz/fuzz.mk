@@ -44,7 +44,7 @@ $(FUZZ_FOUND): $(BUILD)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(
 -include $(FUZZ_FOUND:=.d)
 
 # our compilers against each other and against V8 (node) or wasmtime: no libFuzzer, since what varies are seeds
-FUZZ_GENERATOR := $(addprefix tests/fuzz/,variant.c generate.c generate_code.c generate_object.c generate_unwind.c)
+FUZZ_GENERATOR := $(addprefix tests/fuzz/,variant.c generate.c generate_code.c generate_loop.c generate_object.c generate_unwind.c)
 $(BUILD)/fuzz/differential $(BUILD)/fuzz/smith: $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_GENERATOR) $(BUILD)/libengine.a $(wildcard tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(TEST_LINK) -lz -lm

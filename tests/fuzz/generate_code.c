@@ -594,7 +594,7 @@ static bool special_statement(struct generator *g, unsigned depth)
 
 static void statement(struct generator *g, unsigned depth)
 {
-    switch (below(g, 18)) {
+    switch (below(g, 19)) {
     case 0:
         if (g->loops < COUNTERS) {
             loop(g, depth);
@@ -620,6 +620,11 @@ static void statement(struct generator *g, unsigned depth)
     case 8:
     case 9:
     case 10: operation(g, choose_operation(g, TYPES), depth); break;
+    case 18:
+        if (g->loops < COUNTERS && !g->memory_is64[0]) {
+            array_loop(g);
+            break;
+        } /* fallthrough */
     case 11:
     case 12:
         if (special_statement(g, depth))

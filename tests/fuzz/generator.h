@@ -1,5 +1,5 @@
 /* What the parts of the generator share: generate.c makes the module and its functions, generate_code.c expressions and
- * statements, generate_object.c what has to do with references, generate_unwind.c exceptions and tail calls. */
+ * statements, generate_loop.c loops over arrays, generate_object.c what has to do with references, generate_unwind.c exceptions and tail calls. */
 #ifndef WHERRY_TESTS_GENERATOR_H
 #define WHERRY_TESTS_GENERATOR_H
 
@@ -101,6 +101,9 @@ bool get_local(struct generator *g, uint8_t type, unsigned op);
 void arguments(struct generator *g, const struct shape *s, unsigned depth);
 /* The call itself, its operands on the stack: of FUNC directly, through the table, or by a reference; TAIL: as its last deed. */
 void put_call(struct generator *g, unsigned func, bool tail);
+
+/* --- loops over memory 0, whose indexes are 32 bits wide: generate_loop.c */
+void array_loop(struct generator *g);
 
 /* --- references: generate_object.c */
 void reference(struct generator *g, unsigned depth);                  /* an anyref */
