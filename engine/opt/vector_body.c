@@ -79,6 +79,22 @@ static ir_value shift_in(struct vectorizer *v, uint32_t b, ir_value before, ir_v
     return made;
 }
 
+/* No store of the round changes what a load of it, even a later one, reads (vector_memory.c): so none is made twice. */
+static ir_value make_load(struct vectorizer *v, uint32_t b, ir_value offset, const struct vector_access *a, uint32_t m)
+{
+    int64_t at = a->offset + m * VECTOR_BYTES;
+    ir_value made;
+
+    for (uint32_t n = 0; n < v->loaded_count; n++)
+        if (v->loaded[n].root == a->root && v->loaded[n].offset == at)
+            return v->loaded[n].vector;
+    made = emit_access(v, b, OP_V128_LOAD, VT_V128, a, offset, m * v->lane_count, IR_NONE);
+    v->loaded[v->loaded_count].vector = made;
+    v->loaded[v->loaded_count].offset = at;
+    v->loaded[v->loaded_count++].root = a->root;
+    return made;
+}
+
 ir_value vector_make(struct vectorizer *v, uint32_t b, ir_value offset, uint32_t number, uint32_t m)
 {
     struct lanes *l = &v->lanes[number];
@@ -89,10 +105,7 @@ ir_value vector_make(struct vectorizer *v, uint32_t b, ir_value offset, uint32_t
     if (l->made[m] != IR_NONE)
         return l->made[m];
     switch ((enum lanes_kind)l->kind) {
-    case LANES_LOAD:
-        l->made[m] =
-            emit_access(v, b, OP_V128_LOAD, VT_V128, &v->accesses[l->access], offset, m * v->lane_count, IR_NONE);
-        break;
+    case LANES_LOAD: l->made[m] = make_load(v, b, offset, &v->accesses[l->access], m); break;
     case LANES_PREVIOUS:
         x = vector_make(v, b, offset, l->arg[0], m);
         l->made[m] = shift_in(v, b, m == 0 ? l->carried : vector_make(v, b, offset, l->arg[0], m - 1), x);

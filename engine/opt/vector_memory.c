@@ -1,10 +1,10 @@
 /* Memory in the vectoriser: what a round accesses, and under which conditions the accesses of several rounds may be made
  * together.
  *
- * In the new loop a vector's elements are loaded, worked on and stored before those of the next vector. So if a load comes
- * before the store of its own element, what it must not see is a store to its place made by one of the few elements in front
- * of its own: the load's address lies behind the store's by less than a vector. All other distances, 0 included, are right.
- * Where the round's own order is different, accesses of one round must not meet at all. */
+ * In the new loop a round's elements are loaded before those are stored that a later round loads. So if a load comes before the
+ * store of its own element, what must not be is a store to its place made by one of the few elements in front of its own: the load's
+ * address lies behind the store's by less than a round of the new loop stores. All other distances, 0 included, are right.
+ * Where the old round's own order is different, accesses of one round must not meet at all. */
 #include "engine/gen/abi.h"
 #include "engine/opt/vectorize.h"
 #include <stddef.h>
@@ -175,10 +175,10 @@ static bool is_by_element(const struct vectorizer *v, const uint32_t *stores, co
     return true;
 }
 
-/* How far apart accesses of one round are at least if they never meet. */
-static int64_t apart_bytes(const struct vectorizer *v)
+/* What a round of the new loop stores in one place, and so how far apart accesses are at least that never meet in one. */
+static int64_t round_bytes(const struct vectorizer *v)
 {
-    return v->stride > VECTOR_BYTES ? v->stride : VECTOR_BYTES;
+    return v->rounds * v->stride;
 }
 
 static struct order order_of(const struct vectorizer *v, const uint32_t *stores, const uint32_t *others)
@@ -193,8 +193,8 @@ static struct order order_of(const struct vectorizer *v, const uint32_t *stores,
 static bool distance_is_right(const struct vectorizer *v, const struct order *o)
 {
     if (o->by_element)
-        return o->distance >= 0 || o->distance <= -VECTOR_BYTES;
-    return o->distance >= apart_bytes(v) || o->distance <= -apart_bytes(v);
+        return o->distance >= 0 || o->distance <= -round_bytes(v);
+    return o->distance >= round_bytes(v) || o->distance <= -round_bytes(v);
 }
 
 /* The accesses of lanes that are loaded. */
@@ -277,15 +277,15 @@ static bool demand_order(struct vectorizer *v, const struct vector_access *store
                          const struct order *order)
 {
     ir_value store_at, other_at;
-    int64_t apart = apart_bytes(v);
+    int64_t apart = round_bytes(v);
 
     if (order->known)
         return true;
     store_at = place_of(v, store);
     other_at = place_of(v, other);
-    if (order->by_element) /* not: 0 < store - load < a vector */
+    if (order->by_element) /* not: 0 < store - load < apart */
         demand_outside(v, plus(v, emit(v, OP_I64_SUB, VT_I64, store_at, other_at, 0), -1),
-                       ir_const(v->f, VT_I64, VECTOR_BYTES - 1));
+                       ir_const(v->f, VT_I64, (uint64_t)(apart - 1)));
     else /* not: -apart < store - other < apart */
         demand_outside(v, plus(v, emit(v, OP_I64_SUB, VT_I64, store_at, other_at, 0), apart - 1),
                        ir_const(v->f, VT_I64, (uint64_t)(2 * apart - 1)));

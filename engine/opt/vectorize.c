@@ -105,10 +105,10 @@ static void choose_rounds(struct vectorizer *v)
 static bool is_possible(struct vectorizer *v)
 {
     if (!find_body(v) || !vector_find_accesses(v) || !vector_find_stores(v) || !strides_fit(v) || !find_lanes(v) ||
-        !phis_fit(v) || !vector_order_is_possible(v))
+        !phis_fit(v))
         return false;
     choose_rounds(v);
-    return v->vectors * (v->lanes_count + v->store_count) <= GROWTH_MAX;
+    return vector_order_is_possible(v) && v->vectors * (v->lanes_count + v->store_count) <= GROWTH_MAX;
 }
 
 /* --- how often ------------------------------------------------------------------------------------------------------ */

@@ -78,7 +78,13 @@ struct vectorizer {
     uint32_t copies;                    /* elements of a round */
     uint32_t rounds, vectors;           /* of the loop as it is, in a round of the new one; vectors that makes */
     int64_t stride;                     /* bytes that a round goes on: copies * element_bytes */
-    ir_value span;                      /* made: an i64 that is more than the bytes that rounds before the last go on */
+    struct {                            /* what has been loaded in the new loop's round, where from */
+        ir_value vector;
+        int64_t offset;
+        uint32_t root;
+    } loaded[VECTOR_LANES_MAX * VECTOR_VECTORS_MAX];
+    uint32_t loaded_count;
+    ir_value span; /* made: an i64 that is more than the bytes that rounds before the last go on */
     ir_value fits; /* made: an i32, the conditions under which the new loop is right; or none yet */
     uint32_t wasm_offset;
 };
