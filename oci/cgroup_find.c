@@ -190,10 +190,11 @@ int cgroup_enter_below(const struct cgroup *own, const char *sub, struct arena *
             continue;
         }
         if (colon != NULL || errno != ENOENT || own->unified)
-            return err_sys(e, "--cgroup '%s': the cgroup %s", sub, h->directory);
+            return err_sys(e, "--cgroup '%s': adding pid to the cgroup %s", sub, h->directory);
         h->directory = own->hierarchies[i].directory; /* a sub cgroup of some controllers only */
     }
     if (changed == 0 && colon == NULL)
-        return err_set(e, ENOENT, "--cgroup '%s': the container has no such cgroup: %s", sub, strerror(ENOENT));
-    return changed != 0 ? 0 : err_set(e, EINVAL, "--cgroup '%s': the container has no such controller", sub);
+        return err_set(e, ENOENT, "--cgroup '%s': adding pid to a cgroup that the container does not have: %s", sub,
+                       strerror(ENOENT));
+    return changed != 0 ? 0 : err_set(e, EINVAL, "--cgroup '%s': unknown controller for this container", sub);
 }

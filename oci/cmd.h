@@ -62,6 +62,9 @@ void cmd_warn(struct cmd *cmd);
 int cmd_create_container(struct cmd *cmd, const struct container_create *request, struct state *state);
 int cmd_delete_container(struct cmd *cmd, const char *id, bool force);
 
+/* Prints what --help of a verb says; USAGE is what follows "wherry ". */
+void cmd_help(const struct cmd *cmd, const struct option_spec *specs, const char *usage);
+
 /* Reads options and words; exactly WORDS_MIN to WORDS_MAX words, else usage and *STATUS. Returns the number of words or -1:
  * then return *STATUS. Handles --help; USAGE is what follows "wherry ". */
 int cmd_options(struct cmd *cmd, int argc, char **argv, const struct option_spec *specs, const char *usage,

@@ -167,8 +167,7 @@ int cmd_exec(struct cmd *cmd, int argc, char **argv)
     int words = options_read(argc, argv, specs, true, &cmd->err), ret; /* what follows the ID is the program's */
 
     if (words >= 0 && help) {
-        printf("usage: wherry %s\n", usage);
-        options_help(specs);
+        cmd_help(cmd, specs, usage);
         return 0;
     }
     if (words == 0)

@@ -105,14 +105,22 @@ static int print_table(const pid_t *pids, int count, char **args, struct err *e)
 int cmd_ps(struct cmd *cmd, int argc, char **argv)
 {
     const char *format = "table";
-    const struct option_spec specs[] = {{"format", 'f', OPTION_TEXT, &format, "table or json"}, {0}};
+    static const char usage[] = "ps [options] ID [ps options]";
+    bool help = false;
+    const struct option_spec specs[] = {{"format", 'f', OPTION_TEXT, &format, "table or json"},
+                                        {"help", 'h', OPTION_FLAG, &help, "print this"},
+                                        {0}};
     char *default_args[] = {"ps", "-ef", NULL};
     pid_t *pids;
     int words, count, ret;
 
     words = options_read(argc, argv, specs, true, &cmd->err); /* what follows the ID belongs to ps */
+    if (words >= 0 && help) {
+        cmd_help(cmd, specs, usage);
+        return 0;
+    }
     if (words == 0)
-        words = err_set(&cmd->err, EINVAL, "usage: wherry ps [--format table|json] ID [ps options]");
+        words = err_set(&cmd->err, EINVAL, "usage: wherry %s", usage);
     if (words < 0)
         return cmd_fail(cmd, 1);
     count = control_pids(cmd->root, argv[1], &cmd->arena, &pids, &cmd->err);

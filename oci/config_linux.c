@@ -160,7 +160,9 @@ static void read_memory_policy(struct config_reader *r, const struct json *linux
     if (node == NULL)
         return;
     out->set = true;
-    if (config_required(r, node, "mode")[0] != 0)
+    if (config_string(r, node, "mode") == NULL)
+        config_fail_key(r, node, "mode", "invalid memory policy mode: it is required");
+    else
         out->mode = (uint32_t)CONFIG_WORD(r, json_get(node, "mode"), "memory policy", modes);
     out->nodes = config_string(r, node, "nodes");
     flag = config_get(r, node, "flags", JSON_ARRAY);

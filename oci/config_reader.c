@@ -171,6 +171,6 @@ uint64_t config_word(struct config_reader *r, const struct json *node, const cha
     for (size_t i = 0; i < count; i++)
         if (strcmp(words[i].name, node->text) == 0)
             return words[i].value;
-    config_fail(r, node, "'%s' is not a known %s", node->text, what);
+    config_fail(r, node, "invalid %s '%s'", what, node->text); /* runc's word, which its callers look for */
     return 0;
 }

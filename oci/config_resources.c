@@ -16,7 +16,8 @@ static void read_devices(struct config_reader *r, const struct json *resources, 
         rule->type = type == NULL || type[0] == 0 ? 'a' : type[0];
         if (strchr("abc", rule->type) == NULL || (type != NULL && type[0] != 0 && type[1] != 0))
             config_fail_key(r, node, "type", "it must be one of a, b, c");
-        if (access != NULL && access[strspn(access, "rwm")] != 0)
+        /* runc passes over other letters; a rule that denies denies no less for an "a" */
+        if (access != NULL && access[strspn(access, rule->allow ? "rwm" : "rwma")] != 0)
             config_fail_key(r, node, "access", "it may contain only r, w and m");
         rule->read = access == NULL || access[0] == 0 || strchr(access, 'r') != NULL;
         rule->write = access == NULL || access[0] == 0 || strchr(access, 'w') != NULL;

@@ -44,14 +44,24 @@ static const struct tool {
 
 static void print_help(const struct option_spec *options)
 {
-    printf("wherry: OCI container runtime with a WebAssembly engine of its own\n\n"
-           "usage: wherry [global options] VERB [options] [arguments]\n\nverbs:\n");
+    printf("NAME:\n   wherry - OCI container runtime with a WebAssembly engine of its own\n\n"
+           "USAGE:\n   wherry [global options] VERB [options] [arguments]\n\nVERBS:\n");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         printf("   %-10s %s\n", verbs[i].name, verbs[i].help);
     for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++)
         printf("   %-10s %s\n", tools[i].name, tools[i].help);
-    printf("\nglobal options:\n");
+    printf("\nGLOBAL OPTIONS:\n");
     options_help(options);
+}
+
+/* Laid out as runc's, for who takes it apart. */
+void cmd_help(const struct cmd *cmd, const struct option_spec *specs, const char *usage)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(verbs[i].name, cmd->name) == 0)
+            printf("NAME:\n   wherry %s - %s\n\n", verbs[i].name, verbs[i].help);
+    printf("USAGE:\n   wherry %s\n\nOPTIONS:\n", usage);
+    options_help(specs);
 }
 
 /* Lines as runc's, which managers take apart: "NAME version V", "commit: ID" (not in a tree without git), "spec: V". */
@@ -88,8 +98,7 @@ int cmd_options(struct cmd *cmd, int argc, char **argv, const struct option_spec
 
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            printf("usage: wherry %s\n", usage);
-            options_help(specs);
+            cmd_help(cmd, specs, usage);
             *status = 0;
             return -1;
         }
@@ -127,7 +136,10 @@ static int dispatch(struct cmd *cmd, int argc, char **argv)
     for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++)
         if (strcmp(tools[i].name, argv[0]) == 0)
             return tools[i].run(argc, argv);
-    err_set(&cmd->err, EINVAL, "no such verb: '%s' (wherry --help lists them)", argv[0]);
+    if (argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0))
+        err_set(&cmd->err, EINVAL, "No help topic for '%s': there is no such verb", argv[0]);
+    else
+        err_set(&cmd->err, EINVAL, "no such verb: '%s' (wherry --help lists them)", argv[0]);
     return cmd_fail(cmd, 1);
 }
 

@@ -2,6 +2,7 @@
 #include "oci/sched.h"
 #include "base/fd.h"
 #include "oci/sys.h"
+#include <linux/mempolicy.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +78,10 @@ int sched_set_memory_policy(const struct config_memory_policy *p, struct err *e)
     bool given = p->nodes != NULL && p->nodes[0] != 0;
 
     if (given && sched_read_cpus(p->nodes, &nodes, e) < 0)
-        return err_set(e, EINVAL, "linux.memoryPolicy.nodes: '%s' is not a list of nodes such as 0-3,8", p->nodes);
+        return err_set(e, EINVAL, "linux.memoryPolicy.nodes: invalid memory policy nodes '%s': no list such as 0-3,8",
+                       p->nodes);
+    if (given && (p->mode == MPOL_DEFAULT || p->mode == MPOL_LOCAL)) /* the kernel says no more than EINVAL */
+        return err_set(e, EINVAL, "linux.memoryPolicy: its mode requires 0 nodes but got %d", CPU_COUNT(&nodes));
     /* the kernel takes one bit less than it is told of */
     if (syscall(SYS_set_mempolicy, (unsigned long)p->mode, given ? &nodes : NULL, given ? CPU_SETSIZE + 1ul : 0ul) < 0)
         return err_sys(e, "cannot set linux.memoryPolicy");

@@ -41,12 +41,12 @@ static void encode(const struct config_seccomp *profile, const struct state *sta
 int seccomp_notify_agent(const struct config_seccomp *profile, const struct state *state, enum state_status status,
                          pid_t pid, int listener, struct err *e)
 {
-    cleanup_fd int socket = socket_connect(profile->listener_path, "seccomp agent's socket", e);
+    cleanup_fd int socket = socket_connect(profile->listener_path, "its socket", e);
     struct buf text = {0};
     int ret = socket < 0 ? socket : 0;
 
     if (ret < 0)
-        return err_prefix(e, "linux.seccomp.listenerPath");
+        return err_prefix(e, "linux.seccomp.listenerPath: failed to connect with seccomp agent");
     encode(profile, state, status, pid, &text);
     errno = -socket_send_fd(socket, text.data, text.len, listener);
     if (errno != 0)

@@ -129,8 +129,8 @@ int workload_exec(const struct config *config, const struct workload *workload, 
     execve(workload->path, config->process.args.data, environment);
     if (errno == EACCES)
         return err_set(e, EACCES, "exec: \"%s\": permission denied", workload->path);
-    if (errno ==
-        ENOENT) /* the file is there, so it is what it names: the loader of an ELF file, the first line of a script */
-        return err_set(e, ENOENT, "exec: \"%s\": its interpreter: no such file or directory", workload->path);
+    /* the file is there, so it is what it names: the loader of an ELF file, the first line of a script */
+    if (errno == ENOENT)
+        return err_set(e, ENOENT, "exec %s: no such file or directory: its interpreter is missing", workload->path);
     return err_sys(e, "exec: \"%s\"", workload->path);
 }

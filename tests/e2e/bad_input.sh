@@ -29,8 +29,11 @@ left() {
     find /sys/fs/cgroup -maxdepth 3 -name "$id*" -printf 'cgroup %p\n' 2> /dev/null
     ls "$dir/state/wherry" 2> /dev/null | sed 's/^/state /'
     # one grep for all: two processes for each of them take minutes in the guest; a list made before it, or it would find itself
-    local lines=(/proc/[0-9]*/cmdline)
-    grep -laF -- "$dir/state/wherry" "${lines[@]}" 2> /dev/null | sed 's|^/proc/\([0-9]*\)/.*|process \1|'
+    local lines=(/proc/[0-9]*/cmdline) pid
+    grep -laF -- "$dir/state/wherry" "${lines[@]}" 2> /dev/null | tr -dc '0-9\n' | while read -r pid; do
+        # the second tier goes on after a start, on purpose
+        [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = wherry-optimize ] || echo "process $pid"
+    done
 }
 # refused NAME PATTERN COMMAND...: fails with status 1, one line on stderr that matches, the same in the log, nothing left
 refused() {

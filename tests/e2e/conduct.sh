@@ -212,7 +212,8 @@ if [ -d /sys/fs/cgroup/pids ]; then
     start sub
     mkdir "/sys/fs/cgroup/pids/$id/below"
     like "exec --cgroup: where it exists" "$(rt exec --cgroup below "$id" grep pids: /proc/self/cgroup 2>&1)" "/below$"
-    like "exec --cgroup: nowhere" "$(rt exec --cgroup nowhere "$id" true 2>&1)" "no such cgroup: No such file"
+    like "exec --cgroup: nowhere" "$(rt exec --cgroup nowhere "$id" true 2>&1)" "adding pid to a cgroup that the container does not have: No such file"
+    like "exec --cgroup: no such controller" "$(rt exec --cgroup harbour:/ "$id" true 2>&1)" "unknown controller"
     gone
 else
     skip "exec --cgroup on v1" "the host has v2"

@@ -55,7 +55,20 @@ for kind in $kinds; do
     [ ! -e /proc/self/numa_maps ] || greets "$kind: runs under one" "policy-$kind"
 done
 bundle nodes '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0-"}' /bin/true
-like "memoryPolicy: no list of nodes" "$(run nodes)" "linux.memoryPolicy.nodes: '0-'"
+like "memoryPolicy: no list of nodes" "$(run nodes)" "linux.memoryPolicy.nodes: invalid memory policy nodes '0-'"
+
+bundle mode '.linux.memoryPolicy = {nodes: "0"}' /bin/true
+like "memoryPolicy: without a mode" "$(run mode)" "linux.memoryPolicy.mode: invalid memory policy mode"
+bundle mode '.linux.memoryPolicy = {mode: "INTERLEAVE", nodes: "0"}' /bin/true
+like "memoryPolicy: a mode that is none" "$(run mode)" "linux.memoryPolicy.mode: invalid memory policy 'INTERLEAVE'"
+bundle mode '.linux.memoryPolicy = {mode: "MPOL_DEFAULT", nodes: "0-7"}' /bin/true
+like "memoryPolicy: the default one has no nodes" "$(run mode)" "mode requires 0 nodes but got 8"
+
+# --- device rules
+bundle rule '.linux.resources.devices += [{allow: false, type: "c", major: 1, minor: 11, access: "rwa"}]' /bin/echo hello
+is "a device rule that denies more letters than there are" "$(run rule)" hello
+bundle rule '.linux.resources.devices += [{allow: true, type: "c", major: 1, minor: 11, access: "rwa"}]' /bin/echo hello
+like "and one that allows them" "$(run rule)" "access: it may contain only r, w and m"
 
 # --- linux.mountLabel on a host without SELinux
 if [ ! -e /sys/fs/selinux/enforce ]; then
@@ -144,7 +157,10 @@ for kind in $kinds; do
 done
 is "list: runc's columns" "$(rt list | head -1 | tr -s ' ')" "ID PID STATUS BUNDLE CREATED OWNER"
 like "list: a root that was named and is not there" "$("$BUILD/wherry" --root "$dir/nowhere" list 2>&1)" "state directory"
-like "exec --help" "$(rt exec --help 2>&1)" "usage: wherry exec"
+for verb in create exec ps list update checkpoint; do
+    like "$verb --help: laid out as runc's" "$(rt $verb --help 2>&1 | tr '\n' ' ')" "^NAME:  *wherry $verb - .* USAGE:  *wherry $verb "
+done
+like "--help of what is no verb" "$(rt harbour --help 2>&1)" "No help topic for 'harbour'"
 
 # --- what managers read at their start
 is "--version: its lines" "$(rt --version | cut -d' ' -f1 | grep -v commit: | tr '\n' ' ')" "wherry spec: libseccomp: "
