@@ -107,9 +107,8 @@ int cmd_ps(struct cmd *cmd, int argc, char **argv)
     const char *format = "table";
     static const char usage[] = "ps [options] ID [ps options]";
     bool help = false;
-    const struct option_spec specs[] = {{"format", 'f', OPTION_TEXT, &format, "table or json"},
-                                        {"help", 'h', OPTION_FLAG, &help, "print this"},
-                                        {0}};
+    const struct option_spec specs[] = {
+        {"format", 'f', OPTION_TEXT, &format, "table or json"}, {"help", 'h', OPTION_FLAG, &help, "print this"}, {0}};
     char *default_args[] = {"ps", "-ef", NULL};
     pid_t *pids;
     int words, count, ret;

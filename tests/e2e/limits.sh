@@ -41,9 +41,14 @@ counts() { for _ in $(seq 400); do [ "$(awk -v n="$2" '$1 == n {print $2}' "$1")
 
 # --- memory
 if has memory; then
-    begin '{memory: {limit: 33554432, swap: 33554432}}' /bin/sh -c 'head -c 200000000 /dev/zero | tail -c 150000000 > /dev/null; sleep 1000'
+    begin '{memory: {limit: 33554432, swap: 33554432}}' /bin/sh -c \
+        'until [ -e /tmp/go ]; do sleep 0.1; done; head -c 200000000 /dev/zero | tail -c 150000000 > /dev/null; sleep 1000'
     rt events --interval 1s "$id" > "$dir/events" 2>&1 &
+    for _ in $(seq 400); do [ -s "$dir/events" ] && break; sleep 0.05; done
+    touch "$dir/rootfs/tmp/go"
     ok "memory: more than the limit is an out-of-memory kill" "$(counts "$(file memory $memory_events)" oom_kill 0; echo $?)"
+    for _ in $(seq 400); do grep -q oom "$dir/events" && break; sleep 0.05; done
+    like "memory: events tells of it" "$(cat "$dir/events")" "{\"type\":\"oom\",\"id\":\"$id\""
     is "memory: of the one process, the container goes on" "$(rt state "$id" | jq -r .status)" running
     is "memory: events --stats has the limit" "$(rt events --stats "$id" | jq .data.memory.usage.limit)" 33554432
     rt update --memory 67108864 --memory-swap 67108864 "$id"
@@ -103,6 +108,32 @@ if has cpuset && [ "$(nproc)" -gt 1 ]; then
 else
     skip "cpuset" "this machine has no cpuset controller, or one CPU"
 fi
+# --- block devices: of two who read the same, the one with a limit began first and is not done when the other is
+# the guest's disk, else a loop device
+disk=/dev/ubda
+if [ ! -b $disk ]; then
+    truncate -s 64M "$dir/state/disk"
+    disk=$(losetup --find --show "$dir/state/disk" 2> /dev/null)
+fi
+read_disk() { echo "dd if=$1 of=/dev/null bs=64k count=512 iflag=direct 2> /dev/null"; } # 32 MiB
+if has io && [ -b "$disk" ] && sh -c "$(read_disk "$disk")"; then
+    major=$((0x$(stat -c %t "$disk"))) minor=$((0x$(stat -c %T "$disk")))
+    limit() { echo "{blockIO: {throttleReadBpsDevice: [{major: $major, minor: $minor, rate: $1}]}}"; }
+    mknod "$dir/rootfs/disk" b $major $minor
+    jq -n "$(limit 65536) + {devices: [{allow: false, access: \"rwm\"},
+        {allow: true, type: \"b\", major: $major, minor: $minor, access: \"r\"}]}" > "$dir/limited"
+    begin "$(cat "$dir/limited")" /bin/sh -c "echo begun > /tmp/begun; $(read_disk /disk); echo done > /tmp/done; sleep 1000"
+    for _ in $(seq 400); do [ -e "$dir/rootfs/tmp/begun" ] && break; sleep 0.05; done
+    sh -c "$(read_disk "$disk")"
+    is "io: who has a limit is behind who has none" "$(ls "$dir/rootfs/tmp/begun" "$dir/rootfs/tmp/done" 2>&1 | grep -c 'No such')" 1
+    jq -n "$(limit 0)" | rt update --resources - "$id"
+    for _ in $(seq 400); do [ -e "$dir/rootfs/tmp/done" ] && break; sleep 0.05; done
+    is "io: after update there is none" "$(cat "$dir/rootfs/tmp/done")" done
+    rt delete --force "$id"
+else
+    skip "io" "this machine has no io controller, or no block device for the test"
+fi
+case $disk in /dev/loop*) losetup -d "$disk" ;; esac
 is "nothing is left" "$(ls "$dir/state/rt" 2> /dev/null; find /sys/fs/cgroup -maxdepth 3 -name "$id*")" ""
 umount "$dir/state"
 finish

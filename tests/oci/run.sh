@@ -111,9 +111,17 @@ run_runtime_tools() {
     done
 }
 
+# crun sends its init into a frozen cgroup of runc's tests and waits there for ever
+thaw_again() {
+    while sleep 60; do
+        find /sys/fs/cgroup/freezer/runc-cgroups-integration-test -name freezer.state -exec sh -c 'echo THAWED > "$1"' - {} \;
+    done 2> /dev/null
+}
+
 # --- runc's bats: they want a terminal, and `go env GOARCH`
 run_runc() {
-    local file name go=$work/go-stub
+    local file name go=$work/go-stub thawing=
+    [ "$1" != crun ] || { thaw_again & thawing=$!; }
     mkdir -p "$go" "$work/bats"
     printf '#!/bin/sh\necho amd64\n' > "$go/go"
     chmod +x "$go/go"
@@ -126,7 +134,9 @@ run_runc() {
         tr -d '\r' < "$work/log" > "$work/log.unix"
         cat "$work/log.unix" >> "$out/$1.runc.log"
         from_tap < "$work/log.unix" | sed "s/^\([a-z]*\) /\1 $name:/"
+        rm -rf /non-existent-dir # as a test of a state directory calls it; runc 1.1 makes it, in the way of who comes next
     done
+    [ -z "$thawing" ] || kill "$thawing"
 }
 
 # crun before 1.30 does not run where v2 has controllers beside v1

@@ -19,11 +19,12 @@ linux=$(command -v linux.uml) || skip "the package user-mode-linux is not instal
 out=$(pwd)/$BUILD/vm
 rm -rf "$out" && mkdir -p "$out/logs" || exit 1
 printf '%s\n' "$@" > "$out/tests"
+truncate -s 64M "$out/disk" # a block device for limits.sh
 # The guest's memory is a sparse file there; on a disk it would be slow.
 memory=$out
 [ "$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 2000000 ] 2>/dev/null && memory=/dev/shm
 TMPDIR=$memory timeout -k 10 "${VM_TIMEOUT_S:-3500}" "$linux" mem="${VM_MEMORY:-1536M}" root=/dev/root rootfstype=hostfs \
-    rootflags=/ ro quiet init="$(pwd)/tests/vm/init" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" WHERRY_TOP="$(pwd)" \
+    rootflags=/ ro quiet init="$(pwd)/tests/vm/init" ubda="$out/disk" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" WHERRY_TOP="$(pwd)" \
     WHERRY_BUILD="$BUILD" ${VM_INIT:+"WHERRY_INIT=$VM_INIT"} ${VM_ENVIRONMENT:-} ${RUNTIME:+"RUNTIME=$RUNTIME"} \
     ${GUEST_TEST_TIMEOUT_S:+"GUEST_TEST_TIMEOUT_S=$GUEST_TEST_TIMEOUT_S"} \
     con=null con0=null,fd:1 ssl=null < /dev/null > "$out/console" 2>&1

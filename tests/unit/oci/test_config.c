@@ -231,16 +231,16 @@ static void refuses_linux(void **state)
 {
     refuse("", "", ", \"cgroupsPath\": 1", "linux.cgroupsPath");
     refuse("", "", ", \"maskedPaths\": [\"proc\"]", "linux.maskedPaths");
-    refuse("", "", ", \"rootfsPropagation\": \"often\"", "linux.rootfsPropagation: 'often'");
+    refuse("", "", ", \"rootfsPropagation\": \"often\"", "linux.rootfsPropagation: invalid propagation 'often'");
     refuse("", "", ", \"devices\": [{\"path\": \"/dev/x\", \"type\": \"c\"}]", "linux.devices[0]");
     refuse("", "", ", \"devices\": [{\"path\": \"/dev/x\", \"type\": \"d\", \"major\": 1, \"minor\": 1}]",
-           "linux.devices[0].type: 'd'");
+           "linux.devices[0].type: invalid device type 'd'");
     refuse("", "", ", \"uidMappings\": [{\"containerID\": 0, \"hostID\": 0, \"size\": 1}]", "linux.uidMappings");
     refuse("", "", ", \"resources\": {\"memory\": {\"limit\": 100, \"swap\": 50}}", "linux.resources.memory.swap");
     refuse("", "", ", \"resources\": {\"devices\": [{\"allow\": true, \"access\": \"x\"}]}",
            "linux.resources.devices[0].access");
     refuse("", "", ", \"seccomp\": {\"defaultAction\": \"SCMP_ACT_SAIL\"}",
-           "linux.seccomp.defaultAction: 'SCMP_ACT_SAIL'");
+           "linux.seccomp.defaultAction: invalid seccomp action 'SCMP_ACT_SAIL'");
     refuse("", "",
            ", \"seccomp\": {\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [{\"names\": [], \"action\": "
            "\"SCMP_ACT_LOG\"}]}",
