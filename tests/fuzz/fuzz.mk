@@ -36,8 +36,8 @@ $(eval $(call FUZZ_BUILD,checked))
 $(eval $(call FUZZ_BUILD,fast))
 .SECONDARY:
 
-# what was found, as a test: the targets as the rest of the tests are built, with our driver
-FUZZ_FOUND := $(patsubst tests/fuzz/found/%,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/found/*))
+# what was found, as a test: the targets as the rest of the tests are built, with our driver; all of them, so that none gets out of date
+FUZZ_FOUND := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%)
 $(FUZZ_FOUND): $(BUILD)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/driver.c $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
 	$(TEST_LINK) $(FUZZ_LIBS)

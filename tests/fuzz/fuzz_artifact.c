@@ -3,6 +3,7 @@
  *
  * The bytes are not mapped from a file, and some instances share a store: what the kernel takes for mappings would be most of
  * the time. */
+#include "engine/gen/target.h"
 #include "engine/rt/link.h"
 #include "engine/rt/store.h"
 #include "tests/fuzz/fuzz.h"
