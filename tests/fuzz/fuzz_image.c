@@ -4,8 +4,9 @@
 #include <unistd.h>
 #define memfd_create(name, flags) fuzz_file()
 #define write(fd, bytes, len)     fuzz_write(bytes, len)
-#define close(fd)                 ((void)(fd), 0)
+#define close(fd)                 fuzz_close(fd)
 static int fuzz_file(void);
+static int fuzz_close(int fd);
 static ssize_t fuzz_write(const void *bytes, size_t len);
 #include "oci/image_modules.c"
 #include "tests/fuzz/fuzz.h"
@@ -31,6 +32,11 @@ static ssize_t memory_read(struct source *s, void *bytes, size_t len, struct err
 static int fuzz_file(void)
 {
     return INT_MAX;
+}
+
+static int fuzz_close(int fd)
+{
+    return 0;
 }
 
 static ssize_t fuzz_write(const void *bytes, size_t len)

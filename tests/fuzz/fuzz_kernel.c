@@ -33,7 +33,7 @@ static void find_mount_of_overlay(struct buf *text)
 /* Half of it is mountinfo, the other /proc/self/cgroup. */
 static void find_cgroups(char *text, size_t size, struct arena *arena)
 {
-    struct cgroup_mount mounts[CGROUP_HIERARCHIES_MAX * 2];
+    struct mountinfo mounts[CGROUP_HIERARCHIES_MAX * 2];
     struct cgroup cgroup = {0};
     char *own = memchr(text, 0, size), *next;
     unsigned count;
