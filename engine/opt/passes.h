@@ -9,6 +9,7 @@
     X(phis, 0, FACT_USES)                                                                                              \
     X(gvn, FACT_DOMINATORS, FACT_USES)                                                                                 \
     X(vectorize, FACT_DOMINATORS, FACT_USES)                                                                           \
+    X(licm, FACT_DOMINATORS, 0)                                                                                        \
     X(anchors, FACT_DOMINATORS, FACT_USES)                                                                             \
     X(dead, 0, FACT_USES)                                                                                              \
     X(addresses, 0, FACT_USES)

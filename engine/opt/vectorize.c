@@ -347,9 +347,9 @@ static bool is_candidate(const struct ir_func *f, uint32_t number)
         if (b->loop != number)
             continue;
         for (ir_value v = b->first; v != IR_NONE; v = ir_inst(f, v)->next) {
-            unsigned op = ir_inst(f, v)->op;
+            unsigned op = ir_inst(f, v)->op, effects = ir_effects(op);
             stores |= ir_is_store(op);
-            if ((ir_effects(op) & IR_WRITES) != 0 && !ir_is_store(op))
+            if (((effects & IR_WRITES) != 0 && !ir_is_store(op)) || ((effects & IR_PINNED) != 0 && op != IR_PHI))
                 return false;
         }
     }
