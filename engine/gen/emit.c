@@ -229,8 +229,26 @@ static void emit_builtin_slots(struct emitter *e, const struct mach *i)
     take_builtin_result(e, i);
 }
 
+/* What registers hold across a rare call is in the slots meanwhile: STORE it there, or load it again. */
+static void keep_registers(struct emitter *e, bool store)
+{
+    for (regset set = target_native.ints | target_native.vectors; set != 0; set &= set - 1) {
+        reg r = regset_first(set);
+        uint32_t web = allocation_web_in(e->a, r, e->at * 2);
+        const struct web *w = &e->a->webs.data[web];
+        if (web == 0)
+            continue;
+        if (store)
+            masm_store(e->m, w->type, masm_at(target_native.frame, w->slot), r);
+        else
+            masm_load(e->m, w->type, r, masm_at(target_native.frame, w->slot));
+    }
+}
+
 static void emit_builtin(struct emitter *e, const struct mach *i)
 {
+    if (i->rare)
+        keep_registers(e, true);
     for (uint32_t k = 0; k < i->use_count; k++) {
         uint32_t v = e->mf->uses.data[i->use_first + k].vreg;
         add_move(e, e->mf->types.data[v], in_register(target_native.builtin_args[k]), place_at(e, v, e->at * 2 - 1));
@@ -238,6 +256,8 @@ static void emit_builtin(struct emitter *e, const struct mach *i)
     moves_resolve(e->m, &e->moves);
     masm_call_builtin(e->m, (enum vm_builtin)i->imm);
     take_builtin_result(e, i);
+    if (i->rare)
+        keep_registers(e, false);
 }
 
 static void emit_return(struct emitter *e, const struct mach *i)

@@ -495,6 +495,13 @@ static void use_arguments(struct lower *l, struct mach *m, struct ir_inst *i)
     }
 }
 
+/* On a way that is hardly ever taken registers are better saved around a call than given up at it: the other ways keep
+ * them. Nothing is caught there, so that what is loaded behind the call is loaded wherever it leads. */
+static bool is_rare_call(const struct lower *l, const struct ir_inst *i)
+{
+    return i->op == IR_BUILTIN && i->imm == BUILTIN_MEMORY_COPY && ir_block(l->f, i->block)->cold;
+}
+
 static void lower_call(struct lower *l, ir_value v, struct ir_inst *i)
 {
     struct mach m = lower_mach(i->op, v, i->type);
@@ -513,7 +520,12 @@ static void lower_call(struct lower *l, ir_value v, struct ir_inst *i)
             m.def_count++;
         }
     }
-    vec_push(&l->mf->calls, (uint32_t)l->mf->insts.len);
+    m.rare = is_rare_call(l, i);
+    l->mf->calls_aside |= m.rare;
+    if (m.rare)
+        vec_push(&l->mf->rare_calls, (uint32_t)l->mf->insts.len);
+    else
+        vec_push(&l->mf->calls, (uint32_t)l->mf->insts.len);
     vec_push(&l->mf->insts, m);
 }
 
@@ -738,6 +750,8 @@ static void reverse(struct mach_func *mf)
         mf->calls.data[i] = n - 1 - mf->calls.data[--j];
         mf->calls.data[j] = n - 1 - t;
     }
+    for (size_t i = 0; i < mf->rare_calls.len; i++)
+        mf->rare_calls.data[i] = n - 1 - mf->rare_calls.data[i];
 }
 
 static void need_phi_operands(struct lower *l)
@@ -759,6 +773,7 @@ void mach_lower(struct mach_func *mf, struct ir_func *f, uint32_t features)
     size_t count = (ir_const(f, VT_I32, 0), ir_const(f, VT_I64, 0), f->insts.len);
 
     mf->insts.len = mf->uses.len = mf->defs.len = mf->types.len = mf->reservations.len = mf->calls.len = 0;
+    mf->rare_calls.len = 0;
     mf->ir = f;
     mf->features = features;
     mf->calls_aside = false;
@@ -783,4 +798,5 @@ void mach_done(struct mach_func *mf)
     vec_done(&mf->types);
     vec_done(&mf->reservations);
     vec_done(&mf->calls);
+    vec_done(&mf->rare_calls);
 }

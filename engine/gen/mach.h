@@ -48,6 +48,7 @@ struct mach {
     uint8_t compare, cond, wide;
     uint8_t access; /* enum masm_access of a load or store */
     uint8_t scale;
+    bool rare;          /* among mach_func's rare_calls */
     reg fixed;          /* MACH_FIX */
     int8_t base, index; /* of the address: numbers of operands; base -1: memory 0; index -1: none */
     uint16_t use_count, def_count;
@@ -76,6 +77,7 @@ struct mach_func {
     VEC(uint8_t) types; /* of virtual registers; the first are the IR's values */
     VEC(struct mach_reservation) reservations;
     VEC(uint32_t) calls;       /* instructions that leave no register alone, in order */
+    VEC(uint32_t) rare_calls;  /* calls that keep what registers hold in the slots meanwhile: not among `calls` */
     struct mach_block *blocks; /* by IR block */
     uint32_t features;
     bool calls_aside; /* something calls and keeps all registers: there must be a frame */

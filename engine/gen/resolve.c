@@ -57,16 +57,26 @@ bool allocation_stores(const struct allocation *a, uint32_t vreg)
     return w->slot != 0 && w->policy == STORE_AT_DEFINITIONS;
 }
 
+static void give_slot(struct allocation *a, struct web *w)
+{
+    if (w->slot != 0)
+        return;
+    a->frame_bytes += w->type == VT_V128 ? 16 : 8;
+    w->slot = -(int32_t)a->frame_bytes;
+}
+
 static void give_slots(struct allocation *a)
 {
     a->frame_bytes = 8; /* the instance, gen/abi.h */
-    for (size_t p = 1; p < a->pieces.len; p++) {
-        struct web *w = &a->webs.data[a->pieces.data[p].web];
-        if (a->pieces.data[p].reg != REG_NONE || w->slot != 0)
-            continue;
-        a->frame_bytes += w->type == VT_V128 ? 16 : 8;
-        w->slot = -(int32_t)a->frame_bytes;
-    }
+    for (size_t p = 1; p < a->pieces.len; p++)
+        if (a->pieces.data[p].reg == REG_NONE)
+            give_slot(a, &a->webs.data[a->pieces.data[p].web]);
+    for (size_t n = 0; n < a->mf->rare_calls.len; n++)
+        for (regset set = target_native.ints | target_native.vectors; set != 0; set &= set - 1) {
+            uint32_t web = allocation_web_in(a, regset_first(set), a->mf->rare_calls.data[n] * 2);
+            if (web != 0)
+                give_slot(a, &a->webs.data[web]);
+        }
 }
 
 static void add_boundary(struct allocation *a, uint32_t position, enum boundary_phase phase, float frequency,

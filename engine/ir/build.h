@@ -116,6 +116,11 @@ void build_go_to(struct builder *b, struct build_label *l);
 void build_jump(struct builder *b, uint32_t to);
 /* Translates the callee's body in place of a call, if it is worth it. */
 bool build_inline(struct builder *b, uint32_t func);
+/* Whether accesses to the memory need no bounds check: its reservation covers every index plus every offset. */
+bool build_is_guarded(const struct builder *b, uint32_t memory);
+/* build_bulk.c: with the three operands on the stack */
+void build_memory_copy(struct builder *b, uint32_t to, uint32_t from);
+void build_memory_fill(struct builder *b, uint32_t memory);
 /* build_object.c, build_cast.c: objects and casts; false: there is none such */
 bool build_object_op(struct builder *b, enum opcode op);
 bool build_cast_op(struct builder *b, enum opcode op);

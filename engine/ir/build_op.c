@@ -18,7 +18,7 @@ static ir_value memory_struct(struct builder *b, uint32_t memory)
     return build_emit(b, IR_MEMORY_STRUCT, VT_I64, NULL, 0, memory);
 }
 
-static bool is_guarded(const struct builder *b, uint32_t memory)
+bool build_is_guarded(const struct builder *b, uint32_t memory)
 {
     const struct limits *limits = &b->module->memories[memory].limits;
     return !b->f->explicit_bounds_checks && !limits->is64 && limits->page_size_log2 == 16;
@@ -31,7 +31,7 @@ static struct address pop_address(struct builder *b, const struct memarg *arg, u
 
     if (arg->memory != 0)
         at.base = build_emit(b, IR_MEMORY_BASE, VT_I64, NULL, 0, arg->memory);
-    if (!is_guarded(b, arg->memory)) {
+    if (!build_is_guarded(b, arg->memory)) {
         uint64_t add = arg->offset + bytes;
         if (add < bytes) /* beyond 64 bits wherever it starts */
             add = UINT64_MAX;
@@ -317,10 +317,10 @@ static bool bulk_op(struct builder *b, enum opcode op)
         a = body_u32(r);
         build_builtin(b, BUILTIN_MEMORY_GROW, a, 1, address_type(&b->module->memories[a].limits));
         return true;
-    case OP_MEMORY_FILL: build_builtin(b, BUILTIN_MEMORY_FILL, body_u32(r), 3, VT_BOTTOM); return true;
+    case OP_MEMORY_FILL: build_memory_fill(b, body_u32(r)); return true;
     case OP_MEMORY_COPY:
         a = body_u32(r);
-        build_builtin(b, BUILTIN_MEMORY_COPY, a | (uint64_t)body_u32(r) << 32, 3, VT_BOTTOM);
+        build_memory_copy(b, (uint32_t)a, body_u32(r));
         return true;
     case OP_MEMORY_INIT:
         a = body_u32(r);

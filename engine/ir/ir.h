@@ -59,7 +59,8 @@ struct ir_block {
     uint32_t loop;  /* innermost loop, number in f->loops; 0: none */
     uint32_t order; /* index in f->order */
     uint32_t idom, dom_depth;
-    bool cold; /* leads to a trap, unless something throws first */
+    bool unlikely; /* the builder thinks so */
+    bool cold;     /* that, or it leads to a trap unless something throws first */
 };
 
 struct ir_loop {

@@ -9,6 +9,7 @@ static void mark_cold_blocks(struct ir_func *f)
         b->cold = ir_inst(f, b->last)->op == IR_TRAP || b->succ_count != 0;
         for (uint32_t k = 0; k < b->succ_count; k++)
             b->cold &= ir_block(f, b->succs[k])->cold;
+        b->cold |= b->unlikely;
     }
 }
 
