@@ -161,21 +161,40 @@ static void take_results(struct emitter *e, const struct mach *i, const struct t
     }
 }
 
-static void emit_call(struct emitter *e, const struct mach *i)
+/* To their places; the address of the function, if it is an operand, too. */
+static void move_arguments(struct emitter *e, const struct mach *i, const struct type_def *t)
 {
-    const struct type_def *t =
-        i->op == IR_CALL ? &e->module->types[e->module->funcs[i->imm].type] : &e->module->types[(uint32_t)i->imm];
-    uint32_t args = abi_types_area_bytes(t->params, t->param_count);
-    uint32_t results = abi_types_area_bytes(t->results, t->result_count);
-    unsigned first = i->op == IR_CALL_ADDRESS;
-    uint32_t imported = e->module->imported_func_count;
+    bool address = i->op == IR_CALL_ADDRESS || i->op == IR_TAIL_CALL_ADDRESS;
 
-    masm_adjust_stack(e->m, -(int32_t)(args + results));
-    move_values(e, i, first, t->params, t->param_count, target_native.int_args, (struct place){.kind = PLACE_STACK});
-    if (i->op == IR_CALL_ADDRESS)
+    move_values(e, i, address, t->params, t->param_count, target_native.int_args, (struct place){.kind = PLACE_STACK});
+    if (address)
         add_move(e, VT_I64, in_register(target_native.callee),
                  place_at(e, e->mf->uses.data[i->use_first].vreg, e->at * 2 - 1));
     moves_resolve(e->m, &e->moves);
+}
+
+static void emit_tail_call(struct emitter *e, const struct mach *i)
+{
+    uint32_t args = mach_tail_call_bytes(e->module, i->op, i->imm);
+
+    masm_adjust_stack(e->m, -(int32_t)args);
+    move_arguments(e, i, mach_callee_type(e->module, i->op, i->imm));
+    masm_tail_leave(e->m, args);
+    if (i->op == IR_TAIL_CALL)
+        masm_tail_function(e->m, (uint32_t)i->imm);
+    else
+        masm_tail_ref(e->m, target_native.callee);
+}
+
+static void emit_call(struct emitter *e, const struct mach *i)
+{
+    const struct type_def *t = mach_callee_type(e->module, i->op, i->imm);
+    uint32_t args = abi_types_area_bytes(t->params, t->param_count);
+    uint32_t results = abi_types_area_bytes(t->results, t->result_count);
+    uint32_t imported = e->module->imported_func_count;
+
+    masm_adjust_stack(e->m, -(int32_t)(args + results));
+    move_arguments(e, i, t);
     if (i->op == IR_CALL_ADDRESS)
         masm_call_ref(e->m, target_native.callee, i->imm >> 32 != 0 ? TRAP_NULL_REFERENCE : TRAP_NONE);
     else if (i->imm < imported)
@@ -368,6 +387,8 @@ static void emit_one(struct emitter *e, const struct mach *i, uint32_t block)
     case IR_CALL_ADDRESS: emit_call(e, i); break;
     case IR_BUILTIN: emit_builtin(e, i); break;
     case IR_BUILTIN_SLOTS: emit_builtin_slots(e, i); break;
+    case IR_TAIL_CALL:
+    case IR_TAIL_CALL_ADDRESS: emit_tail_call(e, i); break;
     case IR_RETURN: emit_return(e, i); break;
     case IR_TRAP: masm_trap(e->m, (enum trap_kind)i->imm); break;
     case IR_JUMP: jump_to(e, emit_thread(e, b->succs[0])); break;

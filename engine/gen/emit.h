@@ -32,6 +32,8 @@ struct masm_address emit_address(struct emitter *e, const struct mach *i);
 void emit_instruction(struct emitter *e, const struct mach *i);
 /* emit_object.c: what objects need; false: I is nothing of that */
 bool emit_object(struct emitter *e, const struct mach *i);
+/* emit_atomic.c */
+void emit_atomic(struct emitter *e, const struct mach *i);
 /* Compares; returns the condition to ask for. FIRST operand of what is not compared any more in *REST. */
 enum masm_cond emit_condition(struct emitter *e, const struct mach *i, unsigned *rest);
 

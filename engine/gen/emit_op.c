@@ -86,6 +86,16 @@ static void emit_divide(struct emitter *e, const struct mach *i, const struct nu
     masm_move(e->m, i->type, emit_result(e, i), dst);
 }
 
+static void emit_multiply_high(struct emitter *e, const struct mach *i)
+{
+    bool fixed = target_native.quotient != REG_NONE;
+    reg low = fixed ? target_native.quotient : emit_temporary(e, i);
+    reg high = fixed ? target_native.remainder : emit_result(e, i);
+
+    masm_multiply_wide(e->m, i->imm != 0, low, high, fixed ? low : emit_operand(e, i, 1), emit_operand(e, i, 0));
+    masm_move(e->m, VT_I64, emit_result(e, i), high);
+}
+
 static void emit_float(struct emitter *e, const struct mach *i, const struct numeric *n)
 {
     reg dst = emit_result(e, i), a = emit_operand(e, i, 0);
@@ -220,6 +230,7 @@ static void emit_internal(struct emitter *e, const struct mach *i)
         masm_lea(e->m, true, emit_result(e, i),
                  (struct masm_address){target_native.memory0, emit_operand(e, i, 0), 0, 0});
         break;
+    case IR_VM: masm_move(e->m, VT_I64, emit_result(e, i), target_native.vm); break;
     case IR_TABLE_STRUCT: load_indexed(e, emit_result(e, i), offsetof(struct vm, tables), i->imm); break;
     case IR_GLOBAL_ADDRESS: load_indexed(e, emit_result(e, i), offsetof(struct vm, globals), i->imm); break;
     case IR_FUNC_REF:
@@ -310,6 +321,10 @@ void emit_instruction(struct emitter *e, const struct mach *i)
         emit_store(e, i);
     else if (i->op >= OPCODE_SPACE_VECTOR && i->op < OPCODE_SPACE_ATOMIC)
         emit_vector(e, i);
+    else if (ir_is_atomic(i->op))
+        emit_atomic(e, i);
+    else if (i->op == IR_MULTIPLY_HIGH)
+        emit_multiply_high(e, i);
     else if (!emit_numeric(e, i) && !emit_object(e, i))
         emit_internal(e, i);
 }

@@ -331,8 +331,7 @@ static reg abi_register(const struct abi_place place, const reg *ints, const reg
 
 static const struct type_def *callee_type(const struct live *l, const struct mach *i)
 {
-    const struct module *m = l->f->module;
-    return i->op == IR_CALL ? &m->types[m->funcs[i->imm].type] : &m->types[(uint32_t)i->imm];
+    return mach_callee_type(l->f->module, i->op, i->imm);
 }
 
 /* The register in which operand K of a call or return travels. */
@@ -346,7 +345,7 @@ static reg argument_register(const struct live *l, const struct mach *i, uint32_
         return target_native.builtin_args[k];
     if (i->op == IR_BUILTIN_SLOTS)
         return REG_NONE;
-    if (i->op == IR_CALL_ADDRESS) {
+    if (i->op == IR_CALL_ADDRESS || i->op == IR_TAIL_CALL_ADDRESS) {
         if (k == 0)
             return target_native.callee;
         k--;

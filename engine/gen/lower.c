@@ -88,7 +88,7 @@ static bool is_small_const(const struct lower *l, ir_value v)
 }
 
 /* An access's address: index (zero-extended by the IR's convention), base and displacement. */
-static void use_address(struct lower *l, struct mach *m, const struct ir_inst *i)
+void lower_address(struct lower *l, struct mach *m, const struct ir_inst *i)
 {
     ir_value index = i->arg[0];
     int64_t disp = (int64_t)i->imm;
@@ -141,7 +141,7 @@ static void use_last(struct lower *l, struct mach *m, ir_value v, uint8_t type, 
     } else if (memory && folds_as_operand(l, v, m->ir, type)) {
         l->folded[v] = true;
         m->form = MACH_MEM;
-        use_address(l, m, ir_inst(l->f, v));
+        lower_address(l, m, ir_inst(l->f, v));
     } else {
         lower_use(l, m, v, MACH_OPERAND);
     }
@@ -286,14 +286,14 @@ static void lower_alu(struct lower *l, ir_value v, const struct ir_inst *i, cons
 }
 
 /* A claim of the instruction about to be pushed; reverse() turns it into positions. */
-static void reserve(struct lower *l, reg r, bool with_fix)
+void lower_reserve(struct lower *l, reg r, bool with_fix)
 {
     vec_push(&l->mf->reservations, (struct mach_reservation){r, (uint32_t)l->mf->insts.len, with_fix});
 }
 
 /* Pushes M, which makes V and finds its operand SOURCE in the register FIXED, and the copy there in front of it.
  * Constants that either needs come before both, so that nothing lies between. */
-static void push_fixed(struct lower *l, struct mach *m, ir_value v, ir_value source, reg fixed)
+void lower_push_fixed(struct lower *l, struct mach *m, ir_value v, ir_value source, reg fixed)
 {
     struct mach fix = lower_mach(MACH_FIX, v, m->type);
 
@@ -301,7 +301,7 @@ static void push_fixed(struct lower *l, struct mach *m, ir_value v, ir_value sou
     m->def_first = (uint32_t)l->mf->defs.len;
     m->def_count = 1;
     vec_push(&l->mf->defs, v);
-    reserve(l, fixed, true);
+    lower_reserve(l, fixed, true);
     vec_push(&l->mf->insts, *m);
     lower_use(l, &fix, source, MACH_OPERAND);
     lower_push_def(l, &fix, IR_NONE);
@@ -322,7 +322,7 @@ static void lower_shift(struct lower *l, ir_value v, const struct ir_inst *i, co
         lower_use(l, &m, i->arg[1], MACH_OPERAND);
         lower_push_def(l, &m, v);
     } else {
-        push_fixed(l, &m, v, i->arg[1], place);
+        lower_push_fixed(l, &m, v, i->arg[1], place);
     }
 }
 
@@ -338,8 +338,24 @@ static void lower_divide(struct lower *l, ir_value v, const struct ir_inst *i)
         lower_push_def(l, &m, v);
         return;
     }
-    reserve(l, target_native.remainder, false);
-    push_fixed(l, &m, v, i->arg[0], target_native.quotient);
+    lower_reserve(l, target_native.remainder, false);
+    lower_push_fixed(l, &m, v, i->arg[0], target_native.quotient);
+}
+
+static void lower_multiply_high(struct lower *l, ir_value v, const struct ir_inst *i)
+{
+    struct mach m = lower_mach(i->op, v, i->type);
+
+    m.imm = i->imm;
+    lower_use(l, &m, i->arg[1], MACH_OPERAND);
+    if (target_native.quotient == REG_NONE) {
+        lower_use(l, &m, i->arg[0], MACH_OPERAND);
+        m.temp = lower_new_vreg(l, VT_I64);
+        lower_push_def(l, &m, v);
+        return;
+    }
+    lower_reserve(l, target_native.remainder, false);
+    lower_push_fixed(l, &m, v, i->arg[0], target_native.quotient);
 }
 
 static void lower_float(struct lower *l, ir_value v, const struct ir_inst *i, const struct numeric *n)
@@ -407,7 +423,7 @@ static bool lower_numeric(struct lower *l, ir_value v, const struct ir_inst *i)
     case NUMERIC_FLOAT_RESIZE:
     case NUMERIC_REINTERPRET: lower_plain(l, v, i); break;
     case NUMERIC_ADD_WIDE:
-    case NUMERIC_MULTIPLY_WIDE: assert(!"left to the baseline compiler");
+    case NUMERIC_MULTIPLY_WIDE: assert(!"built out of others");
     }
     return true;
 }
@@ -439,7 +455,7 @@ static void lower_load(struct lower *l, ir_value v, const struct ir_inst *i)
 
     if (i->op < OPCODE_SPACE_VECTOR)
         m.access = accesses[i->op - OP_I32_LOAD];
-    use_address(l, &m, i);
+    lower_address(l, &m, i);
     if (i->arg_count == 3) /* a lane of it; the vector is moved to the result before the address is read: no matter */
         lower_use(l, &m, i->arg[2], MACH_OPERAND);
     lower_push_def(l, &m, v);
@@ -450,7 +466,7 @@ static void lower_store(struct lower *l, ir_value v, const struct ir_inst *i)
     struct mach m = lower_mach(i->op, v, VT_BOTTOM);
     const struct ir_inst *value = ir_inst(l->f, i->arg[2]);
 
-    use_address(l, &m, i);
+    lower_address(l, &m, i);
     if (i->op < OPCODE_SPACE_VECTOR) {
         m.access = accesses[i->op - OP_I32_LOAD];
         if (value->op == IR_CONST && value->type != VT_V128 &&
@@ -615,6 +631,11 @@ static void lower_terminator(struct lower *l, ir_value v, struct ir_inst *i)
         m.temp = lower_new_vreg(l, VT_I64);
         break;
     case IR_RETURN: use_arguments(l, &m, i); break;
+    case IR_TAIL_CALL:
+    case IR_TAIL_CALL_ADDRESS: /* arguments on the stack are first put where slots without a frame would be */
+        l->mf->calls_aside |= mach_tail_call_bytes(l->f->module, i->op, i->imm) != 0;
+        use_arguments(l, &m, i);
+        break;
     default: break;
     }
     lower_push_def(l, &m, IR_NONE);
@@ -675,6 +696,10 @@ static void lower_inst(struct lower *l, ir_value v)
         lower_param(l, v, i);
     else if (i->op == IR_CALL || i->op == IR_CALL_ADDRESS || i->op == IR_BUILTIN || i->op == IR_BUILTIN_SLOTS)
         lower_call(l, v, i);
+    else if (ir_is_atomic(i->op))
+        lower_atomic(l, v, i);
+    else if (i->op == IR_MULTIPLY_HIGH)
+        lower_multiply_high(l, v, i);
     else if (is_object_op(i->op))
         lower_object(l, v, i);
     else if (i->op == OP_SELECT)

@@ -83,6 +83,18 @@ struct mach_func {
     bool calls_aside; /* something calls and keeps all registers: there must be a frame */
 };
 
+/* The type of what a call of function or type IMM, direct or not, a tail call or not, calls. */
+static inline const struct type_def *mach_callee_type(const struct module *m, unsigned op, uint64_t imm)
+{
+    return op == IR_CALL || op == IR_TAIL_CALL ? &m->types[m->funcs[imm].type] : &m->types[(uint32_t)imm];
+}
+
+static inline uint32_t mach_tail_call_bytes(const struct module *m, unsigned op, uint64_t imm)
+{
+    const struct type_def *t = mach_callee_type(m, op, imm);
+    return abi_types_area_bytes(t->params, t->param_count);
+}
+
 static inline bool mach_type_is_vector(uint8_t type)
 {
     return type == VT_F32 || type == VT_F64 || type == VT_V128;

@@ -278,16 +278,21 @@ static void close_block(struct builder *b)
 }
 
 /* --- branches ----------------------------------------------------------------------------------------------------- */
+static void leave_to(struct builder *b, struct build_label *l)
+{
+    if (l->kind == BUILD_FUNCTION)
+        emit_return(b);
+    else
+        arrive(b, l);
+}
+
 void build_go_to(struct builder *b, struct build_label *l)
 {
     struct ir_block *block = ir_block(b->f, b->block);
 
     if (l->loop < block->loop)
         block->loop = l->loop;
-    if (l->kind == BUILD_FUNCTION)
-        emit_return(b);
-    else
-        arrive(b, l);
+    leave_to(b, l);
 }
 
 static void br_if(struct builder *b, ir_value condition, struct build_label *l)
@@ -310,12 +315,14 @@ static void br_if_not(struct builder *b, ir_value condition, struct build_label 
     build_start_block(b, yes);
 }
 
+void build_return(struct builder *b)
+{
+    leave_to(b, &b->labels.data[b->frame->first_label]);
+}
+
 static void br(struct builder *b, struct build_label *l)
 {
-    if (l->kind == BUILD_FUNCTION)
-        emit_return(b);
-    else
-        arrive(b, l);
+    leave_to(b, l);
     build_set_unreachable(b);
 }
 
@@ -398,7 +405,10 @@ bool build_control(struct builder *b, enum opcode op)
     case OP_BR_TABLE: br_table(b); return true;
     case OP_BR_ON_NULL: br_on_null(b, build_label_at(b, body_u32(r))); return true;
     case OP_BR_ON_NON_NULL: br_on_non_null(b, build_label_at(b, body_u32(r))); return true;
-    case OP_RETURN: br(b, &b->labels.data[b->frame->first_label]); return true;
+    case OP_RETURN:
+        build_return(b);
+        build_set_unreachable(b);
+        return true;
     default: return false;
     }
 }

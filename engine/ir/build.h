@@ -102,6 +102,16 @@ static inline ir_value build_const_i32(struct builder *b, uint32_t bits)
 void build_scan(struct build_scan *scan, const struct module *m, uint32_t func);
 void build_scan_done(struct build_scan *scan);
 
+struct build_address {    /* of an access to a linear memory */
+    ir_value index, base; /* index: i32 or i64, or none; base: none is memory 0's */
+    int32_t disp;
+};
+
+/* Pops the index of an access of BYTES. */
+struct build_address build_pop_address(struct builder *b, const struct memarg *arg, unsigned bytes);
+/* Where the element INDEX of a table is, checked. */
+ir_value build_element_address(struct builder *b, uint32_t table, ir_value index);
+
 /* control.c */
 void build_start_block(struct builder *b, uint32_t block);
 void build_function_body(struct builder *b);
@@ -124,6 +134,15 @@ void build_memory_fill(struct builder *b, uint32_t memory);
 /* build_object.c, build_cast.c: objects and casts; false: there is none such */
 bool build_object_op(struct builder *b, enum opcode op);
 bool build_cast_op(struct builder *b, enum opcode op);
+/* build_call.c: calls, tail calls; build_atomic.c: the threads proposal's */
+bool build_call_op(struct builder *b, enum opcode op);
+bool build_atomic_op(struct builder *b, enum opcode op);
+/* Ends the current block with a way to the innermost function's end. */
+void build_return(struct builder *b);
+/* Traps unless the function that REFERENCE names, a table's element, is of TYPE, which is not final. */
+void build_check_function(struct builder *b, ir_value reference, uint32_t type);
+/* The field at DISP of what REFERENCE names, which never changes; a fault there means KIND. */
+ir_value build_load_pointer(struct builder *b, ir_value reference, uint32_t disp, enum trap_kind kind);
 /* Traps as KIND if CONDITION is not 0. */
 void build_trap_if(struct builder *b, ir_value condition, enum trap_kind kind);
 /* The u32 at DISP of what REFERENCE names, which never changes; a fault there means KIND. */

@@ -186,6 +186,14 @@ static void test_reference(struct builder *b, struct test *t, ir_value reference
     join(b, &t->passed);
 }
 
+void build_check_function(struct builder *b, ir_value reference, uint32_t type)
+{
+    struct test t = {.kind = TRAP_INDIRECT_CALL_TYPE_MISMATCH};
+    uint32_t disp = offsetof(struct vm_func, type_id);
+
+    test_number(b, &t, build_load_fixed(b, reference, disp, TRAP_UNINITIALIZED_ELEMENT), type);
+}
+
 /* --- instructions ------------------------------------------------------------------------------------------------- */
 static void ref_test(struct builder *b, bool null)
 {

@@ -65,6 +65,13 @@ void build_trap_if(struct builder *b, ir_value condition, enum trap_kind kind)
     build_emit1(b, IR_TRAP_IF, VT_BOTTOM, condition, kind);
 }
 
+ir_value build_load_pointer(struct builder *b, ir_value reference, uint32_t disp, enum trap_kind kind)
+{
+    uint64_t imm = disp | (uint64_t)kind << IR_FIELD_KIND_SHIFT | IR_FIELD_FIXED;
+
+    return load(b, VT_I64, (struct field){reference, space(b), ACCESS_64, imm});
+}
+
 ir_value build_load_fixed(struct builder *b, ir_value reference, uint32_t disp, enum trap_kind kind)
 {
     uint64_t imm = disp | (uint64_t)kind << IR_FIELD_KIND_SHIFT | IR_FIELD_FIXED;

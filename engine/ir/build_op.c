@@ -8,11 +8,6 @@ static ir_value as_i64(struct builder *b, ir_value v)
 }
 
 /* --- linear memory ------------------------------------------------------------------------------------------------ */
-struct address {
-    ir_value index, base; /* index: i32 or i64, or none; base: none is memory 0's */
-    int32_t disp;
-};
-
 static ir_value memory_struct(struct builder *b, uint32_t memory)
 {
     return build_emit(b, IR_MEMORY_STRUCT, VT_I64, NULL, 0, memory);
@@ -25,9 +20,9 @@ bool build_is_guarded(const struct builder *b, uint32_t memory)
 }
 
 /* A 32-bit memory's reservation covers every index plus every offset; elsewhere the end of the access is compared. */
-static struct address pop_address(struct builder *b, const struct memarg *arg, unsigned bytes)
+struct build_address build_pop_address(struct builder *b, const struct memarg *arg, unsigned bytes)
 {
-    struct address at = {build_pop(b), IR_NONE, 0};
+    struct build_address at = {build_pop(b), IR_NONE, 0};
 
     if (arg->memory != 0)
         at.base = build_emit(b, IR_MEMORY_BASE, VT_I64, NULL, 0, arg->memory);
@@ -45,7 +40,7 @@ static struct address pop_address(struct builder *b, const struct memarg *arg, u
     return at;
 }
 
-static ir_value make_access(struct builder *b, unsigned op, uint8_t type, struct address at, ir_value value)
+static ir_value make_access(struct builder *b, unsigned op, uint8_t type, struct build_address at, ir_value value)
 {
     ir_value args[] = {at.index, at.base, value};
     return build_emit(b, op, type, args, value != IR_NONE ? 3 : 2, (uint64_t)(int64_t)at.disp);
@@ -58,7 +53,7 @@ static void load_or_store(struct builder *b, enum opcode op)
     bool lane = opcode_infos[op].immediate == IMMEDIATE_MEMARG_LANE;
     uint8_t lane_number = lane ? rd_u8(&b->frame->body) : 0;
     ir_value value = lane || ir_is_store(op) ? build_pop(b) : IR_NONE;
-    struct address at = pop_address(b, &arg, bytes);
+    struct build_address at = build_pop_address(b, &arg, bytes);
     ir_value v = make_access(b, op, ir_wasm_type(op), at, value);
 
     ir_inst(b->f, v)->lane = lane_number;
@@ -105,63 +100,13 @@ void build_builtin_slots(struct builder *b, enum vm_builtin number, uint32_t fir
         build_push(b, v);
 }
 
-/* --- calls -------------------------------------------------------------------------------------------------------- */
-static void push_results(struct builder *b, ir_value call, const struct type_def *t)
-{
-    for (uint32_t i = 0; i < t->result_count; i++)
-        build_push(b, build_emit1(b, IR_RESULT, build_type(t->results[i]), call, i));
-}
-
-static void call_function(struct builder *b, uint32_t func)
-{
-    const struct type_def *t = &b->module->types[b->module->funcs[func].type];
-    ir_value call;
-
-    if (build_inline(b, func))
-        return;
-    b->stack.len -= t->param_count;
-    call = build_emit(b, IR_CALL, VT_BOTTOM, b->stack.data + b->stack.len, t->param_count, func);
-    push_results(b, call, t);
-}
-
-enum { MAY_BE_NULL = 1 };
-
-static void call_address(struct builder *b, ir_value func, uint32_t type, unsigned flags)
-{
-    const struct type_def *t = &b->module->types[type];
-    uint32_t first = (uint32_t)b->stack.len - t->param_count;
-    ir_value call;
-
-    build_push(b, func); /* makes room; the function goes in front of the arguments */
-    memmove(b->stack.data + first + 1, b->stack.data + first, t->param_count * sizeof *b->stack.data);
-    b->stack.data[first] = func;
-    call = build_emit(b, IR_CALL_ADDRESS, VT_BOTTOM, b->stack.data + first, t->param_count + 1,
-                      type | (uint64_t)flags << 32);
-    b->stack.len = first;
-    push_results(b, call, t);
-}
-
-static ir_value element_address(struct builder *b, uint32_t table, ir_value index)
+/* --- tables and globals ------------------------------------------------------------------------------------------- */
+ir_value build_element_address(struct builder *b, uint32_t table, ir_value index)
 {
     ir_value base = build_emit(b, IR_TABLE_STRUCT, VT_I64, NULL, 0, table);
     return build_emit2(b, IR_ELEMENT, VT_I64, as_i64(b, index), base, 0);
 }
 
-static void call_indirect(struct builder *b, uint32_t type, uint32_t table)
-{
-    ir_value at = element_address(b, table, build_pop(b));
-    ir_value func = build_emit1(b, IR_FUNC_ADDRESS, VT_I64, build_emit1(b, IR_LOAD, VT_REF_NULL, at, 0), 0);
-
-    build_emit1(b, IR_CHECK_TYPE, VT_BOTTOM, func, type);
-    call_address(b, func, type, 0);
-}
-
-static void call_reference(struct builder *b, uint32_t type)
-{
-    call_address(b, build_emit1(b, IR_FUNC_ADDRESS, VT_I64, build_pop(b), 0), type, MAY_BE_NULL);
-}
-
-/* --- tables and globals ------------------------------------------------------------------------------------------- */
 static void table_op(struct builder *b, enum opcode op, uint32_t table)
 {
     uint8_t index_type = address_type(&b->module->tables[table].limits);
@@ -169,11 +114,11 @@ static void table_op(struct builder *b, enum opcode op, uint32_t table)
 
     switch (op) {
     case OP_TABLE_GET:
-        build_push(b, build_emit1(b, IR_LOAD, VT_REF_NULL, element_address(b, table, build_pop(b)), 0));
+        build_push(b, build_emit1(b, IR_LOAD, VT_REF_NULL, build_element_address(b, table, build_pop(b)), 0));
         break;
     case OP_TABLE_SET:
         value = build_pop(b);
-        build_emit2(b, IR_STORE, VT_BOTTOM, element_address(b, table, build_pop(b)), value, 0);
+        build_emit2(b, IR_STORE, VT_BOTTOM, build_element_address(b, table, build_pop(b)), value, 0);
         break;
     case OP_TABLE_SIZE:
         size = build_emit(b, IR_TABLE_STRUCT, VT_I64, NULL, 0, table);
@@ -241,6 +186,38 @@ static void plain(struct builder *b, enum opcode op)
     build_push(b, v);
 }
 
+/* 128 bits out of 64: a carry shows in the lower half. */
+static void add_wide(struct builder *b, bool subtract)
+{
+    unsigned op = subtract ? OP_I64_SUB : OP_I64_ADD;
+    ir_value y_high = build_pop(b), y = build_pop(b), x_high = build_pop(b), x = build_pop(b);
+    ir_value low = build_emit2(b, op, VT_I64, x, y, 0), high = build_emit2(b, op, VT_I64, x_high, y_high, 0);
+    ir_value carry = build_emit2(b, OP_I64_LT_U, VT_I32, subtract ? x : low, subtract ? y : x, 0);
+
+    carry = build_emit1(b, OP_I64_EXTEND_I32_U, VT_I64, carry, 0);
+    build_push(b, low);
+    build_push(b, build_emit2(b, op, VT_I64, high, carry, 0));
+}
+
+static void multiply_wide(struct builder *b, bool is_signed)
+{
+    ir_value y = build_pop(b), x = build_pop(b);
+
+    build_push(b, build_emit2(b, OP_I64_MUL, VT_I64, x, y, 0));
+    build_push(b, build_emit2(b, IR_MULTIPLY_HIGH, VT_I64, x, y, is_signed));
+}
+
+static bool wide(struct builder *b, enum opcode op)
+{
+    switch (op) {
+    case OP_I64_ADD128:
+    case OP_I64_SUB128: add_wide(b, op == OP_I64_SUB128); return true;
+    case OP_I64_MUL_WIDE_S:
+    case OP_I64_MUL_WIDE_U: multiply_wide(b, op == OP_I64_MUL_WIDE_S); return true;
+    default: return false;
+    }
+}
+
 static void skip_select_types(struct rd *r)
 {
     for (uint32_t count = body_u32(r); count != 0; count--)
@@ -290,22 +267,6 @@ static bool reference_op(struct builder *b, enum opcode op)
     }
 }
 
-static bool call_op(struct builder *b, enum opcode op)
-{
-    struct rd *r = &b->frame->body;
-    uint32_t type;
-
-    switch (op) {
-    case OP_CALL: call_function(b, body_u32(r)); return true;
-    case OP_CALL_INDIRECT:
-        type = body_u32(r);
-        call_indirect(b, type, body_u32(r));
-        return true;
-    case OP_CALL_REF: call_reference(b, body_u32(r)); return true;
-    default: return false;
-    }
-}
-
 static bool bulk_op(struct builder *b, enum opcode op)
 {
     struct rd *r = &b->frame->body;
@@ -347,8 +308,8 @@ static bool bulk_op(struct builder *b, enum opcode op)
 
 bool build_instruction(struct builder *b, enum opcode op)
 {
-    if (parametric(b, op) || call_op(b, op) || bulk_op(b, op) || reference_op(b, op) || build_object_op(b, op) ||
-        build_cast_op(b, op))
+    if (parametric(b, op) || build_call_op(b, op) || bulk_op(b, op) || reference_op(b, op) || build_object_op(b, op) ||
+        build_cast_op(b, op) || build_atomic_op(b, op) || wide(b, op))
         return true;
     if (opcode_infos[op].signature == SIGNATURE_special)
         return false;

@@ -29,6 +29,8 @@ unsigned ir_effects(unsigned op)
         return IR_READS | IR_TRAPS;
     if (ir_is_store(op))
         return IR_WRITES | IR_TRAPS;
+    if (ir_is_atomic(op))
+        return IR_READS | IR_WRITES | IR_TRAPS;
     return may_trap(op) ? IR_TRAPS : IR_PURE;
 }
 

@@ -133,6 +133,11 @@ static inline bool ir_is_store(unsigned op)
            (op >= OP_V128_STORE8_LANE && op <= OP_V128_STORE64_LANE);
 }
 
+static inline bool ir_is_atomic(unsigned op)
+{
+    return op >= OPCODE_SPACE_ATOMIC && op < OPCODE_COUNT;
+}
+
 /* F is zeroed, or has been used before and keeps its memory. */
 void ir_func_init(struct ir_func *f, const struct module *m, uint32_t index);
 void ir_func_done(struct ir_func *f);

@@ -43,6 +43,8 @@ enum ir_effect {
     X(TYPE_ID, "type_id", IR_PURE)                      /* this process's number of type imm */                        \
     X(TYPE_ROW, "type_row", IR_PURE)                 /* (type number) -> what is at imm in its struct vm_type_row */   \
     X(IS_SUBTYPE, "is_subtype", IR_PURE)             /* (type number): of type imm, which no row reaches */            \
+    X(MULTIPLY_HIGH, "multiply_high", IR_PURE)       /* upper half of the product; imm: of signed numbers */           \
+    X(VM, "vm", IR_PURE)                             /* struct vm * of the running instance */                         \
     X(TRAP_IF, "trap_if", IR_TRAPS)                  /* enum trap_kind imm unless the operand is 0 */                  \
     X(CHECK_TYPE, "check_type", IR_TRAPS)            /* (vm_func): traps unless its type is imm; null is a trap too */ \
     X(CALL, "call", IR_READS | IR_WRITES | IR_TRAPS) /* function imm */                                                \

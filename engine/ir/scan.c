@@ -21,10 +21,9 @@ struct scanner {
 
 static const char *unsupported(enum opcode op)
 {
-    static const uint32_t features = ENGINE_FEATURE_EXCEPTIONS | ENGINE_FEATURE_LEGACY_EXCEPTIONS |
-                                     ENGINE_FEATURE_THREADS | ENGINE_FEATURE_WIDE_ARITHMETIC | ENGINE_FEATURE_TAIL_CALL;
+    static const uint32_t features = ENGINE_FEATURE_EXCEPTIONS | ENGINE_FEATURE_LEGACY_EXCEPTIONS;
 
-    if ((opcode_infos[op].feature & features) != 0 || op == OP_RETURN_CALL_REF)
+    if ((opcode_infos[op].feature & features) != 0)
         return opcode_name(op);
     return NULL;
 }
@@ -77,11 +76,6 @@ static bool scan_instruction(struct scanner *s, struct rd *r)
         open_block(s, op == OP_LOOP, offset);
         body_block_type(r);
         return true;
-    case OP_CALL_INDIRECT:
-        if (!s->module->types[body_u32(r)].final) /* a subtype's function fits too: the test is longer */
-            s->scan->unsupported = "call_indirect of a type that is not final";
-        body_u32(r);
-        return s->scan->unsupported == NULL;
     case OP_TRY_TABLE: open_block(s, false, offset); break;
     case OP_END:
         block = vec_pop(&s->blocks);

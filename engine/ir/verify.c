@@ -80,7 +80,7 @@ static void check_inst(const struct verifier *v, ir_value n, bool last, bool aft
     }
     for (uint32_t k = 0; k < i->arg_count; k++) {
         if (args[k] == IR_NONE) {
-            check(v, ir_is_load(i->op) || ir_is_store(i->op), "v%u lacks an operand", n);
+            check(v, ir_is_load(i->op) || ir_is_store(i->op) || ir_is_atomic(i->op), "v%u lacks an operand", n);
             continue;
         }
         check(v, i->op != IR_PHI || ir_inst(v->f, args[k])->type == i->type, "the phi v%u mixes types", n);
