@@ -52,6 +52,9 @@ static void note_effects(struct loop_facts *l, unsigned op)
     unsigned effects = ir_effects(op);
     bool store = ir_is_store(op);
 
+    if (op == IR_FIELD_STORE) /* into an object: nothing that goes out of a loop reads there */
+        return;
+
     l->stores |= (effects & IR_WRITES) != 0 && op != IR_STORE;
     l->stores_internal |= (effects & IR_WRITES) != 0 && !store;
     l->calls |= (effects & IR_WRITES) != 0 && !store && op != IR_STORE;
@@ -86,6 +89,9 @@ static enum worth worth_of_pure(const struct ir_func *f, const struct ir_inst *i
 
     switch (i->op) {
     case IR_MEMORY_STRUCT: return i->imm == 0 ? IN_A_REGISTER : EVEN_IN_A_SLOT;
+    case IR_SPACE:
+    case IR_OBJECT_ADDRESS: return IN_A_REGISTER;
+    case IR_TYPE_ID:
     case IR_MEMORY_BASE:
     case IR_TABLE_STRUCT:
     case IR_GLOBAL_ADDRESS: return EVEN_IN_A_SLOT;
