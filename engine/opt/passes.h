@@ -7,6 +7,7 @@
 
 #define OPT_PASSES(X)                                                                                                  \
     X(phis, 0, FACT_USES)                                                                                              \
+    X(divide, 0, FACT_USES)                                                                                            \
     X(gvn, FACT_DOMINATORS, FACT_USES)                                                                                 \
     X(vectorize, FACT_DOMINATORS, FACT_USES)                                                                           \
     X(licm, FACT_DOMINATORS, 0)                                                                                        \

@@ -1,15 +1,13 @@
 /* Loops that the vectoriser rewrites (engine/opt/vectorize.h), at the edges of its conditions: few rounds, arrays that overlap by
  * less than a vector either way, the end of the memory, sums that wrap. What they leave in memory, and whether they trap, must
  * be what the baseline compiler's code does. */
-#include "base/fd.h"
-#include "engine/rt/code.h"
-#include "engine/rt/store.h"
 #include "tests/unit/engine/wasm_bytes.h"
-#include "wherry/engine.h"
 #include <setjmp.h>
 #include <stdarg.h>
-#include <sys/mman.h>
+#include <stdint.h>
+#include <stddef.h>
 #include <cmocka.h>
+#include "tests/unit/engine/machine.h"
 
 enum { PAGE = 65536 };
 
@@ -45,40 +43,6 @@ struct module_bytes {
 
 static const struct module_bytes modules[] = {
     {MODULE_BYTES(MODULE(BODY_PREVIOUS))}, {MODULE_BYTES(MODULE(BODY_TWICE))}, {MODULE_BYTES(MODULE(BODY_LATE))}};
-
-struct machine {
-    struct store *store;
-    struct code *code;
-    struct instance *instance;
-    struct external func;
-    int fd;
-};
-
-static void start(struct machine *m, const struct module_bytes *module, enum engine_compiler compiler)
-{
-    static const uint8_t key[32];
-    struct engine_options options = {.compiler = compiler};
-    struct artifact_identity identity = {0};
-    struct buf artifact = {0};
-    struct err err = {0};
-
-    m->fd = memfd_create("artifact", MFD_CLOEXEC);
-    if (engine_compile(module->data, module->len, key, &options, &artifact, &err) != 0)
-        fail_msg("%s", err.text);
-    assert_int_equal(fd_write_all(m->fd, artifact.data, artifact.len), 0);
-    assert_int_equal(store_new(&m->store, 0, &err), 0);
-    assert_int_equal(code_map(m->fd, &identity, &m->code, &err), 0);
-    assert_int_equal(instance_new(m->store, m->code, m->fd, NULL, &m->instance, &err), 0);
-    assert_true(instance_export(m->instance, (struct name){"f", 1}, &m->func));
-    buf_done(&artifact);
-}
-
-static void stop(struct machine *m)
-{
-    store_free(m->store);
-    code_unmap(m->code);
-    close(m->fd);
-}
 
 struct call {
     uint32_t to, from, end;
@@ -118,7 +82,7 @@ static uint32_t run_all(const struct module_bytes *module, enum engine_compiler 
     struct machine m;
     uint32_t count = 0;
 
-    start(&m, module, compiler);
+    machine_start(&m, module->data, module->len, compiler);
     for (uint32_t end = 8; end < 30 * 8; end += 8) /* rounds */
         add_outcome(&m, outcomes, &count, (struct call){1024, 4096, end});
     for (uint32_t from = 4096 - 50; from < 4096 + 50; from++) /* overlap */
@@ -131,7 +95,7 @@ static uint32_t run_all(const struct module_bytes *module, enum engine_compiler 
         add_outcome(&m, outcomes, &count, (struct call){at, 1024, 240});
         add_outcome(&m, outcomes, &count, (struct call){1024, at, 240});
     }
-    stop(&m);
+    machine_stop(&m);
     return count;
 }
 
