@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* --- what is accessed --------------------------------------------------------------------------------------------- */
-static bool is_whole(unsigned op)
+bool vector_is_access(unsigned op)
 {
     return (op >= OP_I32_LOAD && op <= OP_F64_LOAD) || (op >= OP_I32_STORE && op <= OP_F64_STORE);
 }
@@ -40,7 +40,7 @@ static bool add_access(struct vectorizer *v, ir_value inst, uint32_t position)
     struct vector_root *root;
     struct linear place;
 
-    if (v->access_count == VECTOR_ACCESSES_MAX || !is_whole(i->op) || i->arg[1] != IR_NONE || i->arg[0] == IR_NONE ||
+    if (v->access_count == VECTOR_ACCESSES_MAX || i->arg[1] != IR_NONE || i->arg[0] == IR_NONE ||
         ir_inst(v->f, i->arg[0])->type != VT_I32 || !linear_of(v->f, &v->loop, i->arg[0], &place))
         return false;
     *a = (struct vector_access){.inst = inst, .position = position};
@@ -75,10 +75,7 @@ bool vector_find_accesses(struct vectorizer *v)
 {
     for (uint32_t n = 0; n < v->body_count; n++) {
         const struct ir_inst *i = ir_inst(v->f, v->body[n]);
-        unsigned effects = ir_effects(i->op);
-        if ((effects & (IR_WRITES | IR_TRAPS)) == 0)
-            continue;
-        if ((!ir_is_load(i->op) && !ir_is_store(i->op)) || !add_access(v, v->body[n], n))
+        if (vector_is_access(i->op) && !add_access(v, v->body[n], n))
             return false;
     }
     return settle_offsets(v);

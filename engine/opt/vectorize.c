@@ -104,8 +104,10 @@ static void choose_rounds(struct vectorizer *v)
 
 static bool is_possible(struct vectorizer *v)
 {
-    if (!find_body(v) || !vector_find_accesses(v) || !vector_find_stores(v) || !strides_fit(v) || !find_lanes(v) ||
-        !phis_fit(v))
+    if (!find_body(v) || !vector_find_accesses(v) || !vector_find_stores(v) || !strides_fit(v) || !find_lanes(v))
+        return false;
+    pass_dead(v->f); /* phis that nobody uses would have to be told what they begin with */
+    if (!phis_fit(v))
         return false;
     choose_rounds(v);
     return vector_order_is_possible(v) && v->vectors * (v->lanes_count + v->store_count) <= GROWTH_MAX;
@@ -334,7 +336,7 @@ static bool vectorize_loop(struct vectorizer *v, struct ir_func *f, uint32_t loo
     return true;
 }
 
-/* Few blocks that store something and call nothing: what is worth a closer look. */
+/* Few blocks that store whole elements, call nothing and do not trap otherwise: what is worth a closer look. */
 static bool is_candidate(const struct ir_func *f, uint32_t number)
 {
     const struct ir_loop *loop = &f->loops.data[number];
@@ -347,9 +349,10 @@ static bool is_candidate(const struct ir_func *f, uint32_t number)
         if (b->loop != number)
             continue;
         for (ir_value v = b->first; v != IR_NONE; v = ir_inst(f, v)->next) {
-            unsigned op = ir_inst(f, v)->op, effects = ir_effects(op);
-            stores |= ir_is_store(op);
-            if (((effects & IR_WRITES) != 0 && !ir_is_store(op)) || ((effects & IR_PINNED) != 0 && op != IR_PHI))
+            unsigned op = ir_inst(f, v)->op;
+            if (vector_is_access(op))
+                stores |= ir_is_store(op);
+            else if (op != IR_PHI && (ir_effects(op) & (IR_WRITES | IR_TRAPS | IR_PINNED)) != 0)
                 return false;
         }
     }
@@ -378,10 +381,8 @@ void pass_vectorize(struct ir_func *f)
     for (uint32_t l = 1; l < count; l++) {
         if (outer[l] || !is_candidate(f, l))
             continue;
-        if (v == NULL) {
+        if (v == NULL)
             v = arena_array(&f->arena, struct vectorizer, 1);
-            pass_dead(f); /* phis that nobody uses would have to be told what they begin with */
-        }
         changed |= vectorize_loop(v, f, l);
     }
     if (!changed)

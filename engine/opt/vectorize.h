@@ -90,6 +90,8 @@ struct vectorizer {
 };
 
 /* --- vector_memory.c */
+/* Whole elements of a vector are loaded or stored: nothing else of what a loop does has an effect (vectorize.c sees to it). */
+bool vector_is_access(unsigned op);
 /* Fills in accesses and roots; false: something else is accessed than memory 0 at indexes that grow. */
 bool vector_find_accesses(struct vectorizer *v);
 /* Puts stores together, `copies` each; false: they do not fit together. */
