@@ -90,13 +90,17 @@ static int check_empty(const struct cgroup_hierarchy *h, struct err *e)
 
 int cgroup_check_unused(const struct cgroup *c, struct err *e)
 {
+    bool any = false;
     int ret = 0;
 
     if (c->unit != NULL)
         return 0;
-    for (unsigned i = 0; ret == 0 && i < c->count; i++)
-        ret = check_empty(&c->hierarchies[i], e);
-    if (ret == 0 && cgroup_is_frozen(c))
+    for (unsigned i = 0; ret == 0 && i < c->count; i++) {
+        bool there = access(c->hierarchies[i].directory, F_OK) == 0;
+        any = any || there;
+        ret = there ? check_empty(&c->hierarchies[i], e) : 0;
+    }
+    if (ret == 0 && any && cgroup_is_frozen(c))
         ret = err_set(e, EBUSY, "container's cgroup unexpectedly frozen: %s", c->hierarchies[0].directory);
     return ret;
 }
@@ -105,13 +109,16 @@ int cgroup_create(const struct cgroup *c, struct err *e)
 {
     size_t made[CGROUP_HIERARCHIES_MAX] = {0};
     unsigned count = 0;
+    bool all_new = true;
     int ret = 0;
 
     if (c->unit != NULL && c->unified) /* systemd has made it, and alone writes to what is above it */
         return 0;
-    for (; ret == 0 && count < c->count; count++)
+    for (; ret == 0 && count < c->count; count++) {
         ret = make_hierarchy(&c->hierarchies[count], c->unified, &made[count], e);
-    if (ret == 0)
+        all_new = all_new && made[count] != 0;
+    }
+    if (ret == 0 && !all_new)
         ret = cgroup_check_unused(c, e);
     while (ret < 0 && count-- > 0)
         if (made[count] != 0)

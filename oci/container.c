@@ -465,15 +465,15 @@ int container_start(const char *root, const char *id, struct err *e)
     enum state_status status;
     int ret = state_read(root, id, &arena, &state, e);
 
+    status = ret == 0 ? state_status(root, &state) : STATE_STOPPED;
     /* whoever saw the state file may come before its init is noted */
-    for (int i = 0; ret == 0 && state_status(root, &state) == STATE_CREATING && i < CREATE_TRIES; i++) {
+    for (int i = 0; ret == 0 && status == STATE_CREATING && i < CREATE_TRIES; i++) {
         nanosleep(&(struct timespec){.tv_nsec = CREATE_LOOK_MS * 1000000}, NULL);
         ret = state_read(root, id, &arena, &state, e);
+        status = ret == 0 ? state_status(root, &state) : status;
     }
-    if (ret == 0) {
-        status = state_status(root, &state);
-        ret = status == STATE_CREATED ? 0 : wrong_status(status, e);
-    }
+    if (ret == 0 && status != STATE_CREATED)
+        ret = wrong_status(status, e);
     if (ret == 0) {
         cleanup_fd int result = open_in_state(root, id, "result", O_RDONLY | O_NONBLOCK);
         ret = result < 0 ? err_sys(e, "cannot open the result FIFO of the container") : release(root, id, e);
@@ -559,9 +559,9 @@ static int await_death(const struct state *state, struct err *e)
 
 /* Kills the init and everything else in the container, and waits until the init is gone. One that is not noted yet ends by
  * itself, because its creator does not answer any more. */
-static int end_processes(const struct state *state, struct err *e)
+static int end_processes(const struct state *state, enum state_status status, struct err *e)
 {
-    int ret = state->pid == 0 ? -ESRCH : signal_init(state, SIGKILL, e);
+    int ret = state->pid == 0 || status == STATE_STOPPED ? -ESRCH : signal_init(state, SIGKILL, e);
 
     if (ret < 0 && ret != -ESRCH)
         return ret;
@@ -605,7 +605,7 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
     if (status != STATE_STOPPED && status != STATE_CREATED && !force)
         ret = err_set(e, EBUSY, "cannot delete container %s that is not stopped: %s", id, state_status_name(status));
     if (ret == 0)
-        ret = end_processes(&state, e);
+        ret = end_processes(&state, status, e);
     if (ret == 0)
         ret = remove_mounts(&state, e);
     if (ret == 0)

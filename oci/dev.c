@@ -55,11 +55,13 @@ static int finish_node(int parent, const char *name, const struct device *d, str
 {
     cleanup_fd int node = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-    if (node < 0 || !is_device(node, d))
+    struct stat st;
+
+    if (node < 0 || !is_device(node, d) || fstat(node, &st) < 0)
         return err_set(e, EEXIST, "it was replaced while it was being made");
-    if (sys.fchownat(node, "", d->uid, d->gid, AT_EMPTY_PATH) < 0)
+    if ((st.st_uid != d->uid || st.st_gid != d->gid) && sys.fchownat(node, "", d->uid, d->gid, AT_EMPTY_PATH) < 0)
         return err_sys(e, "cannot set its owner");
-    if (chmod(path_of_fd(node).text, d->mode & 07777) < 0)
+    if ((st.st_mode & 07777) != (d->mode & 07777) && chmod(path_of_fd(node).text, d->mode & 07777) < 0)
         return err_sys(e, "cannot set its mode");
     return 0;
 }

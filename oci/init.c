@@ -480,13 +480,22 @@ static bool is_null_device(int fd)
  * checkpointed, and keeps no file system of the host's busy. */
 static void reopen_null(void)
 {
+    cleanup_fd int own = -1, opened = -1;
+    int opened_mode = -1;
+
     for (int fd = 0; fd < 3; fd++) {
         int mode = is_null_device(fd) ? fcntl(fd, F_GETFL) & O_ACCMODE : -1;
-        cleanup_fd int own = mode < 0 ? -1 : open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (own < 0 || !is_null_device(own)) /* the image may have anything there: looked at before it is opened */
+        if (mode >= 0 && own < 0)
+            own = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (mode < 0 || own < 0 ||
+            !is_null_device(own)) /* the image may have anything there: looked at before it is opened */
             continue;
-        cleanup_fd int opened = open("/dev/null", mode | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        if (opened >= 0 && is_null_device(opened) && fcntl(opened, F_SETFL, 0) == 0)
+        if (mode != opened_mode) {
+            fd_close(&opened);
+            opened = open("/dev/null", mode | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+            opened_mode = opened >= 0 && is_null_device(opened) && fcntl(opened, F_SETFL, 0) == 0 ? mode : -1;
+        }
+        if (opened_mode >= 0)
             (void)!dup2(opened, fd);
     }
 }

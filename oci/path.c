@@ -182,12 +182,14 @@ static int walk_step(struct walk *w, const char *name)
 }
 
 /* Walks PATH to its end. Returns an O_PATH descriptor or a negative errno. */
-static int walk_run(struct walk *w, const char *path)
+/* What the caller sets are the three that say how; not by an initializer, which would clear 8 KB for each path. */
+static int walk_run(struct walk *w, int root, const char *path)
 {
     char name[NAME_MAX + 1];
     size_t len = strlen(path);
     int ret;
 
+    w->root = root;
     w->at = -1;
     w->links = 0;
     w->done[0] = 0;
@@ -212,8 +214,11 @@ static int walk_run(struct walk *w, const char *path)
 
 static int walk_path(int root, const char *path, int flags)
 {
-    struct walk w = {.root = root, .keep_last_link = (flags & O_NOFOLLOW) != 0};
-    cleanup_fd int fd = walk_run(&w, path);
+    struct walk w;
+    w.make = PATH_MAKE_NOTHING;
+    w.keep_last_link = (flags & O_NOFOLLOW) != 0;
+    w.refuse_links = false;
+    cleanup_fd int fd = walk_run(&w, root, path);
     struct stat st;
     int opened;
 
@@ -261,11 +266,15 @@ int path_open(int root, const char *path, int flags)
 
 int path_make(int root, const char *path, enum path_make make, enum path_links links, struct err *e)
 {
-    struct walk w = {.root = root, .make = make, .refuse_links = links == PATH_REFUSE_LINKS};
-    int fd = w.refuse_links ? -ENOENT : path_open(root, path, O_PATH);
+    int fd = links == PATH_REFUSE_LINKS ? -ENOENT : path_open(root, path, O_PATH);
 
-    if (fd == -ENOENT)
-        fd = walk_run(&w, path);
+    if (fd == -ENOENT) {
+        struct walk w;
+        w.make = make;
+        w.keep_last_link = false;
+        w.refuse_links = links == PATH_REFUSE_LINKS;
+        fd = walk_run(&w, root, path);
+    }
     if (fd < 0)
         return err_set(e, -fd, "cannot make '%s' inside the root file system: %s", path, strerror(-fd));
     return fd;

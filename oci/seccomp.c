@@ -30,9 +30,23 @@ static bool is_word(const char *s)
     return s[0] != 0 && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_")] == 0;
 }
 
+/* As printf does it, but four hundred times at every start. */
+static void put_hex(uint64_t value, struct buf *out)
+{
+    unsigned digits = value != 0 ? (64 - (unsigned)__builtin_clzll(value) + 3) / 4 : 1;
+
+    while (digits-- > 0)
+        buf_put_u8(out, (uint8_t) "0123456789abcdef"[value >> 4 * digits & 15]);
+}
+
 static void encode_argument(const struct config_seccomp_arg *a, struct buf *out)
 {
-    buf_printf(out, " %" PRIx32 " %" PRIx32 " %" PRIx64 " %" PRIx64, a->index, a->op, a->value, a->value_two);
+    const uint64_t words[] = {a->index, a->op, a->value, a->value_two};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        buf_put_u8(out, ' ');
+        put_hex(words[i], out);
+    }
 }
 
 static bool has_twice(const struct config_seccomp_rule *r)
@@ -48,6 +62,14 @@ static bool has_twice(const struct config_seccomp_rule *r)
     return false;
 }
 
+static void encode_head(const struct config_seccomp_rule *r, const char *name, struct buf *out)
+{
+    buf_put_str(out, "rule ");
+    put_hex(r->action, out);
+    buf_put_u8(out, ' ');
+    buf_put_str(out, name);
+}
+
 /* All arguments must match; but if one argument is named twice, as in runc any one may, since libseccomp takes one
  * comparison per argument and rule. */
 static void encode_rule(const struct config_seccomp_rule *r, const char *name, struct buf *out)
@@ -55,10 +77,10 @@ static void encode_rule(const struct config_seccomp_rule *r, const char *name, s
     bool separate = has_twice(r);
 
     if (!separate)
-        buf_printf(out, "rule %" PRIx32 " %s", r->action, name);
+        encode_head(r, name, out);
     for (uint32_t i = 0; i < r->arg_count; i++) {
         if (separate)
-            buf_printf(out, "rule %" PRIx32 " %s", r->action, name);
+            encode_head(r, name, out);
         encode_argument(&r->args[i], out);
         if (separate)
             buf_put_u8(out, '\n');
@@ -130,8 +152,9 @@ static void entry_name(const struct buf *profile, char name[NAME_BYTES])
     sha256_update(&context, sizeof host.machine, (const uint8_t *)host.machine);
     sha256_update(&context, profile->len, profile->data);
     sha256_digest(&context, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(name + 2 * i, 3, "%02x", digest[i]);
+    for (size_t i = 0; i < 2 * sizeof digest; i++)
+        name[i] = "0123456789abcdef"[digest[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+    name[2 * sizeof digest] = 0;
 }
 
 /* Only its owner, us, may write to what decides which system calls are allowed. */

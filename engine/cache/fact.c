@@ -4,14 +4,15 @@
 
 enum { NAME_BYTES = 32, TEXT_BYTES = 256, PLACES = 4096 };
 
-/* A boot has a random name. Without it (no /proc) there are no facts. */
-static bool read_boot(char boot[40])
+/* A boot has a random name, the same for as long as we live. NULL without it (no /proc): then there are no facts. */
+static const char *boot_name(void)
 {
-    cleanup_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, boot, 36);
+    static char boot[40];
+    cleanup_fd int fd = boot[0] == 0 ? open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC) : -1;
 
-    boot[n == 36 ? 36 : 0] = 0;
-    return n == 36;
+    if (fd >= 0 && read(fd, boot, 36) != 36)
+        boot[0] = 0;
+    return boot[0] != 0 ? boot : NULL;
 }
 
 static void name_place(char name[NAME_BYTES], const char *table, const struct stat *file)
@@ -23,9 +24,9 @@ static void name_place(char name[NAME_BYTES], const char *table, const struct st
 /* What a fact begins with, up to its value. */
 static int describe(char *text, size_t text_bytes, const struct stat *file)
 {
-    char boot[40];
+    const char *boot = boot_name();
 
-    if (!read_boot(boot))
+    if (boot == NULL)
         return -1;
     return snprintf(text, text_bytes, "%s %jx %jx %jx %jx.%lx %jx.%lx ", boot, (uintmax_t)file->st_dev,
                     (uintmax_t)file->st_ino, (uintmax_t)file->st_size, (uintmax_t)file->st_mtim.tv_sec,

@@ -15,7 +15,7 @@
 #include <time.h>
 
 enum {
-    SIZE_BYTES_MIN = 128 * 1024, /* hashing less costs no more than looking for a fact */
+    SIZE_BYTES_MIN = 32 * 1024, /* hashing less costs no more than looking for a fact */
     AGE_SECONDS_MIN = 2,
     XFS_MAGIC = 0x58465342,
 };
