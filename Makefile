@@ -9,6 +9,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 MUSL_CC ?= musl-gcc
 AR      ?= ar
+OBJCOPY ?= objcopy
 # ARCH=aarch64 on another machine: the engine's programs and the spec suite's runner, by Debian's cross compiler, static, into
 # build/aarch64 (docs/HACKING.md). What needs more libraries than a libc is not built so.
 MACHINE := $(shell uname -m)
@@ -162,9 +163,13 @@ $(BUILD)/%.a:
 comma := ,
 YAJL := $(if $(SANITIZE),-lyajl,-lyajl_s)
 # the linker of musl-gcc does not look where Debian's archives are; what they want of glibc is in oci/fortified.c
-MUSL_LIBRARIES = $(if $(SANITIZE),-lyajl -lnettle -lz,$(foreach name,yajl_s nettle z,$(shell $(CC) -print-file-name=lib$(name).a)))
-$(BUILD)/wherry: $(call MUSL_OBJ,$(CMD_SRC) $(if $(SANITIZE),,oci/fortified.c oci/heap.c)) $(BUILD)/obj/musl/commit.o $(BUILD)/liboci-musl.a $(BUILD)/libengine-musl.a
-	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) $(if $(SANITIZE),,$(addprefix -Wl$(comma)--wrap=,strerror malloc calloc realloc free)) -o $@ $^ $(MUSL_LIBRARIES) $(MUSL_STATIC_END)
+MUSL_LIBRARIES = $(if $(SANITIZE),-lyajl -lnettle -lz,$(BUILD)/libnettle-lazy.a $(foreach name,yajl_s z,$(shell $(CC) -print-file-name=lib$(name).a)))
+# nettle asks what the CPU can do before main, by instructions that trap in a virtual machine, and without it when it is first used
+$(BUILD)/libnettle-lazy.a: $(if $(SANITIZE)$(CROSS),,$(shell $(CC) -print-file-name=libnettle.a))
+	@mkdir -p $(@D)
+	$(call say,AR)$(OBJCOPY) -R '.init_array*' -R '.rela.init_array*' $< $@
+$(BUILD)/wherry: $(call MUSL_OBJ,$(CMD_SRC) $(if $(SANITIZE),,oci/fortified.c oci/heap.c)) $(BUILD)/obj/musl/commit.o $(BUILD)/liboci-musl.a $(BUILD)/libengine-musl.a $(if $(SANITIZE),,$(BUILD)/libnettle-lazy.a)
+	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) $(if $(SANITIZE),,$(addprefix -Wl$(comma)--wrap=,strerror malloc calloc realloc free)) -o $@ $(filter-out %-lazy.a,$^) $(MUSL_LIBRARIES) $(MUSL_STATIC_END)
 $(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
 $(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/libengine-musl.a

@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <nettle/sha2.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -20,14 +19,18 @@
 enum {
     ENTRIES_MAX = 512,        /* of the cache: a few KB each; above it all are dropped */
     FILE_BYTES_MAX = 1 << 20, /* BPF_MAXINSNS sock_filters are 32 KB */
-    NAME_BYTES = 2 * SHA256_DIGEST_SIZE + 1,
+    NAME_BYTES = 17,
 };
 
 /* --- the profile as text -------------------------------------------------------------------------------------------- */
 
 static bool is_word(const char *s)
 {
-    return s[0] != 0 && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_")] == 0;
+    const char *p = s;
+
+    while ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '_')
+        p++;
+    return p > s && *p == 0;
 }
 
 /* As printf does it, but four hundred times at every start. */
@@ -120,41 +123,53 @@ static bool is_current(const struct seccomp_file *f)
            (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec == f->library_mtime_ns;
 }
 
-/* Appends the filter in the file BYTES to FILTER if it is whole and current. */
-static bool take_filter(const struct buf *bytes, struct buf *filter)
+/* Appends the filter in the file BYTES to FILTER if it is whole, current and of KEY. */
+static bool take_filter(const struct buf *bytes, const struct buf *key, struct buf *filter)
 {
     struct seccomp_file f;
+    size_t filter_bytes;
 
     if (bytes->len < sizeof f)
         return false;
     memcpy(&f, bytes->data, sizeof f);
+    filter_bytes = f.count * sizeof(struct sock_filter);
     if (memcmp(f.magic, SECCOMP_FILE_MAGIC, sizeof f.magic) != 0 || f.count == 0 || f.count > BPF_MAXINSNS ||
-        bytes->len != sizeof f + f.count * sizeof(struct sock_filter) || !is_current(&f))
+        f.key_bytes != key->len || bytes->len != sizeof f + filter_bytes + key->len ||
+        (key->len != 0 && memcmp(bytes->data + sizeof f + filter_bytes, key->data, key->len) != 0) || !is_current(&f))
         return false;
-    buf_put(filter, bytes->data + sizeof f, bytes->len - sizeof f);
+    buf_put(filter, bytes->data + sizeof f, filter_bytes);
     return true;
 }
 
 /* --- the cache ------------------------------------------------------------------------------------------------------ */
 
-/* What the filter depends on: the compiler, the profile, and the kernel, which libseccomp asks what it can do. */
-static void entry_name(const struct buf *profile, char name[NAME_BYTES])
+/* What the filter depends on: the profile, and the kernel, which libseccomp asks what it can do. */
+static void make_key(const struct buf *profile, struct buf *key)
 {
-    struct sha256_ctx context;
     struct utsname host;
-    uint8_t digest[SHA256_DIGEST_SIZE];
 
     memset(&host, 0, sizeof host);
     uname(&host);
-    sha256_init(&context);
-    sha256_update(&context, strlen(SECCOMP_FILE_MAGIC), (const uint8_t *)SECCOMP_FILE_MAGIC);
-    sha256_update(&context, sizeof host.release, (const uint8_t *)host.release);
-    sha256_update(&context, sizeof host.machine, (const uint8_t *)host.machine);
-    sha256_update(&context, profile->len, profile->data);
-    sha256_digest(&context, sizeof digest, digest);
-    for (size_t i = 0; i < 2 * sizeof digest; i++)
-        name[i] = "0123456789abcdef"[digest[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
-    name[2 * sizeof digest] = 0;
+    buf_put_str(key, host.release);
+    buf_put_u8(key, ' ');
+    buf_put_str(key, host.machine);
+    buf_put_u8(key, '\n');
+    buf_put(key, profile->data, profile->len);
+}
+
+/* Need not be unique, since the file holds the key itself: two that share a name take turns. */
+static void entry_name(const struct buf *key, char name[NAME_BYTES])
+{
+    uint64_t mixed = key->len, word;
+
+    for (size_t at = 0; at < key->len; at += sizeof word) {
+        size_t left = key->len - at;
+        word = 0;
+        memcpy(&word, key->data + at, left < sizeof word ? left : sizeof word);
+        mixed = (mixed ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        mixed ^= mixed >> 32;
+    }
+    snprintf(name, NAME_BYTES, "%016" PRIx64, mixed);
 }
 
 /* Only its owner, us, may write to what decides which system calls are allowed. */
@@ -179,12 +194,12 @@ static int open_cache(const char *cache)
     return fd >= 0 && is_ours_alone(fd, S_IFDIR) ? fd_take(&fd) : -1;
 }
 
-static bool cache_read(int cache, const char *name, struct buf *filter)
+static bool cache_read(int cache, const char *name, const struct buf *key, struct buf *filter)
 {
     cleanup_fd int fd = openat(cache, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct buf bytes = {0};
     bool ok = fd >= 0 && is_ours_alone(fd, S_IFREG) && fd_read_to_end(fd, &bytes, FILE_BYTES_MAX) == 0 &&
-              take_filter(&bytes, filter);
+              take_filter(&bytes, key, filter);
 
     buf_done(&bytes);
     return ok;
@@ -208,12 +223,15 @@ static void cache_trim(int cache)
     closedir(dir);
 }
 
-/* Under another name first: a reader sees a whole file or none. A failure only costs the next start its time. */
-static void cache_write(int cache, const char *name, const struct buf *bytes)
+/* BYTES are as the compiler wrote them. Under another name first: a reader sees a whole file or none. A failure only costs the
+ * next start its time. */
+static void cache_write(int cache, const char *name, const struct buf *key, struct buf *bytes)
 {
     char temporary[32];
 
     cache_trim(cache);
+    ((struct seccomp_file *)bytes->data)->key_bytes = (uint32_t)key->len;
+    buf_put(bytes, key->data, key->len);
     snprintf(temporary, sizeof temporary, "new-%d", (int)getpid());
     unlinkat(cache, temporary, 0); /* of a process of the same id that died here */
     cleanup_fd int fd = openat(cache, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -280,18 +298,20 @@ static int compile(const char *libexec, const struct buf *profile, struct buf *b
 
 static int prepare(const struct buf *profile, const char *libexec, int cache, struct buf *filter, struct err *e)
 {
-    struct buf bytes = {0};
+    struct buf bytes = {0}, key = {0};
     char name[NAME_BYTES];
     int ret = 0;
 
-    entry_name(profile, name);
-    if (cache < 0 || !cache_read(cache, name, filter)) {
+    make_key(profile, &key);
+    entry_name(&key, name);
+    if (cache < 0 || !cache_read(cache, name, &key, filter)) {
         ret = compile(libexec, profile, &bytes, e);
-        if (ret == 0 && !take_filter(&bytes, filter))
+        if (ret == 0 && !take_filter(&bytes, &(struct buf){0}, filter))
             ret = err_set(e, EINVAL, "linux.seccomp: the compiler's answer is damaged");
         if (ret == 0 && cache >= 0)
-            cache_write(cache, name, &bytes);
+            cache_write(cache, name, &key, &bytes);
     }
+    buf_done(&key);
     buf_done(&bytes);
     return ret;
 }

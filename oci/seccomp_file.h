@@ -1,4 +1,5 @@
-/* A compiled filter as `system seccomp` writes it and the cache keeps it: this header, then `count` sock_filters.
+/* A compiled filter as `system seccomp` writes it and the cache keeps it: this header, then `count` sock_filters, and in the cache
+ * what the filter is of, to be compared: kernel and profile.
  *
  * The names that libseccomp knows decide the filter, so the file says which library it came from, and a reader compares
  * that with the library that is there now. */
@@ -7,11 +8,11 @@
 
 #include <stdint.h>
 
-#define SECCOMP_FILE_MAGIC "wherryS3" /* changes with what the compiler makes of a profile */
+#define SECCOMP_FILE_MAGIC "wherryS4" /* changes with what the compiler makes of a profile */
 
 struct seccomp_file {
     char magic[8];
-    uint32_t count, zero;
+    uint32_t count, key_bytes;
     uint64_t library_inode, library_size_bytes, library_mtime_ns;
     char library[232]; /* path, ends with NUL */
 };
