@@ -241,6 +241,7 @@ static bool find_test(struct ir_func *f, struct loop *l, uint32_t branch)
 
     l->test = ir_inst(f, b->last)->arg[0];
     l->negated = ir_block(f, b->succs[0])->loop != l->number;
+    l->exit = b->succs[l->negated ? 0 : 1];
     for (i = ir_inst(f, l->test); i->op == OP_I32_EQZ; i = ir_inst(f, l->test)) {
         l->test = i->arg[0];
         l->negated = !l->negated;

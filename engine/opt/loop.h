@@ -13,6 +13,7 @@ enum { LOOP_BLOCKS_MAX = 4 };
 struct loop {
     uint32_t number, head, preheader;              /* the preheader's only way is into the head */
     uint32_t blocks[LOOP_BLOCKS_MAX], block_count; /* in the order in which they run */
+    uint32_t exit;                                 /* where the branch leads that leaves it */
     uint32_t entry, back;                          /* operands of the head's phis: from outside, from the last block */
     /* The loop goes on after the branch of a round while `tested`, which grows by `step` a round, compares so with `limit`,
      * which stays. `test` is the comparison, `negated` if the loop goes on where it is false. */

@@ -3,8 +3,8 @@
  * In front of an innermost loop whose rounds store to places that follow one another, a second one is put that does
  * the same with vectors of 16 bytes, as far as conditions hold that are looked at once: the rounds are enough, everything is in
  * bounds (so that no vector traps where an element would not, or too early), and no vector holds an element that another one's
- * store would have changed. It always leaves a round to the loop as it was, which so gives all values that are used
- * behind it; without the conditions that does everything. Each lane is computed by the same operations in the same order
+ * store would have changed. It leaves a round at least to the loop as it was, which so gives all values that are used
+ * behind it (unless there are none); without the conditions that does everything. Each lane is computed by the same operations in the same order
  * as its element: results are equal to the bit. Shared memories are left alone: others could see the stores of a vector at once. */
 #include "engine/opt/vectorize.h"
 #include "engine/opt/pass.h"
@@ -90,6 +90,47 @@ static bool phis_fit(struct vectorizer *v)
     return true;
 }
 
+/* The loop is left at the end of a round, to where a second way may lead. */
+static bool decides_last(const struct vectorizer *v)
+{
+    const struct ir_block *exit = ir_block(v->f, v->loop.exit);
+    uint32_t branch = exit->preds[0], k = v->loop.block_count;
+
+    if (ir_inst(v->f, exit->first)->op == IR_PHI)
+        return false;
+    while (v->loop.blocks[--k] != branch)
+        if (ir_block(v->f, v->loop.blocks[k])->first != ir_block(v->f, v->loop.blocks[k])->last)
+            return false;
+    return true;
+}
+
+static bool uses_loop(const struct vectorizer *v, ir_value user)
+{
+    struct ir_inst *i = ir_inst(v->f, user);
+    const ir_value *args = ir_args(i);
+
+    for (uint32_t k = 0; k < i->arg_count; k++)
+        if (args[k] != IR_NONE && loop_changes(v->f, &v->loop, args[k]))
+            return true;
+    return false;
+}
+
+/* Nothing that the loop makes is used behind it. */
+static bool leaves_nothing(const struct vectorizer *v)
+{
+    const struct ir_func *f = v->f;
+
+    for (size_t n = 0; n < f->order.len; n++) {
+        const struct ir_block *b = ir_block(f, f->order.data[n]);
+        if (b->loop == v->loop.number)
+            continue;
+        for (ir_value i = b->first; i != IR_NONE; i = ir_inst(f, i)->next)
+            if (uses_loop(v, i))
+                return false;
+    }
+    return true;
+}
+
 static void choose_rounds(struct vectorizer *v)
 {
     v->rounds = 1;
@@ -152,6 +193,8 @@ static bool make_span(struct vectorizer *v)
     ir_value distance = make_distance(v), enough;
 
     v->span = emit(v, OP_I64_MUL, VT_I64, distance, const_i64(v, v->stride / step));
+    if (v->ends) /* the first round runs without a test */
+        v->span = emit(v, OP_I64_ADD, VT_I64, v->span, const_i64(v, v->stride));
     enough = emit(v, OP_I64_GT_U, VT_I32, v->span, const_i64(v, (ROUNDS_MIN * (int64_t)v->rounds - 1) * v->stride));
     if (ir_is_const(v->f, enough) && ir_inst(v->f, enough)->imm == 0)
         return false;
@@ -165,41 +208,41 @@ static bool make_span(struct vectorizer *v)
 
 /* --- the new loop --------------------------------------------------------------------------------------------------- */
 struct new_blocks {
-    uint32_t ahead, head, again, behind, instead; /* in this order; ahead and instead follow the old preheader */
+    uint32_t ahead, head, again, behind; /* in this order, behind the old preheader */
+    uint32_t done, rest;                 /* behind `behind`, if that may be the end; else it is the rest itself */
+    uint32_t instead;                    /* behind the old preheader */
 };
 
-enum { NEW_BLOCKS = 5 };
-
-static void insert_in_order(struct ir_func *f, const struct new_blocks *b, uint32_t at)
+static void insert_in_order(struct ir_func *f, const uint32_t *blocks, uint32_t count, uint32_t at)
 {
-    const uint32_t blocks[NEW_BLOCKS] = {b->ahead, b->head, b->again, b->behind, b->instead};
-
-    vec_reserve(&f->order, NEW_BLOCKS);
-    memmove(f->order.data + at + NEW_BLOCKS, f->order.data + at, (f->order.len - at) * sizeof *f->order.data);
-    memcpy(f->order.data + at, blocks, sizeof blocks);
-    f->order.len += NEW_BLOCKS;
+    vec_reserve(&f->order, count);
+    memmove(f->order.data + at + count, f->order.data + at, (f->order.len - at) * sizeof *f->order.data);
+    memcpy(f->order.data + at, blocks, count * sizeof *blocks);
+    f->order.len += count;
     for (size_t n = at; n < f->order.len; n++)
         ir_block(f, f->order.data[n])->order = (uint32_t)n;
     for (size_t l = 1; l < f->loops.len; l++) {
-        f->loops.data[l].first += f->loops.data[l].first >= at ? NEW_BLOCKS : 0;
-        f->loops.data[l].end += f->loops.data[l].end > at ? NEW_BLOCKS : 0;
+        f->loops.data[l].first += f->loops.data[l].first >= at ? count : 0;
+        f->loops.data[l].end += f->loops.data[l].end > at ? count : 0;
     }
 }
 
 static struct new_blocks make_blocks(struct vectorizer *v)
 {
     struct ir_func *f = v->f;
-    struct new_blocks b = {.ahead = ir_new_block(f)};
     struct ir_loop loop = f->loops.data[v->loop.number];
-    uint32_t at = loop.first;
+    uint32_t at = loop.first, count = v->ends ? 7 : 5;
+    struct new_blocks b;
+    uint32_t blocks[7];
 
-    b.head = ir_new_block(f);
-    b.again = ir_new_block(f);
-    b.behind = ir_new_block(f);
-    b.instead = ir_new_block(f);
-    insert_in_order(f, &b, at);
+    for (uint32_t n = 0; n < count; n++) {
+        blocks[n] = ir_new_block(f);
+        ir_block(f, blocks[n])->loop = loop.parent;
+    }
+    b = (struct new_blocks){blocks[0], blocks[1],         blocks[2],        blocks[3],
+                            blocks[4], blocks[count - 2], blocks[count - 1]};
+    insert_in_order(f, blocks, count, at);
     vec_push(&f->loops, (struct ir_loop){b.head, loop.parent, loop.depth, at + 1, at + 3});
-    ir_block(f, b.ahead)->loop = ir_block(f, b.behind)->loop = ir_block(f, b.instead)->loop = loop.parent;
     ir_block(f, b.head)->loop = ir_block(f, b.again)->loop = (uint32_t)f->loops.len - 1;
     return b;
 }
@@ -226,7 +269,7 @@ static void make_edges(struct vectorizer *v, const struct new_blocks *b)
     ir_add_edge(f, b->head, b->again);
     ir_add_edge(f, b->head, b->behind);
     ir_add_edge(f, b->again, b->head);
-    ir_add_edge(f, b->behind, v->loop.head);
+    ir_add_edge(f, b->rest, v->loop.head);
 }
 
 static ir_value new_phi(struct vectorizer *v, uint32_t b, uint8_t type, ir_value first)
@@ -258,12 +301,18 @@ static unsigned extract_of(uint8_t type)
                             : OP_F64X2_EXTRACT_LANE;
 }
 
+/* The last vector that a round of the new loop makes of the lanes NUMBER. */
+static ir_value last_vector(const struct vectorizer *v, uint32_t number)
+{
+    const struct lanes *l = &v->lanes[number];
+    return l->made[l->kind == LANES_SPLAT ? 0 : v->vectors - 1];
+}
+
 /* The element that the old loop's phi holds when the new one is done: the last lane. */
 static ir_value last_element(struct vectorizer *v, uint32_t b, const struct lanes *previous)
 {
     uint8_t type = previous->type;
-    ir_value made =
-        vector_emit(v, b, extract_of(type), type, v->lanes[previous->arg[0]].made[v->vectors - 1], IR_NONE, 0);
+    ir_value made = vector_emit(v, b, extract_of(type), type, last_vector(v, previous->arg[0]), IR_NONE, 0);
 
     ir_inst(v->f, made)->lane = (uint8_t)(v->lane_count - 1);
     return made;
@@ -282,7 +331,51 @@ static void continue_old_loop(struct vectorizer *v, uint32_t behind, ir_value of
         else
             ir_push_arg(v->f, phi, last_element(v, behind, previous_of(v, phi)));
     }
-    end_block(v, behind, IR_JUMP, IR_NONE);
+}
+
+/* The way from the old loop to where it leads gets a block of its own, for there is another way there now. */
+static void split_exit(struct vectorizer *v)
+{
+    struct ir_func *f = v->f;
+    uint32_t between = ir_new_block(f);
+    struct ir_block *exit = ir_block(f, v->loop.exit), *branch = ir_block(f, exit->preds[0]);
+
+    insert_in_order(f, &between, 1, exit->order);
+    ir_block(f, between)->loop = exit->loop;
+    ir_add_edge(f, exit->preds[0], between); /* puts it last: into the place of the exit then */
+    branch->succs[branch->succs[0] == v->loop.exit ? 0 : 1] = between;
+    branch->succ_count = 2;
+    end_block(v, between, IR_JUMP, IR_NONE);
+    exit->pred_count = 0;
+    ir_add_edge(f, between, v->loop.exit);
+}
+
+/* Behind the last round of the new loop, which has come as far as OFFSET: the old loop's test of that round. */
+static ir_value make_test(struct vectorizer *v, uint32_t b, ir_value offset)
+{
+    const struct ir_inst *test = ir_inst(v->f, v->loop.test);
+    ir_value tested = advance(v, b, v->before, offset, v->loop.step);
+    unsigned op = test->op;
+
+    if (v->loop.test == v->loop.tested)
+        return tested;
+    if (op == OP_I64_EQZ)
+        return vector_emit(v, b, op, VT_I32, tested, IR_NONE, 0);
+    if (test->arg[0] == v->loop.tested)
+        return vector_emit(v, b, op, VT_I32, tested, v->loop.limit, 0);
+    return vector_emit(v, b, op, VT_I32, v->loop.limit, tested, 0);
+}
+
+static void make_end(struct vectorizer *v, const struct new_blocks *b, ir_value offset)
+{
+    ir_value goes_on = make_test(v, b->behind, offset);
+
+    end_block(v, b->behind, IR_BRANCH, goes_on);
+    ir_add_edge(v->f, b->behind, v->loop.negated ? b->done : b->rest);
+    ir_add_edge(v->f, b->behind, v->loop.negated ? b->rest : b->done);
+    split_exit(v);
+    end_block(v, b->done, IR_JUMP, IR_NONE);
+    ir_add_edge(v->f, b->done, v->loop.exit);
 }
 
 static void carry_lanes(struct vectorizer *v, uint32_t head)
@@ -296,7 +389,7 @@ static void close_lanes(struct vectorizer *v)
 {
     for (uint32_t n = 0; n < v->lanes_count; n++)
         if (v->lanes[n].kind == LANES_PREVIOUS)
-            ir_push_arg(v->f, v->lanes[n].carried, v->lanes[v->lanes[n].arg[0]].made[v->vectors - 1]);
+            ir_push_arg(v->f, v->lanes[n].carried, last_vector(v, v->lanes[n].arg[0]));
 }
 
 static void make_loop(struct vectorizer *v)
@@ -319,6 +412,9 @@ static void make_loop(struct vectorizer *v)
     end_block(v, b.head, IR_BRANCH, again);
     end_block(v, b.again, IR_JUMP, IR_NONE);
     continue_old_loop(v, b.behind, next);
+    if (v->ends)
+        make_end(v, &b, next);
+    end_block(v, b.rest, IR_JUMP, IR_NONE);
 }
 
 /* --- the pass ------------------------------------------------------------------------------------------------------- */
@@ -328,10 +424,16 @@ static bool vectorize_loop(struct vectorizer *v, struct ir_func *f, uint32_t loo
     v->f = f;
     if (!loop_analyze(f, loop, &v->loop) || !is_possible(v))
         return false;
+    v->ends = decides_last(v) && leaves_nothing(v);
     v->wasm_offset = ir_inst(f, v->body[0])->wasm_offset;
     if (!make_span(v))
         return false;
     vector_make_conditions(v);
+    if (v->ends) {
+        uint8_t type = v->loop.wide ? VT_I64 : VT_I32;
+        v->before = emit(v, v->loop.wide ? OP_I64_SUB : OP_I32_SUB, type, loop_first_value(f, &v->loop, v->loop.tested),
+                         ir_const(f, type, (uint64_t)v->loop.step));
+    }
     make_loop(v);
     return true;
 }

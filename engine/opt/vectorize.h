@@ -84,8 +84,10 @@ struct vectorizer {
         uint32_t root;
     } loaded[VECTOR_LANES_MAX * VECTOR_VECTORS_MAX];
     uint32_t loaded_count;
-    ir_value span; /* made: an i64 that is more than the bytes that rounds before the last go on */
-    ir_value fits; /* made: an i32, the conditions under which the new loop is right; or none yet */
+    ir_value span;   /* made: an i64 that is more than the bytes that rounds before the new loop's last go on */
+    ir_value fits;   /* made: an i32, the conditions under which the new loop is right; or none yet */
+    bool ends;       /* the new loop may make the last round too, and then goes where the old one leads */
+    ir_value before; /* then made: what the old loop tests, a round before the first */
     uint32_t wasm_offset;
 };
 

@@ -160,7 +160,10 @@ static void put_copy(struct generator *g, const struct array_loop *l, unsigned c
 
     g->state = l->seed;
     if (l->previous != NO_LOCAL) {
-        put_load(g, l, copy);
+        if (below(g, 4) == 0)
+            put_number(g, l);
+        else
+            put_load(g, l, copy);
         put_with(&g->out, OP_LOCAL_SET, scratch(g, l->type));
     }
     for (unsigned count = 1 + (below(g, 3) == 0); count != 0; count--) {

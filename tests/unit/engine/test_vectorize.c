@@ -34,6 +34,11 @@ enum { PAGE = 65536 };
     0x03, 0x40, 0x20, 0, 0x20, 3, 0x6a, 0x20, 1, 0x28, 2, 0, 0x36, 2, 0, 0x20, 0, 0x20, 3, 0x6a, 0x20, 1, 0x20, 3,     \
         0x6a, 0x28, 2, 0, 0x36, 2, 0x80, 0x80, 1, 0x20, 3, 0x41, 4, 0x6a, 0x22, 3, 0x20, 2, 0x48, 0x0d, 0, 0x0b, 0x0b
 
+/* the first element is another than all that follow: to[i] = y; y = from; while i < end */
+#define BODY_FIRST                                                                                                     \
+    0x03, 0x40, 0x20, 0, 0x20, 3, 0x6a, 0x20, 6, 0x36, 2, 0, 0x20, 1, 0x21, 6, 0x20, 3, 0x41, 4, 0x6a, 0x22, 3, 0x20,  \
+        2, 0x48, 0x0d, 0, 0x0b, 0x0b
+
 #define MODULE(body) HEAD, CODE(sizeof((const uint8_t[]){body}), body)
 
 struct module_bytes {
@@ -41,8 +46,10 @@ struct module_bytes {
     size_t len;
 };
 
-static const struct module_bytes modules[] = {
-    {MODULE_BYTES(MODULE(BODY_PREVIOUS))}, {MODULE_BYTES(MODULE(BODY_TWICE))}, {MODULE_BYTES(MODULE(BODY_LATE))}};
+static const struct module_bytes modules[] = {{MODULE_BYTES(MODULE(BODY_PREVIOUS))},
+                                              {MODULE_BYTES(MODULE(BODY_TWICE))},
+                                              {MODULE_BYTES(MODULE(BODY_LATE))},
+                                              {MODULE_BYTES(MODULE(BODY_FIRST))}};
 
 struct call {
     uint32_t to, from, end;
