@@ -76,12 +76,15 @@ static void join_tables(struct code_object *out, const struct code_object *part,
     vec_reserve(&out->entries, part->entries.len);
     for (size_t i = 0; i < part->entries.len; i++)
         out->entries.data[out->entries.len++] = part->entries.data[i] + b.code;
-    vec_reserve(&out->sites, part->sites.len);
-    for (size_t i = 0; i < part->sites.len; i++) {
-        struct code_site site = part->sites.data[i];
-        site.pc += b.code;
-        out->sites.data[out->sites.len++] = site;
+    for (size_t i = 0; i < part->site_blocks.len; i++) {
+        struct site_block block = part->site_blocks.data[i];
+        vec_push(&out->site_blocks,
+                 (struct site_block){block.pc + b.code, block.wasm_offset, block.first + (uint32_t)out->sites.len});
     }
+    vec_reserve(&out->sites, part->sites.len);
+    if (part->sites.len != 0)
+        memcpy(out->sites.data + out->sites.len, part->sites.data, part->sites.len * sizeof *part->sites.data);
+    out->sites.len += part->sites.len;
     for (size_t i = 0; i < part->calls.len; i++)
         vec_push(&out->calls, (struct code_call){part->calls.data[i].at + b.code, part->calls.data[i].func});
     for (size_t i = 0; i < part->calls_in_tries.len; i++) {
@@ -112,7 +115,7 @@ static void join(struct code_object *out, const struct code_object *part)
 
 static void empty(struct code_object *code)
 {
-    code->code.len = code->entries.len = code->calls.len = code->sites.len = 0;
+    code->code.len = code->entries.len = code->calls.len = code->site_blocks.len = code->sites.len = 0;
     code->calls_in_tries.len = code->tries.len = code->catches.len = 0;
 }
 
@@ -280,8 +283,7 @@ int code_compile_module(struct module *m, uint32_t features, const struct code_o
     cut(&job);
     vec_reserve(&out->entries, m->func_count - m->imported_func_count + 1);
     vec_reserve(&out->sites, job.body_bytes / BYTES_PER_SITE);
-    buf_reserve(&out->code, job.body_bytes * ARTIFACT_BYTES_PER_BYTE + m->len); /* artifact_write adds the rest there */
-    buf_advise_huge(&out->code);
+    buf_reserve_huge(&out->code, job.body_bytes * ARTIFACT_BYTES_PER_BYTE + m->len); /* artifact_write adds the rest */
     work_together(&job, cores);
     status = outcome(&job, m, err);
     if (status == 0)

@@ -24,7 +24,7 @@ static uint32_t try_of_call(const struct artifact *a, uint32_t pc)
 }
 
 /* A site of a call stands behind it, that of a fault before the instruction. */
-static void put_site(const struct artifact *a, const struct code_site *site, struct buf *out)
+static void put_site(const struct artifact *a, const struct site *site, struct buf *out)
 {
     uint32_t number = site->kind == TRAP_NONE ? try_of_call(a, site->pc) : 0;
 
@@ -32,22 +32,25 @@ static void put_site(const struct artifact *a, const struct code_site *site, str
         buf_printf(out, "  %4x  after the call of 0x%x", site->pc, site->wasm_offset);
     else
         buf_printf(out, "  %4x  may trap for 0x%x: %s", site->pc, site->wasm_offset,
-                   trap_text((enum trap_kind)site->kind));
+                   trap_text(site->kind));
     if (number != 0)
         buf_printf(out, ", in try %u", number);
     buf_put_str(out, "\n");
 }
 
-static void put_function(const struct artifact *a, uint64_t *site, uint32_t from, uint32_t to, struct buf *out)
+static void put_function(const struct artifact *a, uint32_t from, uint32_t to, struct buf *out)
 {
-    for (; *site < a->sites_count && a->sites[*site].pc < to; ++*site) {
-        uint32_t pc = a->sites[*site].pc;
-        if (pc > from) {
-            put_bytes(a, from, pc, out);
+    struct site_cursor cursor =
+        site_find((struct site_list){a->site_blocks, a->site_blocks_count, a->sites, a->sites_count}, from);
+    struct site site;
+
+    while (site_next(&cursor, &site) && site.pc < to) {
+        if (site.pc > from) {
+            put_bytes(a, from, site.pc, out);
             buf_put_str(out, "\n");
-            from = pc;
+            from = site.pc;
         }
-        put_site(a, &a->sites[*site], out);
+        put_site(a, &site, out);
     }
     if (from < to) {
         put_bytes(a, from, to, out);
@@ -77,23 +80,20 @@ static void put_tries(const struct artifact *a, struct buf *out)
 
 void dump_code(const struct artifact *a, uint32_t only, struct buf *out)
 {
-    uint64_t site = 0, imported = a->funcs_count - (a->entries_count == 0 ? 0 : a->entries_count - 1);
+    uint64_t imported = a->funcs_count - (a->entries_count == 0 ? 0 : a->entries_count - 1);
 
     for (uint64_t i = 0; i + 1 < a->entries_count; i++) {
         uint64_t func = imported + i;
         uint32_t to = a->entries[i + 1] <= a->code_count ? a->entries[i + 1] : (uint32_t)a->code_count;
-        if (only != 0 && func != only - 1) {
-            while (site < a->sites_count && a->sites[site].pc < to)
-                site++;
+        if (only != 0 && func != only - 1)
             continue;
-        }
         buf_printf(out, "func %u", (unsigned)func);
         if (func < a->func_names_count && a->func_names[func].len != 0) {
             buf_put_str(out, " ");
             text_name(out, artifact_string(a, a->func_names[func]));
         }
         buf_put_str(out, "\n");
-        put_function(a, &site, a->entries[i], to, out);
+        put_function(a, a->entries[i], to, out);
     }
     if (only == 0)
         put_tries(a, out);

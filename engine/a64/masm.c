@@ -60,8 +60,7 @@ void masm_finish(struct masm *m)
 
 void a64_site(struct masm *m, enum trap_kind kind)
 {
-    vec_push(&m->out->sites,
-             (struct code_site){.pc = a64_offset(enc(m)), .wasm_offset = m->wasm_offset, .kind = (uint8_t)kind});
+    code_add_site(m->out, (struct site){a64_offset(enc(m)), m->wasm_offset, kind});
 }
 
 /* At the return address of a call. */
@@ -149,6 +148,7 @@ static void note_start(struct masm *m)
     m->before.code = a64_offset(enc(m));
     m->before.entries = m->out->entries.len;
     m->before.calls = m->out->calls.len;
+    m->before.site_blocks = m->out->site_blocks.len;
     m->before.sites = m->out->sites.len;
     m->before.calls_in_tries = m->out->calls_in_tries.len;
     m->before.tries = m->out->tries.len;
@@ -316,6 +316,7 @@ static void forget_function(struct masm *m)
     m->code.at = m->code.start + m->before.code;
     m->out->entries.len = m->before.entries;
     m->out->calls.len = m->before.calls;
+    m->out->site_blocks.len = m->before.site_blocks;
     m->out->sites.len = m->before.sites;
     m->out->calls_in_tries.len = m->before.calls_in_tries;
     m->out->tries.len = m->before.tries;

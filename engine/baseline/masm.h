@@ -58,7 +58,7 @@ struct masm {
     uint32_t frame_patch, pop_bytes; /* frame_patch 0: a leaf's */
     bool far, too_far; /* this function is compiled with branches that reach further; some branch does not reach */
     struct {           /* lengths of what masm_end may have to forget */
-        size_t code, entries, calls, sites, calls_in_tries, tries, catches;
+        size_t code, entries, calls, site_blocks, sites, calls_in_tries, tries, catches;
         bool noted;
     } before;
     struct { /* the operation that ended at `at` left the flags of `result` */

@@ -398,6 +398,7 @@ static struct byte_span section_bytes(const struct writer *w, unsigned section)
 #define TABLE(field)                                                                                                   \
     case ARTIFACT_##field: return (struct byte_span){code->field.data, code->field.len * sizeof code->field.data[0]};
         TABLE(entries)
+        TABLE(site_blocks)
         TABLE(sites)
         TABLE(calls_in_tries)
         TABLE(tries)

@@ -5,14 +5,8 @@
 #include "base/buf.h"
 #include "base/vec.h"
 #include "engine/gen/abi.h"
+#include "engine/gen/site.h"
 #include "engine/module.h"
-
-struct code_site {        /* sorted by pc within a code_object */
-    uint32_t pc;          /* offset in the code: of the faulting instruction, or the return address of a call */
-    uint32_t wasm_offset; /* byte offset in the module */
-    uint8_t kind;         /* enum trap_kind; TRAP_NONE: a call site (for backtraces) */
-    uint8_t zero[3];      /* so that equal sites have equal bytes, in the artifact too */
-};
 
 /* Exceptions cost nothing until one is thrown: then the runtime looks up each frame's return address, from the newest
  * frame on, in calls_in_tries (rt/exception.c). Numbers of tries and catches are 1 + index, 0 is none. */
@@ -45,7 +39,8 @@ struct code_object {
     struct buf code;             /* position-independent */
     VEC(uint32_t) entries;       /* offset of each function's entry, in index order; of a whole module, then its end */
     VEC(struct code_call) calls; /* of a whole module none: they are resolved */
-    VEC(struct code_site) sites;
+    VEC(struct site_block) site_blocks; /* gen/site.h */
+    VEC(uint32_t) sites;
     VEC(struct code_call_in_try) calls_in_tries;
     VEC(struct code_try) tries;
     VEC(struct code_catch) catches;
@@ -99,11 +94,25 @@ enum { CODE_ALIGN = 16 }; /* of every function */
 int code_compile_module(struct module *m, uint32_t features, const struct code_options *options,
                         code_compiler *compiler, unsigned cores, struct code_object *out, struct err *err);
 
+/* Adds a site, which is not below the last one. */
+static inline void code_add_site(struct code_object *o, struct site site)
+{
+    uint32_t packed;
+
+    if (o->site_blocks.len == 0 || !site_pack(&o->site_blocks.data[o->site_blocks.len - 1], site, &packed)) {
+        struct site_block block = {site.pc, site.wasm_offset, (uint32_t)o->sites.len};
+        vec_push(&o->site_blocks, block);
+        site_pack(&block, site, &packed);
+    }
+    vec_push(&o->sites, packed);
+}
+
 static inline void code_object_done(struct code_object *o)
 {
     buf_done(&o->code);
     vec_done(&o->entries);
     vec_done(&o->calls);
+    vec_done(&o->site_blocks);
     vec_done(&o->sites);
     vec_done(&o->calls_in_tries);
     vec_done(&o->tries);

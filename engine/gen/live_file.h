@@ -17,7 +17,8 @@
 /* X(field, element type): the sections of an artifact that explain its code. */
 #define LIVE_TABLES(X)                                                                                                 \
     X(entries, uint32_t)                                                                                               \
-    X(sites, struct code_site)                                                                                         \
+    X(site_blocks, struct site_block)                                                                                  \
+    X(sites, uint32_t)                                                                                                 \
     X(calls_in_tries, struct code_call_in_try)                                                                         \
     X(tries, struct code_try)                                                                                          \
     X(catches, struct code_catch)

@@ -165,39 +165,35 @@ bool code_tables_at(const struct code *code, const void *pc, struct code_tables 
     return true;
 }
 
-/* Index of the first site whose pc is not below PC. */
-static uint64_t first_site(const struct code_tables *t, uint32_t pc)
+static struct site_cursor sites_from(const struct code_tables *t, uint32_t pc)
 {
-    uint64_t low = 0, high = t->sites_count;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (t->sites[middle].pc < pc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return site_find((struct site_list){t->site_blocks, t->site_blocks_count, t->sites, t->sites_count}, pc);
 }
 
 enum trap_kind code_trap_at(const struct code *code, const void *pc)
 {
     struct code_tables t;
+    struct site_cursor cursor;
+    struct site site;
     uint32_t offset;
 
     if (!code_tables_at(code, pc, &t))
         return TRAP_NONE;
     offset = (uint32_t)((const uint8_t *)pc - t.code);
     /* a call site may have the same pc: the return address of a call that a trapping instruction follows */
-    for (uint64_t i = first_site(&t, offset); i < t.sites_count && t.sites[i].pc == offset; i++)
-        if (t.sites[i].kind != TRAP_NONE && t.sites[i].kind < TRAP_COUNT)
-            return (enum trap_kind)t.sites[i].kind;
+    cursor = sites_from(&t, offset);
+    while (site_next(&cursor, &site) && site.pc == offset)
+        if (site.kind != TRAP_NONE && site.kind < TRAP_COUNT)
+            return site.kind;
     return TRAP_NONE;
 }
 
 bool code_locate(const struct code *code, const void *pc, uint32_t *func, uint32_t *wasm_offset)
 {
     struct code_tables t;
-    uint64_t low = 0, high, site;
+    struct site_cursor cursor;
+    struct site site;
+    uint64_t low = 0, high;
     uint32_t offset;
 
     if (!code_tables_at(code, pc, &t))
@@ -213,7 +209,7 @@ bool code_locate(const struct code *code, const void *pc, uint32_t *func, uint32
     if (low == 0 || low >= t.entries_count)
         return false;
     *func = (uint32_t)(code->artifact.funcs_count - (t.entries_count - 1) + (low - 1));
-    site = first_site(&t, offset);
-    *wasm_offset = site < t.sites_count && t.sites[site].pc == offset ? t.sites[site].wasm_offset : 0;
+    cursor = sites_from(&t, offset);
+    *wasm_offset = site_next(&cursor, &site) && site.pc == offset ? site.wasm_offset : 0;
     return true;
 }

@@ -57,8 +57,7 @@ void masm_finish(struct masm *m)
 
 void x64_site(struct masm *m, enum trap_kind kind)
 {
-    vec_push(&m->out->sites,
-             (struct code_site){.pc = x64_offset(enc(m)), .wasm_offset = m->wasm_offset, .kind = (uint8_t)kind});
+    code_add_site(m->out, (struct site){x64_offset(enc(m)), m->wasm_offset, kind});
 }
 
 /* At the return address of a call. */

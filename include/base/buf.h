@@ -28,15 +28,33 @@ static inline void buf_reserve(struct buf *b, size_t more)
     b->capacity = want;
 }
 
+enum { BUF_HUGE_PAGE_BYTES = 2 << 20 };
+
 /* Room that will be filled soon, some MB of it, had better be found in huge pages: a page fault costs as much as some
  * kilobytes of copying. Only a hint. */
 static inline void buf_advise_huge(const struct buf *b)
 {
-    const uintptr_t huge = UINT64_C(2) << 20;
+    const uintptr_t huge = BUF_HUGE_PAGE_BYTES;
     uintptr_t from = ((uintptr_t)b->data + huge - 1) & ~(huge - 1),
               to = ((uintptr_t)b->data + b->capacity) & ~(huge - 1);
     if (to > from)
         (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
+
+/* Makes room for BYTES in an empty buffer that has none, from the beginning of a huge page if half of one will be filled. */
+static inline void buf_reserve_huge(struct buf *b, size_t bytes)
+{
+    const size_t huge = BUF_HUGE_PAGE_BYTES;
+
+    if (bytes < huge / 2 || bytes > SIZE_MAX - huge) {
+        buf_reserve(b, bytes);
+        return;
+    }
+    b->capacity = (bytes + huge - 1) & ~(huge - 1);
+    b->data = (uint8_t *)aligned_alloc(huge, b->capacity);
+    if (b->data == NULL)
+        out_of_memory();
+    buf_advise_huge(b);
 }
 
 /* Appends LEN bytes of unspecified content and returns where they start (valid until the next append). */

@@ -291,7 +291,7 @@ static void test_tables_outside(void **state)
     assert_false(live_tables(file, &layout, &tables));
     file->published.code_count = 16;
     file->published.sites = layout.code - 8;
-    file->published.sites_count = 1;
+    file->published.sites_count = 3;
     assert_false(live_tables(file, &layout, &tables));
     file->published.sites_count = UINT64_MAX / 2;
     assert_false(live_tables(file, &layout, &tables));
