@@ -31,8 +31,7 @@ static void put_site(const struct artifact *a, const struct site *site, struct b
     if (site->kind == TRAP_NONE)
         buf_printf(out, "  %4x  after the call of 0x%x", site->pc, site->wasm_offset);
     else
-        buf_printf(out, "  %4x  may trap for 0x%x: %s", site->pc, site->wasm_offset,
-                   trap_text(site->kind));
+        buf_printf(out, "  %4x  may trap for 0x%x: %s", site->pc, site->wasm_offset, trap_text(site->kind));
     if (number != 0)
         buf_printf(out, ", in try %u", number);
     buf_put_str(out, "\n");

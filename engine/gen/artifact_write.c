@@ -413,7 +413,8 @@ static struct byte_span section_bytes(const struct writer *w, unsigned section)
 static void begin_with_code(struct writer *w, struct artifact_header *header, struct buf *out)
 {
     size_t slots_bytes = w->code->is_replaceable ? code_slots_bytes((uint32_t)w->code->entries.len - 1) : 0;
-    size_t code_bytes = w->code->code.len, before = ARTIFACT_PAGE_BYTES + slots_bytes, bytes = before + ARTIFACT_PAGE_BYTES;
+    size_t code_bytes = w->code->code.len, before = ARTIFACT_PAGE_BYTES + slots_bytes,
+           bytes = before + ARTIFACT_PAGE_BYTES;
 
     _Static_assert(ARTIFACT_slots == 0 && ARTIFACT_code == 1, "these come first");
     *out = w->code->code;

@@ -18,6 +18,13 @@ __attribute__((cold)) void x64_grow(struct x64_enc *e, size_t more_bytes)
     e->end = e->start + capacity;
 }
 
+__attribute__((cold)) void x64_put_far(struct x64_enc *e, uint64_t word, unsigned bytes)
+{
+    x64_grow(e, X64_ROOM_BYTES);
+    memcpy(e->at, &word, sizeof word);
+    e->at += bytes;
+}
+
 /* Prefix, REX and opcode. REX_BITS: R, X and B in their places, or with EMPTY_REX a REX that says nothing but names a
  * byte register. Most instructions have neither a prefix nor another map than the first; whether they have a REX is
  * not worth a branch: it is written in any case, and overwritten. */
@@ -47,7 +54,7 @@ static inline unsigned byte_register_rex(unsigned r)
     return (r & 12) == 4 ? EMPTY_REX : 0;
 }
 
-void x64_rr(struct x64_enc *e, uint32_t op, unsigned reg_field, reg rm)
+void x64_rr_any(struct x64_enc *e, uint32_t op, unsigned reg_field, reg rm)
 {
     unsigned rex = (reg_field & 8) >> 1 | (rm & 8) >> 3;
     uint8_t *p;
@@ -82,7 +89,7 @@ static inline uint8_t *displacement(uint8_t *p, unsigned mode, int32_t disp)
     return p + (mode == 2 ? 4 : mode);
 }
 
-void x64_rm(struct x64_enc *e, uint32_t op, unsigned reg_field, struct x64_mem mem)
+void x64_rm_any(struct x64_enc *e, uint32_t op, unsigned reg_field, struct x64_mem mem)
 {
     unsigned rex = (reg_field & 8) >> 1, mode;
     uint8_t *p;
@@ -109,23 +116,6 @@ void x64_rm(struct x64_enc *e, uint32_t op, unsigned reg_field, struct x64_mem m
             *p++ = RSP << 3 | RSP;
     }
     e->at = displacement(p, mode, mem.disp);
-}
-
-void x64_frame(struct x64_enc *e, uint32_t op, unsigned reg_field, int32_t disp)
-{
-    uint8_t *p;
-
-    x64_reserve(e);
-    p = opcode(e->at, op, (reg_field & 8) >> 1);
-    if (disp == (int8_t)disp) {
-        p[0] = (uint8_t)(1 << 6 | (reg_field & 7) << 3 | RBP);
-        p[1] = (uint8_t)disp;
-        e->at = p + 2;
-    } else {
-        p[0] = (uint8_t)(2 << 6 | (reg_field & 7) << 3 | RBP);
-        memcpy(p + 1, &disp, 4);
-        e->at = p + 5;
-    }
 }
 
 void x64_vex_rrr(struct x64_enc *e, uint32_t op, reg dst, reg second, reg rm)
@@ -163,32 +153,6 @@ void x64_mov_imm(struct x64_enc *e, reg dst, uint64_t value)
         memcpy(e->at, &value, 8);
         e->at += 8;
     }
-}
-
-static uint32_t disp32(struct x64_enc *e)
-{
-    uint32_t at = x64_offset(e);
-    x64_imm32(e, 0);
-    return at;
-}
-
-uint32_t x64_jmp32(struct x64_enc *e)
-{
-    x64_byte(e, 0xe9);
-    return disp32(e);
-}
-
-uint32_t x64_jcc32(struct x64_enc *e, enum x64_cc cc)
-{
-    x64_byte(e, 0x0f);
-    x64_imm8(e, 0x80 | cc);
-    return disp32(e);
-}
-
-uint32_t x64_call32(struct x64_enc *e)
-{
-    x64_byte(e, 0xe8);
-    return disp32(e);
 }
 
 void x64_jmp_back(struct x64_enc *e, uint32_t target)

@@ -165,12 +165,86 @@ static inline struct x64_mem x64_at(reg base, int32_t disp)
 }
 
 /* --- emitting ----------------------------------------------------------------------------------------------------- */
+/* Any instruction; the same as the functions below without their short way. */
+void x64_rr_any(struct x64_enc *e, uint32_t op, unsigned reg_field, reg rm);
+void x64_rm_any(struct x64_enc *e, uint32_t op, unsigned reg_field, struct x64_mem mem);
+
+/* One byte of opcode, neither prefix nor byte register: most of what is emitted. Such an instruction is put together in
+ * one word, its REX shifted out again where that says nothing, and stored at once, with whatever follows it. */
+static inline bool x64_is_plain(uint32_t op)
+{
+    return (op & (X64_F2 | X64_0F3A | X64_REG8 | X64_RM8)) == 0;
+}
+
+/* Where there is no room: instead of the short way, so that who takes that keeps nothing over a call. */
+void x64_put_far(struct x64_enc *e, uint64_t word, unsigned bytes);
+
+static inline void x64_put_plain(struct x64_enc *e, uint64_t word, unsigned bytes)
+{
+    unsigned no_rex = (word & 0xff) == 0x40;
+
+    word >>= no_rex * 8;
+    bytes -= no_rex;
+    if (__builtin_expect(e->end - e->at < X64_ROOM_BYTES, 0)) {
+        x64_put_far(e, word, bytes);
+    } else {
+        memcpy(e->at, &word, sizeof word);
+        e->at += bytes;
+    }
+}
+
+/* REX with R for REG_FIELD, and the opcode. */
+static inline uint32_t x64_plain_opcode(uint32_t op, unsigned reg_field)
+{
+    return 0x40 | (op >> 9 & 8) | (reg_field & 8) >> 1 | (op & 0xff) << 8;
+}
+
 /* REG (or an opcode extension) with register RM. */
-void x64_rr(struct x64_enc *e, uint32_t op, unsigned reg_field, reg rm);
+static inline void x64_rr(struct x64_enc *e, uint32_t op, unsigned reg_field, reg rm)
+{
+    if (x64_is_plain(op))
+        x64_put_plain(
+            e, x64_plain_opcode(op, reg_field) | (rm & 8) >> 3 | (0xc0 | (reg_field & 7) << 3 | (rm & 7)) << 16, 3);
+    else
+        x64_rr_any(e, op, reg_field, rm);
+}
+
+/* REG with [rbp + DISP]. */
+static inline void x64_frame(struct x64_enc *e, uint32_t op, unsigned reg_field, int32_t disp)
+{
+    bool is_short = disp == (int8_t)disp;
+    uint32_t modrm = (is_short ? 1u : 2u) << 6 | (reg_field & 7) << 3 | RBP;
+
+    if (x64_is_plain(op))
+        x64_put_plain(e, x64_plain_opcode(op, reg_field) | modrm << 16 | (uint64_t)(uint32_t)disp << 24,
+                      is_short ? 4 : 7);
+    else
+        x64_rm_any(e, op, reg_field, x64_at(RBP, disp));
+}
+
 /* REG with memory. For a rip-relative operand the displacement are the four bytes before the end of the instruction. */
-void x64_rm(struct x64_enc *e, uint32_t op, unsigned reg_field, struct x64_mem mem);
-/* The same with [rbp + DISP]. */
-void x64_frame(struct x64_enc *e, uint32_t op, unsigned reg_field, int32_t disp);
+static inline void x64_rm(struct x64_enc *e, uint32_t op, unsigned reg_field, struct x64_mem mem)
+{
+    bool is_short = mem.disp == (int8_t)mem.disp;
+    uint64_t word = x64_plain_opcode(op, reg_field) | (mem.base & 8) >> 3;
+    uint32_t modrm = (mem.disp == 0 ? 0u : is_short ? 1u : 2u) << 6 | (reg_field & 7) << 3;
+    unsigned disp_bytes = mem.disp == 0 ? 0 : is_short ? 1 : 4;
+
+    /* without a displacement rbp and r13 mean something else, without an index rsp and r12 */
+    if (!x64_is_plain(op) || mem.base == REG_NONE || (mem.disp == 0 && (mem.base & 7) == RBP)) {
+        x64_rm_any(e, op, reg_field, mem);
+    } else if (mem.index != REG_NONE) {
+        uint32_t sib = (uint32_t)mem.scale_log2 << 6 | (mem.index & 7u) << 3 | (mem.base & 7u);
+        word |= (mem.index & 8) >> 2 | (modrm | RSP) << 16 | sib << 24 | (uint64_t)(uint32_t)mem.disp << 32;
+        x64_put_plain(e, word, 4 + disp_bytes);
+    } else if ((mem.base & 7) == RSP) {
+        x64_rm_any(e, op, reg_field, mem);
+    } else {
+        word |= (modrm | (mem.base & 7u)) << 16 | (uint64_t)(uint32_t)mem.disp << 24;
+        x64_put_plain(e, word, 3 + disp_bytes);
+    }
+}
+
 /* VEX-encoded three-operand forms of BMI2: OP is F3|66|F2 with map 0F38 or 0F3A. */
 void x64_vex_rrr(struct x64_enc *e, uint32_t op, reg dst, reg second, reg rm);
 
@@ -207,9 +281,28 @@ static inline void x64_ud2(struct x64_enc *e)
 }
 
 /* Jumps and calls with a 32-bit displacement yet to be filled in; return the offset of that displacement. */
-uint32_t x64_jmp32(struct x64_enc *e);
-uint32_t x64_jcc32(struct x64_enc *e, enum x64_cc cc);
-uint32_t x64_call32(struct x64_enc *e);
+static inline uint32_t x64_jmp32(struct x64_enc *e)
+{
+    x64_byte(e, 0xe9);
+    x64_imm32(e, 0);
+    return x64_offset(e) - 4;
+}
+
+static inline uint32_t x64_jcc32(struct x64_enc *e, enum x64_cc cc)
+{
+    x64_reserve(e);
+    x64_imm16(e, (uint16_t)(0x800f | cc << 8));
+    x64_imm32(e, 0);
+    return x64_offset(e) - 4;
+}
+
+static inline uint32_t x64_call32(struct x64_enc *e)
+{
+    x64_byte(e, 0xe8);
+    x64_imm32(e, 0);
+    return x64_offset(e) - 4;
+}
+
 /* Jumps to an offset already emitted, in the shorter of both forms. */
 void x64_jmp_back(struct x64_enc *e, uint32_t target);
 void x64_jcc_back(struct x64_enc *e, enum x64_cc cc, uint32_t target);

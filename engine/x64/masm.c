@@ -73,8 +73,11 @@ enum { PAGE_BYTES = 4096 };
 
 static void align_code(struct masm *m, uint8_t filler)
 {
-    while (x64_offset(enc(m)) % CODE_ALIGN != 0)
-        x64_byte(enc(m), filler);
+    struct x64_enc *e = enc(m);
+
+    x64_reserve(e);
+    memset(e->at, filler, CODE_ALIGN);
+    e->at += (0 - x64_offset(e)) & (CODE_ALIGN - 1);
 }
 
 /* No-operations of 1 to 8 bytes (Intel SDM vol. 2, "NOP"). */
@@ -145,8 +148,8 @@ uint32_t masm_replaceable(struct masm *m)
     align_code(m, target_native.code_filler);
     entry = x64_offset(e);
     x64_reserve(e);
-    for (unsigned i = 0; i < sizeof look; i++)
-        x64_byte(e, look[i]);
+    memcpy(e->at, look, sizeof look);
+    e->at += sizeof look;
     return entry;
 }
 
