@@ -44,10 +44,27 @@ unsigned long mount_propagation(const char *name)
     return 0;
 }
 
+/* Upon the directory TARGET, from within it: the name of a descriptor below /proc costs 36 us the first time and 5 the next. */
+static long mount_at(const char *source, int target, const char *type, unsigned long flags, const void *data)
+{
+    cleanup_fd int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    long ret;
+    int error;
+
+    if (here < 0 || fchdir(target) < 0)
+        return sys.mount(source, path_of_fd(target).text, type, flags, data);
+    ret = sys.mount(source, ".", type, flags, data);
+    error = errno;
+    if (fchdir(here) < 0)
+        return -1;
+    errno = error;
+    return ret;
+}
+
 int mount_filesystem(const char *source, int target, const char *type, unsigned long flags, const char *data,
                      struct err *e)
 {
-    if (sys.mount(source, path_of_fd(target).text, type, flags, data[0] != 0 ? data : NULL) < 0)
+    if (mount_at(source, target, type, flags, data[0] != 0 ? data : NULL) < 0)
         return err_sys(e, "cannot mount a file system of type '%s'%s%s", type, data[0] != 0 ? " with options " : "",
                        data);
     return 0;

@@ -47,10 +47,13 @@ static int bind_root(const char *path, struct err *e)
     return root < 0 ? err_prefix(e, "root file system '%s'", path) : fd_take(&root);
 }
 
-/* Makes the root of the own mount namespace ours, which it is not where the runtime runs in a chroot. Fails where there is no
- * /proc. */
+/* Makes the root of the own mount namespace ours, which it is not where the runtime runs in a chroot. Kernels before 5.8 need
+ * /proc for it. */
 static int enter_namespace_root(void)
 {
+    cleanup_fd int self = (int)sys.pidfd_open(getpid(), 0);
+    if (self >= 0 && sys.setns(self, CLONE_NEWNS) == 0)
+        return 0;
     cleanup_fd int fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     return fd < 0 ? -1 : (int)sys.setns(fd, CLONE_NEWNS);
 }
