@@ -90,9 +90,11 @@ static int note_module(struct init *init, struct state *state, struct err *e)
 static int answer_module(struct init *init, struct state *state, pid_t pid, struct message *message, struct err *e)
 {
     struct engine_options options = {.explicit_bounds_checks = needs_explicit_checks(&init->plan->config->process)};
+    cleanup_fd int mount = -1; /* let go when the init has its answer */
     const struct cache_settings settings = {.directory = init->request->cache,
                                             .libexec = init->request->libexec,
                                             .optimizes = true,
+                                            .mount_fd = &mount,
                                             .digest = init->request->module_digest,
                                             .mounts_of = init->request->module >= 0 ? 0 : pid};
     cleanup_fd int module = message->fds[0];

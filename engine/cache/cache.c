@@ -78,7 +78,9 @@ int cache_open_live(int module_fd, const struct engine_options *options, const s
                     int *artifact_fd, int *live_fd, bool *was_cached, struct err *err)
 {
     struct cache_directory directory;
-    struct cache_entry e = {.options = engine_options_resolved(options), .kept_private = settings->kept_private};
+    struct cache_entry e = {.options = engine_options_resolved(options),
+                            .kept_private = settings->kept_private,
+                            .mount_fd = settings->mount_fd};
     uint64_t size_bytes;
     bool ignored;
     int status = -EAGAIN;

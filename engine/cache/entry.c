@@ -34,10 +34,10 @@ void entry_name(struct cache_entry *e)
 
 /* --- the file ------------------------------------------------------------------------------------------------- */
 
-/* A descriptor of the file on a detached clone of the directory's mount, which is read-only for ever: /proc/self/fd
- * of whoever gets it leads to EROFS. Needs Linux 5.12 and CAP_SYS_ADMIN; a caller without them gets -1 and opens
- * plainly, which keeps writers away by the file's mode and owner only. */
-static int open_on_clone(const struct cache_entry *e, const char *name)
+/* A detached clone of the directory's mount, which is read-only for ever: /proc/self/fd of whoever gets the descriptor of a
+ * file on it leads to EROFS. Needs Linux 5.12 and CAP_SYS_ADMIN; a caller without them gets -1 and opens plainly, which keeps
+ * writers away by the file's mode and owner only. */
+static int clone_mount(const struct cache_entry *e)
 {
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
                                     .attr_clr = MOUNT_ATTR_NOEXEC};
@@ -46,7 +46,20 @@ static int open_on_clone(const struct cache_entry *e, const char *name)
 
     if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
         return -1;
-    return openat(tree, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    return fd_take(&tree);
+}
+
+static int open_on_clone(const struct cache_entry *e, const char *name)
+{
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    cleanup_fd int tree = -1;
+
+    if (e->mount_fd != NULL && *e->mount_fd >= 0)
+        return openat(*e->mount_fd, name, flags);
+    tree = clone_mount(e);
+    if (tree >= 0 && e->mount_fd != NULL)
+        return openat(*e->mount_fd = fd_take(&tree), name, flags);
+    return tree < 0 ? -1 : openat(tree, name, flags);
 }
 
 /* O_NOATIME: a start writes nothing. Refused to whoever does not own the file, which then is not ours anyway. */

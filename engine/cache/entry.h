@@ -12,6 +12,7 @@ struct cache_entry {
     uint8_t key[DIGEST_BYTES]; /* of the module's bytes */
     struct engine_options options;
     bool kept_private;
+    int *mount_fd; /* see cache.h */
     char name[ENTRY_NAME_BYTES];
 };
 
