@@ -41,7 +41,7 @@ static const struct vector_form vector_forms[OPCODE_SPACE_VECTOR] = {
 
 static uint32_t bytes_of_type(uint8_t type)
 {
-    return type == VT_I32 || type == VT_F32 ? 4 : type == VT_I64 || type == VT_F64 ? 8 : 0;
+    return type == VT_I32 || type == VT_F32 ? 4 : type == VT_I64 || type == VT_F64 ? 8 : type == VT_V128 ? 16 : 0;
 }
 
 static bool is_reinterpretation(unsigned op)
@@ -129,6 +129,15 @@ static bool find_count(struct vectorizer *v, struct lanes *l)
     return !loop_changes(v->f, &v->loop, l->scalar);
 }
 
+/* What vectors become where the loop works on vectors already: the same, of all their operands. */
+static bool is_of_vectors(unsigned op)
+{
+    const struct opcode_info *info = &opcode_infos[op];
+
+    return op >= OPCODE_SPACE_VECTOR && op < OPCODE_SPACE_ATOMIC && info->immediate == IMMEDIATE_NONE &&
+           (info->signature == SIGNATURE_v_v || info->signature == SIGNATURE_vv_v);
+}
+
 static bool find_operation(struct vectorizer *v, struct lanes *l, unsigned op)
 {
     for (uint32_t n = 1; n < v->copies; n++)
@@ -138,12 +147,27 @@ static bool find_operation(struct vectorizer *v, struct lanes *l, unsigned op)
     l->arg_count = (uint8_t)ir_inst(v->f, l->member[0])->arg_count;
     if (is_reinterpretation(op))
         return find_argument(v, l, 0);
-    if (op >= OPCODE_SPACE_VECTOR || vector_forms[op].op == 0)
+    l->op = op < OPCODE_SPACE_VECTOR ? vector_forms[op].op : op < OPCODE_COUNT && is_of_vectors(op) ? (uint16_t)op : 0;
+    if (l->op == 0)
         return false;
-    l->op = vector_forms[op].op;
-    if (vector_forms[op].shift)
+    if (op < OPCODE_SPACE_VECTOR && vector_forms[op].shift)
         return find_argument(v, l, 0) && find_count(v, l);
     return find_argument(v, l, 0) && (l->arg_count == 1 || find_argument(v, l, 1));
+}
+
+/* A vector's constant stands where it is used, once for each copy. */
+static bool find_vector_constant(struct vectorizer *v, struct lanes *l)
+{
+    const struct ir_inst *first = ir_inst(v->f, l->member[0]);
+
+    l->kind = LANES_SPLAT;
+    l->scalar = l->member[0];
+    for (uint32_t n = 1; n < v->copies; n++) {
+        const struct ir_inst *i = ir_inst(v->f, l->member[n]);
+        if (i->op != IR_CONST || i->imm != first->imm || memcmp(i->arg, first->arg, 8) != 0)
+            return false;
+    }
+    return true;
 }
 
 static bool fill_in(struct vectorizer *v, struct lanes *l)
@@ -153,6 +177,8 @@ static bool fill_in(struct vectorizer *v, struct lanes *l)
     l->type = ir_inst(v->f, l->member[0])->type;
     if (bytes_of_type(l->type) != v->element_bytes)
         return false;
+    if (op == IR_CONST && l->type == VT_V128)
+        return find_vector_constant(v, l);
     if (!loop_changes(v->f, &v->loop, l->member[0])) {
         l->kind = LANES_SPLAT;
         l->scalar = l->member[0];

@@ -33,6 +33,22 @@ static unsigned splat_of(uint8_t type)
                             : OP_F64X2_SPLAT;
 }
 
+static ir_value copy_constant(struct vectorizer *v, uint32_t b, ir_value constant)
+{
+    ir_value made = ir_append(v->f, b, IR_CONST, VT_V128, NULL, 0, ir_inst(v->f, constant)->imm);
+
+    memcpy(ir_inst(v->f, made)->arg, ir_inst(v->f, constant)->arg, 8);
+    return made;
+}
+
+/* VALUE in each lane. */
+static ir_value emit_splat(struct vectorizer *v, uint32_t b, uint8_t type, ir_value value)
+{
+    if (type != VT_V128)
+        return emit_vector(v, b, splat_of(type), value, IR_NONE);
+    return ir_is_const(v->f, value) ? copy_constant(v, b, value) : value;
+}
+
 static ir_value emit_access(struct vectorizer *v, uint32_t b, unsigned op, uint8_t type, const struct vector_access *a,
                             ir_value offset, uint32_t element, ir_value value)
 {
@@ -54,12 +70,11 @@ void vector_make_splats(struct vectorizer *v, uint32_t b)
             l->scalar = emit_access(v, b, ir_inst(v->f, l->member[0])->op, l->type, &v->accesses[l->access - 1],
                                     IR_NONE, 0, IR_NONE);
         if (l->kind == LANES_SPLAT)
-            l->made[0] = emit_vector(v, b, splat_of(l->type), l->scalar, IR_NONE);
+            l->made[0] = emit_splat(v, b, l->type, l->scalar);
         else if (l->kind == LANES_OPERATION && l->scalar != IR_NONE && ir_inst(v->f, l->scalar)->type == VT_I64)
             l->scalar = vector_emit(v, b, OP_I32_WRAP_I64, VT_I32, l->scalar, IR_NONE, 0);
         if (l->kind == LANES_PREVIOUS) /* only its last lane counts */
-            l->carried =
-                emit_vector(v, b, splat_of(l->type), ir_inst(v->f, l->member[0])->args[v->loop.entry], IR_NONE);
+            l->carried = emit_splat(v, b, l->type, ir_inst(v->f, l->member[0])->args[v->loop.entry]);
     }
 }
 
@@ -67,10 +82,14 @@ void vector_make_splats(struct vectorizer *v, uint32_t b)
 /* The last lane of BEFORE, then all but the last of VECTOR. */
 static ir_value shift_in(struct vectorizer *v, uint32_t b, ir_value before, ir_value vector)
 {
-    ir_value made = ir_append(v->f, b, OP_I8X16_SHUFFLE, VT_V128, (ir_value[]){before, vector}, 2, 0);
-    struct ir_inst *i = ir_inst(v->f, made);
     uint8_t lanes[VECTOR_BYTES];
+    struct ir_inst *i;
+    ir_value made;
 
+    if (v->element_bytes == VECTOR_BYTES)
+        return before;
+    made = ir_append(v->f, b, OP_I8X16_SHUFFLE, VT_V128, (ir_value[]){before, vector}, 2, 0);
+    i = ir_inst(v->f, made);
     for (unsigned n = 0; n < VECTOR_BYTES; n++)
         lanes[n] = (uint8_t)(VECTOR_BYTES - v->element_bytes + n);
     memcpy(&i->imm, lanes, 8);

@@ -12,7 +12,8 @@
 /* --- what is accessed --------------------------------------------------------------------------------------------- */
 bool vector_is_access(unsigned op)
 {
-    return (op >= OP_I32_LOAD && op <= OP_F64_LOAD) || (op >= OP_I32_STORE && op <= OP_F64_STORE);
+    return (op >= OP_I32_LOAD && op <= OP_F64_LOAD) || (op >= OP_I32_STORE && op <= OP_F64_STORE) ||
+           op == OP_V128_LOAD || op == OP_V128_STORE;
 }
 
 static uint32_t bytes_of(const struct vectorizer *v, const struct vector_access *a)

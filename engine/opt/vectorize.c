@@ -312,8 +312,11 @@ static ir_value last_vector(const struct vectorizer *v, uint32_t number)
 static ir_value last_element(struct vectorizer *v, uint32_t b, const struct lanes *previous)
 {
     uint8_t type = previous->type;
-    ir_value made = vector_emit(v, b, extract_of(type), type, last_vector(v, previous->arg[0]), IR_NONE, 0);
+    ir_value made, vector = last_vector(v, previous->arg[0]);
 
+    if (type == VT_V128)
+        return vector;
+    made = vector_emit(v, b, extract_of(type), type, vector, IR_NONE, 0);
     ir_inst(v->f, made)->lane = (uint8_t)(v->lane_count - 1);
     return made;
 }

@@ -74,7 +74,7 @@ static void put_load(struct generator *g, const struct array_loop *l, unsigned c
 {
     uint32_t offset = put_place(g, l, copy);
 
-    put_access(g, is_wide(l) ? OP_I64_LOAD : OP_I32_LOAD, offset);
+    put_access(g, l->type == VT_V128 ? OP_V128_LOAD : is_wide(l) ? OP_I64_LOAD : OP_I32_LOAD, offset);
     if (!is_float(l))
         return;
     if (is_wide(l)) {
@@ -108,6 +108,8 @@ static void put_number(struct generator *g, const struct array_loop *l)
 
 static unsigned choose(struct generator *g, const struct array_loop *l, bool unary)
 {
+    static const uint16_t of_vectors[] = {OP_I32X4_ADD,       OP_V128_XOR,    OP_I8X16_SUB, OP_I16X8_MUL,
+                                          OP_I8X16_ADD_SAT_U, OP_V128_ANDNOT, OP_I64X2_SUB, OP_I32X4_MAX_S};
     static const uint16_t binary[][4] = {
         /* by type: i32, i64, f32, f64 */
         {OP_I32_ADD, OP_I64_ADD, OP_F32_ADD, OP_F64_ADD},     {OP_I32_SUB, OP_I64_SUB, OP_F32_SUB, OP_F64_SUB},
@@ -118,6 +120,8 @@ static unsigned choose(struct generator *g, const struct array_loop *l, bool una
                                             {OP_F32_CEIL, OP_F64_CEIL},       {OP_F32_FLOOR, OP_F64_FLOOR},
                                             {OP_F32_NEAREST, OP_F64_NEAREST}, {OP_F32_TRUNC, OP_F64_TRUNC}};
 
+    if (l->type == VT_V128)
+        return of_vectors[below(g, 8)];
     return unary ? of_floats[below(g, 6)][is_wide(l)] : binary[below(g, 8)][type_index(l->type)];
 }
 
@@ -156,7 +160,7 @@ static void put_value(struct generator *g, const struct array_loop *l, unsigned 
 /* One element's work; all copies make the same choices. */
 static void put_copy(struct generator *g, const struct array_loop *l, unsigned copy)
 {
-    static const uint16_t stores[] = {OP_I32_STORE, OP_I64_STORE, OP_F32_STORE, OP_F64_STORE};
+    static const uint16_t stores[] = {OP_I32_STORE, OP_I64_STORE, OP_F32_STORE, OP_F64_STORE, OP_V128_STORE};
 
     g->state = l->seed;
     if (l->previous != NO_LOCAL) {
@@ -191,10 +195,10 @@ static void choose_bases(struct generator *g, struct array_loop *l)
 
 static void choose_loop(struct generator *g, struct array_loop *l)
 {
-    static const uint8_t types[] = {VT_I32, VT_I64, VT_F32, VT_F64};
+    static const uint8_t types[] = {VT_I32, VT_I64, VT_F32, VT_F64, VT_V128};
 
-    l->type = types[below(g, 4)];
-    l->bytes = is_wide(l) ? 8 : 4;
+    l->type = types[below(g, 5)];
+    l->bytes = l->type == VT_V128 ? 16 : is_wide(l) ? 8 : 4;
     l->copies = below(g, 2) == 0 ? 1 : 1 + below(g, COPIES_MAX);
     l->step = l->copies * l->bytes * (below(g, 30) == 0 ? 2 : 1);
     l->counter = g->local_count + g->loops;
