@@ -152,9 +152,9 @@ int cgroup_set(const struct cgroup *c, const struct config_resources *r, struct 
 
 /* Also without rules a container has only the usual devices. Setting them is the host root's right; where another cannot, a
  * container of his could not make a device node either. */
-static int make_devices(const struct cgroup *c, const struct config_resources *r, struct err *e)
+int cgroup_make_devices(const struct cgroup *c, const struct config_resources *r, struct err *e)
 {
-    int ret = set_devices(c, r, e);
+    int ret = c->count == 0 ? 0 : set_devices(c, r, e);
     return (ret == -EPERM || ret == -EACCES) && rootless() ? 0 : ret;
 }
 
@@ -165,8 +165,6 @@ int cgroup_make(const struct cgroup *c, const struct config_resources *resources
     if (ret < 0)
         return ret;
     ret = set_all(c, resources, false, e);
-    if (ret == 0)
-        ret = make_devices(c, resources, e);
     if (ret < 0)
         cgroup_remove(c, NULL);
     return ret;

@@ -56,8 +56,11 @@ int cgroup_create(const struct cgroup *c, struct err *e);
 /* Sets what RESOURCES (linux.resources, of create or update) has; device rules only if there are any. */
 int cgroup_set(const struct cgroup *c, const struct config_resources *resources, struct err *e);
 
-/* Both together, as create wants them, device rules in any case. On failure nothing is left. */
+/* Both together, as create wants them, but for device rules. On failure nothing is left. */
 int cgroup_make(const struct cgroup *c, const struct config_resources *resources, struct err *e);
+
+/* The device rules of a new container, in any case: apart, since the init can already mount meanwhile. */
+int cgroup_make_devices(const struct cgroup *c, const struct config_resources *resources, struct err *e);
 
 /* Moves PID into every hierarchy. On v2 use cgroup_clone_fd with clone3 instead: it saves 11 ms. */
 int cgroup_attach(const struct cgroup *c, pid_t pid, struct err *e);

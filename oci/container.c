@@ -217,8 +217,10 @@ static int remove_start(const struct container_create *request, struct err *e)
 static int create_process(struct init *init, struct state *out, struct err *e)
 {
     const struct checkpoint_options *restore = init->request->restore;
-    int ret = restore != NULL ? checkpoint_restore(init, restore, out, e) : process_create(init, out, e);
+    int ret = restore != NULL ? cgroup_make_devices(init->cgroup, &init->plan->config->resources, e) : 0;
 
+    if (ret == 0)
+        ret = restore != NULL ? checkpoint_restore(init, restore, out, e) : process_create(init, out, e);
     if (ret == 0 && restore != NULL)
         ret = remove_start(init->request, e);
     if (ret < 0)

@@ -343,6 +343,8 @@ int process_create(struct init *init, struct state *state, struct err *e)
         ret = err_sys(e, "cannot read when the container's init was started");
     if (ret == 0 && !init->in_cgroup) /* the init mounts meanwhile */
         ret = cgroup_attach(init->cgroup, pid, e);
+    if (ret == 0) /* before any hook or program of the container runs: those wait for our answers */
+        ret = cgroup_make_devices(init->cgroup, &init->plan->config->resources, e);
     if (init->scope != NULL)
         systemd_scope_leave(init->scope);
     if (ret == 0)
