@@ -307,6 +307,38 @@ static void emit_params(struct emitter *e, const struct mach *i)
     clear_upper(e);
 }
 
+/* --- exceptions --------------------------------------------------------------------------------------------------- */
+/* The call that ends block B may throw: a try of its own, whose handlers are B's successors. Their places are filled in when they
+ * have one. */
+static uint32_t open_try(struct emitter *e, const struct ir_block *b)
+{
+    struct code_object *out = e->m->out;
+
+    vec_push(&out->tries, (struct code_try){.catches = (uint32_t)out->catches.len + 1, .frame_bytes = e->frame_bytes});
+    for (uint32_t k = 0; k < b->table_count; k++) {
+        uint32_t number = (uint32_t)out->catches.len + 1,
+                 tag = b->table[k] == IR_CATCH_ALL ? CODE_CATCH_ALL : b->table[k];
+        vec_push(&out->catches, (struct code_catch){.tag = tag, .next = k + 1 < b->table_count ? number + 1 : 0});
+        vec_push(&e->pads, ((struct emit_pad){number - 1, b->succs[k + 1]}));
+    }
+    return (uint32_t)out->tries.len;
+}
+
+static void place_handlers(struct emitter *e)
+{
+    for (size_t n = 0; n < e->pads.len; n++)
+        e->m->out->catches.data[e->pads.data[n].clause].pc = e->labels[emit_thread(e, e->pads.data[n].block)].at;
+}
+
+static void emit_exception(struct emitter *e, const struct mach *i)
+{
+    uint32_t v = e->mf->defs.data[i->def_first];
+
+    add_arrival(e, VT_REF_NULL, place_at(e, v, e->at * 2 + 1), in_register(target_native.int_results[0]));
+    moves_resolve(e->m, &e->moves);
+    clear_upper(e);
+}
+
 /* --- control ------------------------------------------------------------------------------------------------------ */
 static void jump_to(struct emitter *e, uint32_t b)
 {
@@ -391,6 +423,8 @@ static void emit_one(struct emitter *e, const struct mach *i, uint32_t block)
     case IR_TAIL_CALL_ADDRESS: emit_tail_call(e, i); break;
     case IR_RETURN: emit_return(e, i); break;
     case IR_TRAP: masm_trap(e->m, (enum trap_kind)i->imm); break;
+    case IR_EXCEPTION: emit_exception(e, i); break;
+    case IR_CATCH:
     case IR_JUMP: jump_to(e, emit_thread(e, b->succs[0])); break;
     case IR_BRANCH: emit_branch(e, i, block); break;
     case IR_SWITCH: emit_switch(e, i, b); break;
@@ -401,6 +435,8 @@ static void emit_one(struct emitter *e, const struct mach *i, uint32_t block)
 static void emit_block(struct emitter *e, uint32_t number)
 {
     const struct mach_block *block = &e->mf->blocks[number];
+    const struct ir_block *b = ir_block(e->mf->ir, number);
+    bool catches = ir_inst(e->mf->ir, b->last)->op == IR_CATCH;
     size_t boundary = emit_first_boundary(e, block->first * 2);
 
     if (e->order.aligned[number])
@@ -411,6 +447,7 @@ static void emit_block(struct emitter *e, uint32_t number)
         if (i->ir != IR_NONE)
             e->m->wasm_offset = ir_inst(e->mf->ir, i->ir)->wasm_offset;
         boundary = emit_boundaries_from(e, boundary, e->at * 2);
+        e->m->try_number = catches && e->at + 2 == block->end ? open_try(e, b) : 0;
         emit_one(e, i, number);
         if (i->def_count != 0)
             store_definitions(e, i, i->op == MACH_BLOCK ? e->at * 2 : e->at * 2 + 1);
@@ -442,7 +479,9 @@ static bool emit(struct masm *m, struct mach_func *mf, struct allocation *a)
         e.next = n + 1 < e.order.count ? e.order.blocks[n + 1] : 0;
         emit_block(&e, e.order.blocks[n]);
     }
+    place_handlers(&e);
     ended = masm_end(m, e.frame_bytes);
+    vec_done(&e.pads);
     vec_done(&e.moves.list);
     return ended;
 }

@@ -5,6 +5,10 @@
 #include "engine/gen/numeric.h"
 #include "engine/gen/regalloc.h"
 
+struct emit_pad { /* where a clause leads */
+    uint32_t clause, block;
+};
+
 struct emitter {
     struct masm *m;
     struct mach_func *mf;
@@ -12,6 +16,7 @@ struct emitter {
     const struct module *module;
     struct masm_label *labels; /* by block */
     struct moves_list moves;
+    VEC(struct emit_pad) pads;
     regset unclear; /* hold 32-bit values with an unknown upper half */
     uint32_t at;    /* the instruction being emitted */
     uint32_t next;  /* the block behind the one being emitted; 0: none */

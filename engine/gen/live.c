@@ -398,6 +398,8 @@ static reg definition_hint(const struct live *l, const struct mach *i, uint32_t 
         return param_register(l, v);
     if (is_call(i->op))
         return result_register(l, i, v);
+    if (i->op == IR_EXCEPTION)
+        return target_native.int_results[0];
     if (is_divide(i->op))
         return i->op == OP_I32_DIV_S || i->op == OP_I32_DIV_U || i->op == OP_I64_DIV_S || i->op == OP_I64_DIV_U
                    ? target_native.quotient
@@ -421,7 +423,9 @@ static void each_need(struct live *l, visit_need *visit)
         }
         for (uint32_t k = 0; k < i->def_count && i->op != MACH_BLOCK; k++) {
             uint32_t v = l->mf->defs.data[i->def_first + k];
-            visit(l, v, (struct need){m, weight, definition_hint(l, i, v), is_call(i->op) || i->op == MACH_PARAMS});
+            visit(l, v,
+                  (struct need){m, weight, definition_hint(l, i, v),
+                                is_call(i->op) || i->op == MACH_PARAMS || i->op == IR_EXCEPTION});
         }
         if (i->temp != 0)
             visit(l, i->temp, (struct need){m, weight, REG_NONE, false});

@@ -641,6 +641,15 @@ static void lower_terminator(struct lower *l, ir_value v, struct ir_inst *i)
     lower_push_def(l, &m, IR_NONE);
 }
 
+/* The exception is in a register that nothing may be moved to on the way into the block. */
+static void lower_exception(struct lower *l, ir_value v, const struct ir_inst *i)
+{
+    struct mach m = lower_mach(i->op, v, i->type);
+
+    lower_reserve(l, target_native.int_results[0], true);
+    lower_push_def(l, &m, v);
+}
+
 static bool is_stack_param(const struct lower *l, uint32_t index, uint32_t *slot)
 {
     struct abi_walk walk = {0};
@@ -702,6 +711,8 @@ static void lower_inst(struct lower *l, ir_value v)
         lower_multiply_high(l, v, i);
     else if (is_object_op(i->op))
         lower_object(l, v, i);
+    else if (i->op == IR_EXCEPTION)
+        lower_exception(l, v, i);
     else if (i->op == OP_SELECT)
         lower_select(l, v, i);
     else if (i->op == OP_REF_AS_NON_NULL)

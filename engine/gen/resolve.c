@@ -141,6 +141,14 @@ struct edge_spot {
     float frequency;
 };
 
+/* Where a call throws, registers hold nothing any more, and everything is where it was at the call: that is the last but
+ * one instruction of its block. */
+static bool is_thrown(const struct allocation *a, uint32_t from, uint32_t to)
+{
+    const struct ir_block *b = ir_block(a->mf->ir, from);
+    return ir_inst(a->mf->ir, b->last)->op == IR_CATCH && b->succs[0] != to;
+}
+
 /* At the end of the predecessor, ahead of its jump, or at the head of the successor. */
 static struct edge_spot edge_spot(const struct allocation *a, uint32_t from, uint32_t to)
 {
@@ -148,7 +156,8 @@ static struct edge_spot edge_spot(const struct allocation *a, uint32_t from, uin
 
     if (ir_block(a->mf->ir, from)->succ_count == 1)
         return (struct edge_spot){(x->end - 1) * 2, x->end * 2, BOUNDARY_AT_END, x->frequency};
-    return (struct edge_spot){y->first * 2, x->end * 2, BOUNDARY_AT_HEAD, y->frequency};
+    return (struct edge_spot){y->first * 2, is_thrown(a, from, to) ? (x->end - 2) * 2 + 1 : x->end * 2,
+                              BOUNDARY_AT_HEAD, y->frequency};
 }
 
 static bool has_phi_of_web(const struct allocation *a, uint32_t b, uint32_t web)

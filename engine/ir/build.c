@@ -72,7 +72,7 @@ static ir_value *current_values(struct builder *b, uint32_t locals, uint32_t ope
     return values;
 }
 
-static void take_values(struct builder *b, const ir_value *values, uint32_t locals, uint32_t operands)
+void build_take_values(struct builder *b, const ir_value *values, uint32_t locals, uint32_t operands)
 {
     if (locals != 0)
         memcpy(b->frame->locals, values, locals * sizeof *values);
@@ -102,8 +102,7 @@ static void merge_value(struct builder *b, const struct build_label *l, ir_value
     }
 }
 
-/* The current block jumps to the label, with its operands on the stack. */
-static void arrive(struct builder *b, struct build_label *l)
+void build_arrive(struct builder *b, struct build_label *l)
 {
     uint32_t locals = label_locals(b, l), operands = label_operands(l), preds;
 
@@ -125,9 +124,10 @@ static void arrive(struct builder *b, struct build_label *l)
 }
 
 /* --- opening blocks ----------------------------------------------------------------------------------------------- */
-static struct build_label *open_label(struct builder *b, enum build_label_kind kind, struct block_type type)
+struct build_label *build_open_label(struct builder *b, enum build_label_kind kind, struct block_type type)
 {
-    struct build_label l = {.kind = (uint8_t)kind, .loop = b->loop};
+    struct build_label l = {
+        .kind = (uint8_t)kind, .loop = b->loop, .try_outside = b->try_number, .try_inside = b->try_number};
 
     if (type.type_index != MODULE_NONE) {
         const struct type_def *t = &b->module->types[type.type_index];
@@ -153,10 +153,19 @@ static const struct build_scan_loop *find_scan_loop(struct builder *b, uint32_t 
     return &frame->scan.loops.data[frame->next_loop++];
 }
 
+const struct build_scan_try *build_find_scan_try(struct builder *b, uint32_t offset)
+{
+    struct build_frame *frame = b->frame;
+
+    while (frame->scan.tries.data[frame->next_try].offset != offset)
+        frame->next_try++;
+    return &frame->scan.tries.data[frame->next_try++];
+}
+
 static void open_loop(struct builder *b)
 {
     const struct build_scan_loop *scan = find_scan_loop(b, (uint32_t)rd_offset(&b->frame->body));
-    struct build_label *l = open_label(b, BUILD_LOOP, body_block_type(&b->frame->body));
+    struct build_label *l = build_open_label(b, BUILD_LOOP, body_block_type(&b->frame->body));
     uint32_t locals = b->frame->local_count, head = ir_new_block(b->f), from = b->block;
 
     build_emit(b, IR_JUMP, VT_BOTTOM, NULL, 0, 0);
@@ -173,7 +182,7 @@ static void open_loop(struct builder *b)
     for (uint32_t i = 0; i < l->param_count; i++)
         l->values[locals + i] = new_phi(b, head, l->values[locals + i], 1);
     b->stack.len = l->height;
-    take_values(b, l->values, locals, l->param_count);
+    build_take_values(b, l->values, locals, l->param_count);
 }
 
 void build_jump(struct builder *b, uint32_t to)
@@ -200,7 +209,7 @@ void build_branch(struct builder *b, ir_value condition, uint32_t *yes, uint32_t
 static void open_if(struct builder *b)
 {
     ir_value condition = build_pop(b);
-    struct build_label *l = open_label(b, BUILD_IF, body_block_type(&b->frame->body));
+    struct build_label *l = build_open_label(b, BUILD_IF, body_block_type(&b->frame->body));
     uint32_t then;
 
     l->entry = current_values(b, b->frame->local_count, l->param_count);
@@ -213,7 +222,7 @@ static void enter_otherwise(struct builder *b, struct build_label *l)
 {
     build_start_block(b, l->otherwise);
     b->stack.len = l->height;
-    take_values(b, l->entry, b->frame->local_count, l->param_count);
+    build_take_values(b, l->entry, b->frame->local_count, l->param_count);
 }
 
 static void open_else(struct builder *b)
@@ -222,7 +231,7 @@ static void open_else(struct builder *b)
 
     assert(l->kind == BUILD_IF);
     if (b->block != 0)
-        arrive(b, l);
+        build_arrive(b, l);
     enter_otherwise(b, l);
     l->kind = BUILD_ELSE;
 }
@@ -244,7 +253,7 @@ static void close_label(struct builder *b, struct build_label *l)
     if (l->block != 0) {
         b->loop = l->loop;
         build_start_block(b, l->block);
-        take_values(b, l->values, locals, l->result_count);
+        build_take_values(b, l->values, locals, l->result_count);
     }
 }
 
@@ -265,11 +274,13 @@ static void close_block(struct builder *b)
             emit_return(b);
     } else {
         if (b->block != 0)
-            arrive(b, l);
+            build_arrive(b, l);
         if (l->kind == BUILD_IF) {
             enter_otherwise(b, l);
-            arrive(b, l);
+            build_arrive(b, l);
         }
+        if (l->own_try != 0)
+            build_put_handlers(b, l);
         close_label(b, l);
     }
     if (b->block == 0 && b->labels.len > b->frame->first_label + 1)
@@ -283,7 +294,7 @@ static void leave_to(struct builder *b, struct build_label *l)
     if (l->kind == BUILD_FUNCTION)
         emit_return(b);
     else
-        arrive(b, l);
+        build_arrive(b, l);
 }
 
 void build_go_to(struct builder *b, struct build_label *l)
@@ -392,11 +403,15 @@ bool build_control(struct builder *b, enum opcode op)
         build_set_unreachable(b);
         return true;
     case OP_NOP: return true;
-    case OP_BLOCK: open_label(b, BUILD_BLOCK, body_block_type(r)); return true;
+    case OP_BLOCK: build_open_label(b, BUILD_BLOCK, body_block_type(r)); return true;
     case OP_LOOP: open_loop(b); return true;
     case OP_IF: open_if(b); return true;
     case OP_ELSE: open_else(b); return true;
     case OP_END: close_block(b); return true;
+    case OP_DELEGATE:
+        body_u32(r);
+        close_block(b);
+        return true;
     case OP_BR: br(b, build_label_at(b, body_u32(r))); return true;
     case OP_BR_IF:
         condition = build_pop(b);
@@ -409,14 +424,24 @@ bool build_control(struct builder *b, enum opcode op)
         build_return(b);
         build_set_unreachable(b);
         return true;
-    default: return false;
+    default: return build_try_op(b, op);
     }
 }
 
 /* --- bodies ------------------------------------------------------------------------------------------------------- */
 static bool opens_block(enum opcode op)
 {
-    return op == OP_BLOCK || op == OP_LOOP || op == OP_IF || op == OP_TRY_TABLE;
+    return op == OP_BLOCK || op == OP_LOOP || op == OP_IF || op == OP_TRY_TABLE || op == OP_TRY;
+}
+
+static bool closes_block(enum opcode op)
+{
+    return op == OP_END || op == OP_DELEGATE;
+}
+
+static bool continues_block(enum opcode op)
+{
+    return op == OP_ELSE || op == OP_CATCH || op == OP_CATCH_ALL;
 }
 
 static void skip_unreachable(struct rd *r)
@@ -426,12 +451,12 @@ static void skip_unreachable(struct rd *r)
     for (;;) {
         const uint8_t *at = r->at;
         enum opcode op = body_opcode(r);
-        if (depth == 0 && (op == OP_END || op == OP_ELSE)) {
+        if (depth == 0 && (closes_block(op) || continues_block(op))) {
             r->at = at;
             return;
         }
         depth += opens_block(op);
-        depth -= op == OP_END;
+        depth -= closes_block(op);
         body_skip_immediate(r, op);
     }
 }
@@ -486,11 +511,12 @@ static void frame_init(struct builder *b, struct build_frame *frame, uint32_t fu
     frame->locals = arena_array(&b->f->arena, ir_value, frame->local_count);
     frame->first_label = b->labels.len;
     frame->outer = b->frame;
+    frame->try_outside = b->try_number;
 }
 
 static struct build_label *open_function(struct builder *b, struct build_frame *frame, enum build_label_kind kind)
 {
-    struct build_label *l = open_label(b, kind, (struct block_type){MODULE_NONE, VT_BOTTOM});
+    struct build_label *l = build_open_label(b, kind, (struct block_type){MODULE_NONE, VT_BOTTOM});
 
     l->result_count = frame->type->result_count;
     l->results = frame->type->results;
@@ -621,5 +647,7 @@ bool ir_build(struct ir_func *f, const char **unsupported)
     build_scan_done(&frame.scan);
     vec_done(&b.stack);
     vec_done(&b.labels);
+    vec_done(&b.tries);
+    vec_done(&b.handlers);
     return supported;
 }

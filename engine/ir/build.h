@@ -10,7 +10,7 @@
 #include "engine/body.h"
 #include "engine/ir/ir.h"
 
-enum build_label_kind { BUILD_FUNCTION, BUILD_INLINED, BUILD_BLOCK, BUILD_LOOP, BUILD_IF, BUILD_ELSE };
+enum build_label_kind { BUILD_FUNCTION, BUILD_INLINED, BUILD_BLOCK, BUILD_LOOP, BUILD_IF, BUILD_ELSE, BUILD_TRY };
 
 struct build_label {
     uint8_t kind;
@@ -25,6 +25,33 @@ struct build_label {
     uint32_t loop;    /* f->loops around the label's own block */
     uint32_t stamp;   /* br_table at hand */
     uint32_t table_slot;
+    uint32_t try_outside, try_inside; /* what catches around the block, and in it */
+    uint32_t own_try;                 /* in builder->tries; 0: it is no try */
+    uint32_t clauses;                 /* BUILD_TRY: that have been begun */
+    ir_value exception;               /* BUILD_TRY: what its clause at hand has caught */
+};
+
+struct build_handler {
+    uint32_t tag; /* or IR_CATCH_ALL */
+    struct build_label label;
+    uint32_t target; /* try_table: index of the label that it leads to */
+    bool reference;  /* with the exception's reference behind the values */
+};
+
+struct build_try {
+    uint32_t outer; /* what is asked next, in builder->tries; 0: nothing */
+    uint32_t first_handler, handler_count;
+    struct build_frame *frame;
+};
+
+struct build_scan_clause { /* of the legacy form */
+    uint32_t tag, next;
+};
+
+struct build_scan_try {
+    uint32_t offset; /* of its immediate */
+    uint32_t first_clause, last_clause, delegate;
+    bool delegates;
 };
 
 struct build_scan_loop {
@@ -35,6 +62,8 @@ struct build_scan_loop {
 struct build_scan {
     VEC(struct build_scan_loop) loops; /* in order */
     VEC(uint32_t) written;             /* locals that a loop writes */
+    VEC(struct build_scan_try) tries;  /* of the legacy form, in order */
+    VEC(struct build_scan_clause) clauses;
     uint32_t instructions, local_count;
     const char *unsupported;
 };
@@ -47,7 +76,8 @@ struct build_frame { /* of the function, or of one that is being inlined */
     ir_value *locals;
     uint32_t local_count;
     struct build_scan scan;
-    uint32_t next_loop;
+    uint32_t next_loop, next_try;
+    uint32_t try_outside;
     size_t first_label;
 };
 
@@ -60,6 +90,9 @@ struct builder {
     uint32_t wasm_offset;
     VEC(ir_value) stack;
     VEC(struct build_label) labels;
+    VEC(struct build_try) tries; /* number 0 is none */
+    VEC(struct build_handler) handlers;
+    uint32_t try_number; /* of the innermost */
     uint32_t stamps;
     uint32_t depth, inlined_instructions;
 };
@@ -122,6 +155,12 @@ struct build_label *build_label_at(struct builder *b, uint32_t depth);
 void build_branch(struct builder *b, ir_value condition, uint32_t *yes, uint32_t *no);
 /* The current block, which leads nowhere else, goes to the label. */
 void build_go_to(struct builder *b, struct build_label *l);
+struct build_label *build_open_label(struct builder *b, enum build_label_kind kind, struct block_type type);
+/* The current block jumps to the label, with its operands on the stack. */
+void build_arrive(struct builder *b, struct build_label *l);
+/* Locals and operands become what VALUES says. */
+void build_take_values(struct builder *b, const ir_value *values, uint32_t locals, uint32_t operands);
+const struct build_scan_try *build_find_scan_try(struct builder *b, uint32_t offset);
 /* Ends the current block with a jump to TO. */
 void build_jump(struct builder *b, uint32_t to);
 /* Translates the callee's body in place of a call, if it is worth it. */
@@ -137,6 +176,11 @@ bool build_cast_op(struct builder *b, enum opcode op);
 /* build_call.c: calls, tail calls; build_atomic.c: the threads proposal's */
 bool build_call_op(struct builder *b, enum opcode op);
 bool build_atomic_op(struct builder *b, enum opcode op);
+/* build_try.c: exceptions. Behind a call: where it leads if it throws. */
+bool build_try_op(struct builder *b, enum opcode op);
+void build_catch(struct builder *b);
+/* The handlers of the try_table that L is, where it ends; no block is current before and after. */
+void build_put_handlers(struct builder *b, const struct build_label *l);
 /* Ends the current block with a way to the innermost function's end. */
 void build_return(struct builder *b);
 /* Traps unless the function that REFERENCE names, a table's element, is of TYPE, which is not final. */

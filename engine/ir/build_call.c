@@ -21,6 +21,7 @@ static void call_function(struct builder *b, uint32_t func)
     b->stack.len -= t->param_count;
     call = build_emit(b, IR_CALL, VT_BOTTOM, b->stack.data + b->stack.len, t->param_count, func);
     push_results(b, call, t);
+    build_catch(b);
 }
 
 /* Puts the function in front of its arguments. Returns where it lies on the stack. */
@@ -43,6 +44,7 @@ static void call_address(struct builder *b, ir_value func, uint32_t type, unsign
 
     b->stack.len = first;
     push_results(b, call, t);
+    build_catch(b);
 }
 
 /* The reference at the index on top, which names a function of TYPE. */
@@ -63,9 +65,11 @@ static void call_reference(struct builder *b, ir_value reference, uint32_t type,
 }
 
 /* --- tail calls --------------------------------------------------------------------------------------------------- */
+/* Behind a call that has left every try of its function. */
 static void return_at_once(struct builder *b)
 {
     build_return(b);
+    b->try_number = vec_last(&b->labels)->try_inside;
     build_set_unreachable(b);
 }
 
@@ -74,6 +78,7 @@ static void tail_function(struct builder *b, uint32_t func)
     const struct type_def *t = &b->module->types[b->module->funcs[func].type];
 
     if (b->frame->outer != NULL || func < b->module->imported_func_count) {
+        b->try_number = b->frame->try_outside;
         call_function(b, func);
         return_at_once(b);
         return;
@@ -90,6 +95,7 @@ static void tail_reference(struct builder *b, ir_value reference, uint32_t type,
     ir_value func, vm;
 
     if (b->frame->outer != NULL) {
+        b->try_number = b->frame->try_outside;
         call_reference(b, reference, type, flags);
         return_at_once(b);
         return;
@@ -104,6 +110,7 @@ static void tail_reference(struct builder *b, ir_value reference, uint32_t type,
     memmove(b->stack.data + first, b->stack.data + first + 1, t->param_count * sizeof *b->stack.data);
     b->stack.len--;
     build_start_block(b, foreign);
+    b->try_number = 0;
     call_address(b, func, type, 0);
     return_at_once(b);
 }

@@ -20,6 +20,7 @@
 typedef uint32_t ir_value;
 
 enum { IR_NONE = 0, IR_FIXED_ARGS = 4 };
+#define IR_CATCH_ALL UINT32_MAX /* in place of a tag */
 
 struct ir_inst {
     uint16_t op;  /* enum opcode or enum ir_op */
@@ -54,7 +55,7 @@ struct ir_block {
     ir_value first, last;
     uint32_t *preds, *succs;
     uint32_t pred_count, pred_capacity, succ_count;
-    uint32_t *table; /* IR_SWITCH: successor numbers */
+    uint32_t *table; /* IR_SWITCH: successor numbers; IR_CATCH: tags, or IR_CATCH_ALL */
     uint32_t table_count;
     uint32_t loop;  /* innermost loop, number in f->loops; 0: none */
     uint32_t order; /* index in f->order */

@@ -55,6 +55,8 @@ enum ir_effect {
       IR_READS | IR_WRITES | IR_TRAPS)       /* the same with operands in slots; bits 32 up: type index */             \
     X(TAIL_CALL, "tail_call", IR_TERMINATOR) /* function imm */                                                        \
     X(TAIL_CALL_ADDRESS, "tail_call_address", IR_TERMINATOR) /* like call_address */                                   \
+    X(EXCEPTION, "exception", IR_PINNED)                     /* that has led here, first in its block */               \
+    X(CATCH, "catch", IR_TERMINATOR) /* behind a call: successor 0 behind it; n + 1 if it throws table[n]'s tag */     \
     X(JUMP, "jump", IR_TERMINATOR)                                                                                     \
     X(BRANCH, "branch", IR_TERMINATOR) /* successor 0 if the operand is not zero, else successor 1 */                  \
     X(SWITCH, "switch", IR_TERMINATOR) /* successor table[operand], the last if it is beyond */                        \

@@ -44,10 +44,22 @@ static void print_immediate(const struct ir_inst *i, FILE *out)
         fprintf(out, " lane %u", i->lane);
 }
 
-static void print_successors(const struct ir_block *b, FILE *out)
+static void print_catches(const struct ir_block *b, FILE *out)
+{
+    fprintf(out, " b%u", b->succs[0]);
+    for (uint32_t k = 0; k < b->table_count; k++)
+        if (b->table[k] == IR_CATCH_ALL)
+            fprintf(out, " all b%u", b->succs[k + 1]);
+        else
+            fprintf(out, " tag %u b%u", b->table[k], b->succs[k + 1]);
+}
+
+static void print_successors(const struct ir_func *f, const struct ir_block *b, FILE *out)
 {
     fprintf(out, " ->");
-    if (b->table_count != 0)
+    if (ir_inst(f, b->last)->op == IR_CATCH)
+        print_catches(b, out);
+    else if (b->table_count != 0)
         for (uint32_t k = 0; k < b->table_count; k++)
             fprintf(out, " b%u", b->succs[b->table[k]]);
     else
@@ -73,7 +85,7 @@ static void print_inst(const struct ir_func *f, ir_value v, FILE *out)
             fprintf(out, " v%u", args[k]);
     print_immediate(i, out);
     if (ir_effects(i->op) & IR_TERMINATOR && ir_block(f, i->block)->succ_count != 0)
-        print_successors(ir_block(f, i->block), out);
+        print_successors(f, ir_block(f, i->block), out);
     fprintf(out, "\n");
 }
 

@@ -7,7 +7,8 @@
 enum { NOT_A_LOOP = UINT32_MAX };
 
 struct open_block {
-    uint32_t loop; /* index in scan->loops, or NOT_A_LOOP */
+    uint32_t loop;      /* index in scan->loops, or NOT_A_LOOP */
+    uint32_t try_index; /* in scan->tries, of the legacy form */
     size_t log_start;
 };
 
@@ -18,15 +19,6 @@ struct scanner {
     VEC(uint32_t) log;   /* locals written, of the open loops */
     VEC(uint32_t) marks; /* per local: the loop that has it already, plus 1 */
 };
-
-static const char *unsupported(enum opcode op)
-{
-    static const uint32_t features = ENGINE_FEATURE_EXCEPTIONS | ENGINE_FEATURE_LEGACY_EXCEPTIONS;
-
-    if ((opcode_infos[op].feature & features) != 0)
-        return opcode_name(op);
-    return NULL;
-}
 
 /* The part of the log that belongs to a loop, each local once, becomes the loop's; it stays for the loop around. */
 static void close_loop(struct scanner *s, const struct open_block *block)
@@ -49,13 +41,41 @@ static void close_loop(struct scanner *s, const struct open_block *block)
 
 static void open_block(struct scanner *s, bool is_loop, uint32_t offset)
 {
-    struct open_block block = {NOT_A_LOOP, s->log.len};
+    struct open_block block = {NOT_A_LOOP, 0, s->log.len};
 
     if (is_loop) {
         block.loop = (uint32_t)s->scan->loops.len;
         vec_push(&s->scan->loops, (struct build_scan_loop){.offset = offset});
     }
     vec_push(&s->blocks, block);
+}
+
+static void open_try(struct scanner *s, uint32_t offset)
+{
+    open_block(s, false, offset);
+    vec_last(&s->blocks)->try_index = (uint32_t)s->scan->tries.len;
+    vec_push(&s->scan->tries, (struct build_scan_try){.offset = offset});
+}
+
+static struct build_scan_try *innermost_try(struct scanner *s)
+{
+    return &s->scan->tries.data[vec_last(&s->blocks)->try_index];
+}
+
+static void add_clause(struct scanner *s, uint32_t tag)
+{
+    struct build_scan_try *t = innermost_try(s);
+    uint32_t number;
+
+    if (s->scan->clauses.len == 0)
+        vec_push(&s->scan->clauses, (struct build_scan_clause){0}); /* number 0 is none */
+    number = (uint32_t)s->scan->clauses.len;
+    vec_push(&s->scan->clauses, (struct build_scan_clause){tag, 0});
+    if (t->first_clause == 0)
+        t->first_clause = number;
+    else
+        s->scan->clauses.data[t->last_clause].next = number;
+    t->last_clause = number;
 }
 
 static bool scan_instruction(struct scanner *s, struct rd *r)
@@ -65,8 +85,6 @@ static bool scan_instruction(struct scanner *s, struct rd *r)
     struct open_block block;
 
     s->scan->instructions++;
-    if (s->scan->unsupported == NULL)
-        s->scan->unsupported = unsupported(op);
     switch (op) {
     case OP_LOCAL_SET:
     case OP_LOCAL_TEE: vec_push(&s->log, body_u32(r)); return true;
@@ -77,6 +95,17 @@ static bool scan_instruction(struct scanner *s, struct rd *r)
         body_block_type(r);
         return true;
     case OP_TRY_TABLE: open_block(s, false, offset); break;
+    case OP_TRY:
+        open_try(s, offset);
+        body_block_type(r);
+        return true;
+    case OP_CATCH: add_clause(s, body_u32(r)); return true;
+    case OP_CATCH_ALL: add_clause(s, IR_CATCH_ALL); return true;
+    case OP_DELEGATE:
+        innermost_try(s)->delegates = true;
+        innermost_try(s)->delegate = body_u32(r);
+        vec_pop(&s->blocks);
+        return true;
     case OP_END:
         block = vec_pop(&s->blocks);
         if (block.loop != NOT_A_LOOP)
@@ -85,7 +114,7 @@ static bool scan_instruction(struct scanner *s, struct rd *r)
     default: break;
     }
     body_skip_immediate(r, op);
-    return s->scan->unsupported == NULL;
+    return true;
 }
 
 static uint32_t read_locals(struct rd *r, uint32_t params)
@@ -121,4 +150,6 @@ void build_scan_done(struct build_scan *scan)
 {
     vec_done(&scan->loops);
     vec_done(&scan->written);
+    vec_done(&scan->tries);
+    vec_done(&scan->clauses);
 }
