@@ -3,7 +3,9 @@
 #include <assert.h>
 
 enum {
-    INLINE_INSTRUCTIONS = 40, /* a callee with more is called */
+    INLINE_INSTRUCTIONS = 40, /* a callee with more is called, */
+    INLINE_SOLITARY = 16,     /* or with more than this, outside of loops in a function that has */
+    INLINE_LARGE = 100,       /* so many instructions */
     INLINE_DEPTH = 4,
     INLINE_RECURSION = 2, /* levels */
     INLINE_BUDGET = 2000, /* instructions that a function may grow by */
@@ -561,6 +563,15 @@ static bool is_small(const struct builder *b, uint32_t func)
     return *known == IR_CALLEE_SMALL;
 }
 
+static const struct build_frame *outermost(const struct builder *b)
+{
+    const struct build_frame *frame = b->frame;
+
+    while (frame->outer != NULL)
+        frame = frame->outer;
+    return frame;
+}
+
 bool build_inline(struct builder *b, uint32_t func)
 {
     struct build_frame frame = {0};
@@ -570,7 +581,8 @@ bool build_inline(struct builder *b, uint32_t func)
         !is_small(b, func))
         return false;
     build_scan(&frame.scan, b->module, func);
-    if (b->inlined_instructions + frame.scan.instructions > INLINE_BUDGET) {
+    if (b->inlined_instructions + frame.scan.instructions > INLINE_BUDGET ||
+        (b->loop == 0 && frame.scan.instructions > INLINE_SOLITARY && outermost(b)->scan.instructions > INLINE_LARGE)) {
         build_scan_done(&frame.scan);
         return false;
     }

@@ -2,9 +2,24 @@
 #include "engine/ir/ir.h"
 #include <assert.h>
 
-static const uint8_t own_effects[IR_OP_COUNT - OPCODE_COUNT] = {
-#define X(id, text, effects) [IR_##id - OPCODE_COUNT] = effects,
-    IR_OPS(X)
+enum { LOAD = IR_READS | IR_TRAPS, STORE = IR_WRITES | IR_TRAPS };
+
+const uint8_t ir_effect_table[IR_OP_COUNT] = {[OP_I32_DIV_S... OP_I32_REM_U] = IR_TRAPS,
+                                              [OP_I64_DIV_S... OP_I64_REM_U] = IR_TRAPS,
+                                              [OP_I32_TRUNC_F32_S... OP_I32_TRUNC_F64_U] = IR_TRAPS,
+                                              [OP_I64_TRUNC_F32_S... OP_I64_TRUNC_F64_U] = IR_TRAPS,
+                                              [OP_REF_AS_NON_NULL] = IR_TRAPS,
+                                              [OP_I32_LOAD... OP_I64_LOAD32_U] = LOAD,
+                                              [OP_V128_LOAD... OP_V128_LOAD64_SPLAT] = LOAD,
+                                              [OP_V128_LOAD32_ZERO] = LOAD,
+                                              [OP_V128_LOAD64_ZERO] = LOAD,
+                                              [OP_V128_LOAD8_LANE... OP_V128_LOAD64_LANE] = LOAD,
+                                              [OP_I32_STORE... OP_I64_STORE32] = STORE,
+                                              [OP_V128_STORE] = STORE,
+                                              [OP_V128_STORE8_LANE... OP_V128_STORE64_LANE] = STORE,
+                                              [OPCODE_SPACE_ATOMIC... OPCODE_COUNT - 1] = LOAD | STORE,
+#define X(id, text, effects) [IR_##id] = effects,
+                                              IR_OPS(X)
 #undef X
 };
 
@@ -13,26 +28,6 @@ static const char *const own_names[IR_OP_COUNT - OPCODE_COUNT] = {
     IR_OPS(X)
 #undef X
 };
-
-static bool may_trap(unsigned op)
-{
-    return (op >= OP_I32_DIV_S && op <= OP_I32_REM_U) || (op >= OP_I64_DIV_S && op <= OP_I64_REM_U) ||
-           (op >= OP_I32_TRUNC_F32_S && op <= OP_I32_TRUNC_F64_U) ||
-           (op >= OP_I64_TRUNC_F32_S && op <= OP_I64_TRUNC_F64_U) || op == OP_REF_AS_NON_NULL;
-}
-
-unsigned ir_effects(unsigned op)
-{
-    if (op >= OPCODE_COUNT)
-        return own_effects[op - OPCODE_COUNT];
-    if (ir_is_load(op))
-        return IR_READS | IR_TRAPS;
-    if (ir_is_store(op))
-        return IR_WRITES | IR_TRAPS;
-    if (ir_is_atomic(op))
-        return IR_READS | IR_WRITES | IR_TRAPS;
-    return may_trap(op) ? IR_TRAPS : IR_PURE;
-}
 
 const char *ir_op_name(unsigned op)
 {

@@ -118,7 +118,11 @@ static inline bool ir_is_const(const struct ir_func *f, ir_value v)
 }
 
 /* Bits of enum ir_effect. */
-unsigned ir_effects(unsigned op);
+extern const uint8_t ir_effect_table[IR_OP_COUNT];
+static inline unsigned ir_effects(unsigned op)
+{
+    return ir_effect_table[op];
+}
 const char *ir_op_name(unsigned op);
 /* Type of the value that the Wasm instruction OP makes, as in struct ir_inst; VT_BOTTOM: none or not fixed. */
 uint8_t ir_wasm_type(unsigned op);
