@@ -5,6 +5,7 @@
  * all limits down, and finally all system calls but those for memory and for writing the result. What cannot be
  * given up for want of rights (user namespaces switched off for an ordinary user) is left: docs/SECURITY.md. */
 #include "base/fd.h"
+#include "base/relro.h"
 #include "engine/options.h"
 #include "engine/sandbox.h"
 #include "engine/worker_protocol.h"
@@ -186,6 +187,7 @@ int main(int argc, char **argv)
     const void *bytes;
     size_t len = 0;
 
+    relro_protect();
     if (!parse_arguments(argc, argv, key, &options, &limits)) {
         static const char text[] = "compile: started by wherry itself, not by people\n";
         (void)!write(2, text, sizeof text - 1);

@@ -4,6 +4,7 @@
  * the grants name are inherited under their numbers. argv is the container's process.args, so that ps shows them;
  * nothing is read from it, nor from the environment. */
 #include "base/fd.h"
+#include "base/relro.h"
 #include "wherry/engine.h"
 #include <sys/prctl.h>
 
@@ -32,6 +33,7 @@ int main(void)
     struct err err = {0};
     int status;
 
+    relro_protect();
     prctl(PR_SET_DUMPABLE, 0);
     status = run(&grant, &err);
     if (status >= 0)

@@ -1,5 +1,6 @@
 /* The `wherry` program: global options, one table of verbs, and what all verbs share. */
 #include "base/fd.h"
+#include "base/relro.h"
 #include "oci/cmd.h"
 #include "oci/rootless.h"
 #include "oci/version.h"
@@ -187,6 +188,7 @@ int main(int argc, char **argv)
     };
     int words, ret;
 
+    relro_protect();
     open_standard_streams();
     words = options_read(argc, argv, options, true, &cmd.err);
     ret = words < 0 ? words : log_open(&cmd.log, log_path, log_format, &cmd.err);

@@ -33,11 +33,32 @@ static() {
     fi
 }
 
+# Tables of functions are read-only once they are relocated: headers, constants and these are three such mappings of the program.
+# It is looked at while it waits for a reader of its log.
+relocated() {
+    n=$((n + 1)) mappings=0
+    fifo=$(mktemp -u)
+    mkfifo "$fifo"
+    "$BUILD/wherry" --log "$fifo" --version > /dev/null &
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        mappings=$(awk '$2 == "r--p" && /\/wherry$/' "/proc/$!/maps" | wc -l)
+        [ "$mappings" -lt 3 ] || break
+        sleep 0.1
+    done
+    cat "$fifo" > /dev/null
+    rm "$fifo"
+    if [ "$mappings" -ge 3 ]; then echo "ok $n - what is relocated in wherry is read-only"; else
+        echo "not ok $n - what is relocated in wherry is read-only ($mappings mappings)"
+        status=1
+    fi
+}
+
 lacks engine '^(module_decode|module_validate|baseline_|x64_enc|artifact_write|engine_compile)' compiler
 lacks engine '^(dlopen|getpwnam|getaddrinfo|setlocale|iconv_open)$' 'dynamic loading, name service or locale'
 lacks compile '^(wasi_|p1_|engine_run|instance_new|entry_enter)' runtime
 [ -n "${SANITIZE:-}" ] || for program in wherry containerd-shim-wherry-v1 libexec/wherry/engine libexec/wherry/compile; do
     static $program
 done
+[ -n "${SANITIZE:-}" ] || [ ! -e "$BUILD/wherry" ] || relocated
 echo "1..$n"
 exit $status
