@@ -43,7 +43,7 @@ static void add_params(struct compiler *c)
         l->reg = r;
         c->regs.locals |= regset_of(r);
         c->regs.dirty |= regset_of(r);
-        c->regs.local_of[r] = i;
+        c->regs.local_of[r] = (uint16_t)i;
         if (l->type == VT_I32 || l->type == VT_REF_NULL)
             c->regs.upper |= regset_of(r);
     }

@@ -15,6 +15,7 @@
 
 #include "engine/baseline/masm.h"
 #include "engine/body.h"
+#include "engine/limits.h"
 
 enum { NO_LOCAL = UINT32_MAX };
 
@@ -23,8 +24,9 @@ struct regfile {
     regset locals;
     regset dirty; /* newer than the local's slot */
     regset upper; /* an i32 or reference whose upper half is unknown (arguments, results of calls): gen/abi.h */
-    uint32_t local_of[REG_COUNT];
+    uint16_t local_of[REG_COUNT];
 };
+_Static_assert(LIMIT_LOCALS <= UINT16_MAX, "every block that is open has two of these: they are kept small");
 
 struct local {
     int32_t slot;  /* frame offset */
@@ -52,7 +54,7 @@ struct value {
 
 struct homes {
     regset set;
-    uint32_t local_of[REG_COUNT];
+    uint16_t local_of[REG_COUNT];
 };
 
 enum control_kind {

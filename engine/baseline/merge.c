@@ -81,7 +81,7 @@ static void settle(struct compiler *c, struct control *control)
         uint32_t local = homes->local_of[home];
         if (c->locals[local].reg == REG_NONE && home != control->result) {
             control->state.locals |= regset_of(home);
-            control->state.local_of[home] = local;
+            control->state.local_of[home] = (uint16_t)local;
         }
     }
     control->reached = true;

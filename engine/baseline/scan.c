@@ -231,7 +231,7 @@ static void note_homes(struct compiler *c, bool present)
 static void add_home(struct homes *homes, reg r, uint32_t local)
 {
     homes->set |= regset_of(r);
-    homes->local_of[r] = local;
+    homes->local_of[r] = (uint16_t)local;
 }
 
 /* A register for LOCAL that is no home yet: where it is now, if that is one, else any. */

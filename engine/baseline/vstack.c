@@ -86,7 +86,7 @@ static void hold_local(struct compiler *c, uint32_t local, reg r, bool dirty)
 {
     c->locals[local].reg = r;
     c->locals[local].zero = false;
-    c->regs.local_of[r] = local;
+    c->regs.local_of[r] = (uint16_t)local;
     c->regs.locals |= regset_of(r);
     c->regs.dirty = dirty ? c->regs.dirty | regset_of(r) : c->regs.dirty & ~regset_of(r);
 }

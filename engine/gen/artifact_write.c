@@ -202,8 +202,11 @@ static void put_image(struct writer *w, uint32_t memory, struct span span)
     struct buf *pages = &w->sections[ARTIFACT_pages];
     uint64_t first = pages->len, base = span.first * ARTIFACT_PAGE_BYTES;
     uint64_t size_bytes = (span.end - span.first) * ARTIFACT_PAGE_BYTES;
-    uint8_t *at = buf_extend(pages, size_bytes);
+    uint8_t *at;
 
+    if (pages->data == NULL)
+        buf_reserve_huge(pages, size_bytes);
+    at = buf_extend(pages, size_bytes);
     memset(at, 0, size_bytes);
     for (uint32_t i = 0; i < m->data_count; i++) {
         const struct data_segment *d = &m->datas[i];

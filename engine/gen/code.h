@@ -94,17 +94,19 @@ enum { CODE_ALIGN = 16 }; /* of every function */
 int code_compile_module(struct module *m, uint32_t features, const struct code_options *options,
                         code_compiler *compiler, unsigned cores, struct code_object *out, struct err *err);
 
+/* The same as code_add_site, which is its short way: where room is wanted, or a block. */
+void code_add_site_far(struct code_object *o, struct site site);
+
 /* Adds a site, which is not below the last one. */
 static inline void code_add_site(struct code_object *o, struct site site)
 {
     uint32_t packed;
 
-    if (o->site_blocks.len == 0 || !site_pack(&o->site_blocks.data[o->site_blocks.len - 1], site, &packed)) {
-        struct site_block block = {site.pc, site.wasm_offset, (uint32_t)o->sites.len};
-        vec_push(&o->site_blocks, block);
-        site_pack(&block, site, &packed);
-    }
-    vec_push(&o->sites, packed);
+    if (o->sites.len < o->sites.capacity && o->site_blocks.len != 0 &&
+        site_pack(&o->site_blocks.data[o->site_blocks.len - 1], site, &packed))
+        o->sites.data[o->sites.len++] = packed;
+    else
+        code_add_site_far(o, site);
 }
 
 static inline void code_object_done(struct code_object *o)

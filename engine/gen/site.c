@@ -1,4 +1,4 @@
-#include "engine/gen/site.h"
+#include "engine/gen/code.h"
 
 static struct site unpack(const struct site_block *block, uint32_t packed)
 {
@@ -48,4 +48,16 @@ struct site_cursor site_find(struct site_list list, uint32_t pc)
         before = cursor;
     while (site_next(&cursor, &site) && site.pc < pc);
     return before;
+}
+
+void code_add_site_far(struct code_object *o, struct site site)
+{
+    uint32_t packed;
+
+    if (o->site_blocks.len == 0 || !site_pack(vec_last(&o->site_blocks), site, &packed)) {
+        struct site_block block = {site.pc, site.wasm_offset, (uint32_t)o->sites.len};
+        vec_push(&o->site_blocks, block);
+        site_pack(&block, site, &packed);
+    }
+    vec_push(&o->sites, packed);
 }
