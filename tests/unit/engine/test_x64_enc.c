@@ -233,6 +233,56 @@ static void encodes_like_the_assembler(void **state)
     (void)state;
 }
 
+static void assert_same(const struct x64_enc *a, const struct x64_enc *b)
+{
+    assert_int_equal(x64_offset(a), x64_offset(b));
+    assert_memory_equal(a->start, b->start, x64_offset(a));
+}
+
+/* Both ways of A: with room in the buffer, and without, into what is written behind it. */
+#define ENCODE_TWICE(a, call)                                                                                          \
+    do {                                                                                                               \
+        (a)->at = (a)->start;                                                                                          \
+        call;                                                                                                          \
+        (a)->end = (a)->at;                                                                                            \
+        call;                                                                                                          \
+    } while (0)
+
+/* The short way against the one that the table above is about: every register in every place. */
+static void short_way_is_the_same(void **state)
+{
+    static const uint32_t ops[] = {X64_MOV, X64_MOV_STORE | X64_W, X64_LEA | X64_W, X64_GROUP5};
+    static const int32_t disps[] = {0, 1, -1, 127, -128, 128, -129, INT32_MAX, INT32_MIN};
+    struct x64_enc a = {0}, b = {0};
+
+    x64_grow(&a, X64_ROOM_BYTES);
+    x64_grow(&b, X64_ROOM_BYTES);
+    for (unsigned i = 0; i < sizeof ops / sizeof ops[0] * 16 * 17; i++) {
+        uint32_t op = ops[i / (16 * 17)];
+        unsigned r = i / 17 % 16;
+        reg base = i % 17 == 16 ? REG_NONE : (reg)(i % 17);
+        if (base != REG_NONE) {
+            ENCODE_TWICE(&a, x64_rr(&a, op, r, base));
+            ENCODE_TWICE(&b, x64_rr_any(&b, op, r, base));
+            assert_same(&a, &b);
+        }
+        for (unsigned j = 0; j < sizeof disps / sizeof disps[0] * 17 * 4; j++) {
+            reg index = base == REG_NONE || j / 4 % 17 == 16 || j / 4 % 17 == RSP ? REG_NONE : (reg)(j / 4 % 17);
+            struct x64_mem mem = {base, index, index == REG_NONE ? 0 : j % 4, disps[j / (17 * 4)]};
+            ENCODE_TWICE(&a, x64_rm(&a, op, r, mem));
+            ENCODE_TWICE(&b, x64_rm_any(&b, op, r, mem));
+            assert_same(&a, &b);
+            if (base == RBP && index == REG_NONE) {
+                ENCODE_TWICE(&a, x64_frame(&a, op, r, mem.disp));
+                assert_same(&a, &b);
+            }
+        }
+    }
+    free(a.start);
+    free(b.start);
+    (void)state;
+}
+
 /* Displacements count from the end of the instruction; a jump back takes the short form while it reaches. */
 static void jumps_reach_their_target(void **state)
 {
@@ -277,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encodes_like_the_assembler),
+        cmocka_unit_test(short_way_is_the_same),
         cmocka_unit_test(jumps_reach_their_target),
         cmocka_unit_test(grows),
     };
