@@ -27,6 +27,7 @@ struct live {
         uint32_t low, high; /* words of `begins` */
     } found;
     uint32_t *parent;             /* union-find of webs, by virtual register */
+    size_t ranges_most;           /* beyond so many they are packed */
     struct live_range *ranges_of; /* by virtual register: first and count, as from and to */
 };
 
@@ -256,13 +257,47 @@ static bool disjoint(const struct live *l, uint32_t v, uint32_t w)
     return true;
 }
 
-enum { JOIN_LIMIT = 2000 }; /* ranges of a web: joining copies them */
+enum {
+    JOIN_LIMIT = 2000, /* ranges of a web: joining copies them, */
+    LEFT_BEHIND =
+        8192, /* and leaves the old ones behind: at least so many, and as many as are of use, before they go */
+};
+
+static void pack_ranges(struct live *l)
+{
+    struct live_range *packed;
+    size_t count = 0;
+
+    for (uint32_t v = 1; v < l->vregs; v++)
+        if (l->def_block[v] != 0 && l->parent[v] == v)
+            count += l->ranges_of[v].to;
+    packed = malloc((count + LEFT_BEHIND) * sizeof *packed);
+    if (packed == NULL)
+        out_of_memory();
+    count = 0;
+    for (uint32_t v = 1; v < l->vregs; v++) {
+        struct live_range *of = &l->ranges_of[v];
+        if (l->def_block[v] == 0 || l->parent[v] != v)
+            continue;
+        memcpy(packed + count, l->a->ranges.data + of->from, of->to * sizeof *packed);
+        of->from = (uint32_t)count;
+        count += of->to;
+    }
+    free(l->a->ranges.data);
+    l->a->ranges.data = packed;
+    l->a->ranges.len = count;
+    l->a->ranges.capacity = count + LEFT_BEHIND;
+    l->ranges_most = count * 2 + LEFT_BEHIND;
+}
 
 static bool join_webs(struct live *l, uint32_t v, uint32_t w)
 {
     struct live_range x, y;
-    size_t first = l->a->ranges.len;
+    size_t first;
 
+    if (l->a->ranges.len > l->ranges_most)
+        pack_ranges(l);
+    first = l->a->ranges.len;
     v = web_root(l, v);
     w = web_root(l, w);
     if (v == w)
@@ -508,6 +543,7 @@ void live_compute(struct allocation *a)
         if (l.def_block[v] != 0)
             compute_ranges(&l, v);
     }
+    l.ranges_most = a->ranges.len * 2 + LEFT_BEHIND;
     for (float frequency = 32768; frequency >= 1; frequency /= 8)
         join_phis(&l, frequency);
     join_phis(&l, 0);
