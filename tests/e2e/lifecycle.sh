@@ -171,7 +171,13 @@ for signal in TERM INT HUP USR1; do
 done
 like "wasm: the process carries the module's name" "$(
     quiet run --detach --bundle "$dir/life-wasm" "$id"
-    cat "/proc/$(rt state "$id" | jq .pid)/comm"
+    pid=$(rt state "$id" | jq .pid)
+    for _ in $(seq 100); do # its first instruction is the engine's, which takes the name a moment later
+        name=$(cat "/proc/$pid/comm")
+        [ "$name" = engine ] || break
+        sleep 0.05
+    done
+    echo "$name"
     rt delete --force "$id")" '^hello'
 is "wasm: nothing is left" "$(left)" ""
 like "plan prints what a module is granted" "$(bundle plan --mount "$dir/volume:/data:ro" -- /hello.wasm && rt plan "$dir/plan" 2>&1)" '/data'
