@@ -44,7 +44,7 @@ static uint32_t find_preheader(const struct ir_func *f, uint32_t loop)
             return 0;
         found = head->preds[p];
     }
-    return found != 0 && ir_block(f, found)->succ_count == 1 ? found : 0;
+    return found != 0 && ir_inst(f, ir_block(f, found)->last)->op == IR_JUMP ? found : 0;
 }
 
 static void note_effects(struct loop_facts *l, unsigned op)

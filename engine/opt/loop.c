@@ -200,7 +200,7 @@ static bool find_preheader(const struct ir_func *f, struct loop *l)
     l->back = head->preds[1] == l->blocks[l->block_count - 1];
     l->entry = 1 - l->back;
     l->preheader = head->preds[l->entry];
-    return ir_block(f, l->preheader)->succ_count == 1;
+    return ir_inst(f, ir_block(f, l->preheader)->last)->op == IR_JUMP;
 }
 
 /* A condition that grows towards its end: tested < limit and growing, tested > limit and shrinking. */
