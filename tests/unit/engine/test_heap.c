@@ -194,6 +194,30 @@ static void test_stack_is_conservative(void **state)
     end(&f);
 }
 
+/* An object's address on the Wasm stack, eight bytes at a multiple of eight, stands for a reference to it. */
+static void test_addresses_are_found(void **state)
+{
+    enum { OBJECTS = 500 };
+    struct fixture f;
+    uint64_t *slots, kept_bytes;
+
+    begin(&f);
+    slots = (uint64_t *)f.store->thread->stack_high - OBJECTS;
+    f.store->thread->wasm_sp = slots;
+    for (unsigned i = 0; i < OBJECTS; i++)
+        slots[i] = (uintptr_t)node_at(&f, object_new_struct(f.store, f.numbers[NODE]));
+    heap_collect(f.store);
+    kept_bytes = f.store->heap.live_bytes;
+    assert_in_range(kept_bytes, OBJECTS * 16, OBJECTS * 64);
+    for (unsigned i = 0; i < OBJECTS; i++)
+        assert_int_equal(((const struct node *)(uintptr_t)slots[i])->object.type, f.numbers[NODE]);
+    for (unsigned i = 0; i < OBJECTS; i++)
+        slots[i] += i % 2 == 0 ? 8 : UINT64_C(1) << 32; /* inside of an object; not in the space */
+    heap_collect(f.store);
+    assert_in_range(f.store->heap.live_bytes, 0, kept_bytes / 10); /* what our own stack still holds */
+    end(&f);
+}
+
 static void test_limit(void **state)
 {
     struct fixture f;
@@ -223,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_is_used_again),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_stack_is_conservative),
+        cmocka_unit_test(test_addresses_are_found),
         cmocka_unit_test(test_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
