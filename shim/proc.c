@@ -90,7 +90,7 @@ struct container *container_new(struct shim *shim, const Task__CreateRequest *re
     if (c == NULL)
         return NULL;
     c->shim = shim;
-    c->oom = (struct oom_watch){.file = -1, .source.fd = -1, .happened = oom_happened};
+    c->oom = (struct oom_watch){.file = -1, .above = -1, .source.fd = -1, .happened = oom_happened};
     c->id = strdup(request->id);
     c->bundle = strdup(request->bundle);
     c->next = shim->containers;
@@ -290,7 +290,7 @@ void container_settle(struct container *c)
         return;
     if (!execs_ended(c) || !leftovers_ended(c) || !output_is_read(init))
         return;
-    oom_watch_check(&c->oom);
+    oom_watch_check(&c->oom, init->exit_status == 128 + SIGKILL);
     announce_exit(init);
     if (c->deleting != NULL)
         c->stopped(c);

@@ -281,7 +281,7 @@ static void start_done(struct worker *worker, const struct worker_report *report
         event.container_id = c->id;
         event.pid = (uint32_t)init->pid;
         publisher_put(&c->shim->publisher, "/tasks/start", "TaskStart", &event.base);
-        oom_watch_check(&c->oom);
+        oom_watch_check(&c->oom, false);
         reply_pid(call, init->pid);
     } else {
         log_line(LOG_ERROR, c->id, "start failed: %s", report->text);

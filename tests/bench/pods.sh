@@ -6,8 +6,8 @@
 #           and the API server's
 #   memory  of PODS idle pods of a kind, each with its own network namespace and cgroups, made through CRI alone: proportional set size
 #           of the shims and of what runs in the pods, and the kernel's memory by difference (slab, stacks, page tables, per-CPU); then
-#           what a second container in each pod adds
-# KINDS names the kinds; ROUNDS=0 or PODS=0 leaves one part out.
+#           what a second container in FURTHER (100) of the pods adds. The machine's caches are dropped for that
+# KINDS names the kinds; ROUNDS=0 or PODS=0 leaves one part out; ACCOUNTS=1 keeps the kernel's own accounts of each step.
 cd "$(dirname "$0")/../.." || exit 1
 title="pod starts"
 peers=$(tests/k8s/peers -n 2> /dev/null)
@@ -86,42 +86,72 @@ for case in $([ "$rounds" = 0 ] || echo "$kinds"); do
         }' "$dir/pods.tsv"
 done
 
-pods=${PODS:-250}
+pods=${PODS:-250} further=${FURTHER:-100}
 crictl_program=${XDG_CACHE_HOME:-$HOME/.cache}/wherry-tests/cri-tools-1.36.0/crictl
-if [ "$pods" != 0 ] && [ -x "$crictl_program" ]; then
-    # the kubelet would remove pods that it does not know
-    kill "$pid_kubelet" && wait "$pid_kubelet" 2> /dev/null
+[ "$pods" = 0 ] || [ -x "$crictl_program" ] || { echo "# no memory: crictl 1.36.0 is not in the cache folder"; pods=0; }
+[ "$further" -le "$pods" ] || further=$pods
+if [ "$pods" != 0 ]; then
+    # the kubelet would remove pods that it does not know; the rest only takes time
+    for pid in $pid_kubelet $pid_controllers $pid_scheduler; do kill "$pid" && wait "$pid" 2> /dev/null; done
     printf 'runtime-endpoint: unix:///run/test/containerd.sock\nimage-endpoint: unix:///run/test/containerd.sock\ntimeout: 60\n' > "$dir/crictl.yaml"
     crictl() { "$crictl_program" -c "$dir/crictl.yaml" "$@"; }
-    export crictl_program dir
-    # idle_pod HANDLER IMAGE COMMAND NUMBER: a pod, and its container
+    # idle_pod HANDLER IMAGE COMMAND NUMBER: a pod, and its container; idle_container: another one in it
     idle_pod() {
         printf '{"metadata": {"name": "idle-%s", "uid": "%s", "namespace": "default"}, "linux": {"cgroup_parent": "/%s/idle/%s", "security_context": {"namespace_options": {"pid": 1}}}}' \
             "$4" "$4" "$node_cgroup" "$4" > "$dir/idle-$4.json"
-        "$crictl_program" -c "$dir/crictl.yaml" runp -r "$1" "$dir/idle-$4.json" > "$dir/idle-$4.id" && idle_container "$2" "$3" "$4" first
+        idle_config "$2" "$3" "$4" first
+        "$crictl_program" -c "$dir/crictl.yaml" run --no-pull -r "$1" "$dir/idle-$4-first.json" "$dir/idle-$4.json"
     }
-    idle_container() { # IMAGE COMMAND NUMBER NAME
+    idle_config() { # IMAGE COMMAND NUMBER NAME
         printf '{"metadata": {"name": "%s"}, "image": {"image": "%s"}, "command": %s, "linux": {"security_context": {"namespace_options": {"pid": 1}}}}' "$4" "$1" "$2" > "$dir/idle-$3-$4.json"
-        "$crictl_program" -c "$dir/crictl.yaml" start "$("$crictl_program" -c "$dir/crictl.yaml" create "$(cat "$dir/idle-$3.id")" "$dir/idle-$3-$4.json" "$dir/idle-$3.json")"
     }
-    export -f idle_pod idle_container
-    export node_cgroup
+    idle_container() { # IMAGE COMMAND NUMBER
+        idle_config "$1" "$2" "$3" second
+        "$crictl_program" -c "$dir/crictl.yaml" start "$("$crictl_program" -c "$dir/crictl.yaml" create "$(sed -n "s/^idle-$3 //p" "$dir/idle.pods")" "$dir/idle-$3-second.json" "$dir/idle-$3.json")"
+    }
+    export -f idle_pod idle_config idle_container
+    export node_cgroup crictl_program dir
     pss_kib() { for pid; do awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup" 2> /dev/null; done | awk '{ sum += $1 } END { print sum + 0 }'; }
-    kernel_kib() { awk '/^(Slab|KernelStack|PageTables|Percpu):/ { s += $2 } END { print s }' /proc/meminfo; }
+    # what is free and only not given back is no pod's: caches of names and inodes, pages that hold on to cgroups of removed pods
+    kernel_kib() {
+        sync
+        echo 3 > /proc/sys/vm/drop_caches
+        sleep 2
+        awk '/^(Slab|KernelStack|PageTables|Percpu):/ { s += $2 } END { print s }' /proc/meminfo
+        [ -z "${ACCOUNTS:-}" ] || keep_accounts "$dir/accounts.$EPOCHREALTIME"
+    }
+    keep_accounts() { # DIR: where it all is
+        local pid
+        mkdir "$1" && cp /proc/meminfo /proc/slabinfo "$1"
+        for pid in $(shims | tail -1) $(in_pods | tail -2); do cat "/proc/$pid/comm" "/proc/$pid/status" "/proc/$pid/smaps" > "$1/$pid"; done 2> /dev/null
+    }
     in_pods() { find "$(node_cgroups | head -1)/idle" -name cgroup.procs -exec cat {} + | sort -u; }
     shims() { if [ "$handler" = runc ] || [ "$handler" = crun ]; then pgrep -f 'containerd-shim-runc-v2 -namespace k8s.io'; else pgrep -f "$shim -namespace k8s.io"; fi; }
-    figures() { sleep 3; sync; echo "$(pss_kib $(shims)) $(pss_kib $(in_pods)) $(kernel_kib)"; }
-    printf '\n%-28s %7s %7s %7s %7s   %s\n' "KiB a pod, $pods idle pods" shim "in pod" kernel sum "each further container"
+    figures() { echo "$(kernel_kib) $(pss_kib $(shims)) $(pss_kib $(in_pods))"; }
+    make_pods() { # COUNT
+        seq "$1" | xargs -P 3 -I N bash -c 'idle_pod "$0" "$1" "$2" N' "$handler" "$image" "$command" > "$dir/idle.log" 2>&1 || echo "# $case: $(tail -1 "$dir/idle.log")"
+    }
+    remove_pods() {
+        crictl pods -q | xargs -P 3 -n 25 "$crictl_program" -c "$dir/crictl.yaml" rmp -f > /dev/null 2>&1
+        no_shims() { [ -z "$(shims)" ]; }
+        until_true 60 no_shims
+    }
+    printf '\n%-28s %7s %7s %7s %7s   %s\n' "KiB a pod, $pods idle pods" shim "in pod" kernel sum "each further container (of $further)"
     for case in $kinds; do
         kind "$case"
-        before=$(kernel_kib)
-        seq "$pods" | xargs -P 2 -I N bash -c 'idle_pod "$0" "$1" "$2" N' "$handler" "$image" "$command" > "$dir/idle.log" 2>&1 || echo "# $case: $(tail -1 "$dir/idle.log")"
-        set -- $(figures)
-        seq "$pods" | xargs -P 2 -I N bash -c 'idle_container "$0" "$1" N second' "$image" "$command" > "$dir/idle.log" 2>&1 || echo "# $case: $(tail -1 "$dir/idle.log")"
+        make_pods 8 # what the first ones only cost stays out
+        remove_pods
+        set -- $(kernel_kib)
+        make_pods "$pods"
         set -- "$@" $(figures)
-        printf '%-28s %7d %7d %7d %7d   %d\n' "$(text "$case")" $(($1 / pods)) $(($2 / pods)) $((($3 - before) / pods)) $((($1 + $2 + $3 - before) / pods)) \
-            $((($4 + $5 + $6 - $1 - $2 - $3) / pods))
-        crictl pods -q | xargs -P 2 -n 10 "$crictl_program" -c "$dir/crictl.yaml" rmp -f > /dev/null 2>&1
+        crictl pods -o json | jq -r '.items[] | "\(.metadata.name) \(.id)"' > "$dir/idle.pods"
+        seq "$further" | xargs -P 3 -I N bash -c 'idle_container "$0" "$1" N' "$image" "$command" > "$dir/idle.log" 2>&1 || echo "# $case: $(tail -1 "$dir/idle.log")"
+        set -- "$@" $(figures)
+        made=$(wc -l < "$dir/idle.pods")
+        [ "$made" = "$pods" ] || echo "# $case: only $made pods of $pods"
+        printf '%-28s %7d %7d %7d %7d   %d\n' "$(text "$case")" $(($3 / made)) $(($4 / made)) $((($2 - $1) / made)) $((($2 - $1 + $3 + $4) / made)) \
+            $((($5 + $6 + $7 - $2 - $3 - $4) / further))
+        remove_pods
     done
 fi
 node_stop

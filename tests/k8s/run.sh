@@ -1,7 +1,7 @@
 #!/bin/bash
 # Kubernetes: API server, scheduler, controllers and a kubelet of a current release over containerd 2.x, all private to this
 # test (node.sh), with RuntimeClass wherry of k8s/runtimeclass.yaml. Each tests/k8s/case_*.sh is about one topic. Which are run: those
-# that arguments name, all with K8S_CASES=all (`make check-k8s`), else the short ones (`make check`). What the node needs is built
+# that arguments or K8S_CASES (verbs,volumes) name, all with K8S_CASES=all (`make check-k8s`), else the short ones (`make check`). What the node needs is built
 # once by `make check-k8s` (tests/k8s/build); where that has not been done, this is skipped.
 cd "$(dirname "$0")/../.." || exit 1
 title=Kubernetes
@@ -9,7 +9,10 @@ title=Kubernetes
 
 cases=("$@")
 [ $# -gt 0 ] || cases=(tests/k8s/case_{pod,end}.sh)
-[ "${K8S_CASES:-}" != all ] || cases=(tests/k8s/case_*.sh)
+case ${K8S_CASES:-} in
+all) cases=(tests/k8s/case_*.sh) ;;
+?*) IFS=, read -ra cases <<< "$K8S_CASES" && cases=("${cases[@]/#/tests/k8s/case_}") && cases=("${cases[@]/%/.sh}") ;;
+esac
 for case in "${cases[@]}"; do . "$case"; done
 
 kubectl delete pods --all --wait=true --timeout=$((60 * patience))s > "$dir/delete.log" 2>&1
