@@ -116,7 +116,7 @@ if [ "$pods" != 0 ]; then
     kernel_kib() {
         sync
         echo 3 > /proc/sys/vm/drop_caches
-        sleep 2
+        sleep 4
         awk '/^(Slab|KernelStack|PageTables|Percpu):/ { s += $2 } END { print s }' /proc/meminfo
         [ -z "${ACCOUNTS:-}" ] || keep_accounts "$dir/accounts.$EPOCHREALTIME"
     }
