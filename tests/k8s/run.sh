@@ -1,8 +1,8 @@
 #!/bin/bash
 # Kubernetes: API server, scheduler, controllers and a kubelet of a current release over containerd 2.x, all private to this
 # test (node.sh), with RuntimeClass wherry of k8s/runtimeclass.yaml. Each tests/k8s/case_*.sh is about one topic. Which are run: those
-# that arguments or K8S_CASES (verbs,volumes) name, all with K8S_CASES=all (`make check-k8s`), else the short ones (`make check`). What the node needs is built
-# once by `make check-k8s` (tests/k8s/build); where that has not been done, this is skipped.
+# that arguments or K8S_CASES (verbs,volumes) name, all with K8S_CASES=all (`make check-k8s`), else the short ones (`make check`). What the
+# node needs is built once by `make check-k8s` (tests/k8s/build); where that has not been done, this is skipped.
 cd "$(dirname "$0")/../.." || exit 1
 title=Kubernetes
 . tests/k8s/setup.sh
