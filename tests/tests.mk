@@ -151,6 +151,12 @@ check-vm-systemd: all guests
 	@tests/packages/install build test vm
 	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/systemd.sh
 
+## check-vm-qemu  a few end-to-end tests under Debian's kernel in qemu, for what user-mode Linux lacks
+.PHONY: check-vm-qemu
+check-vm-qemu: all guests
+	@tests/packages/install build test vm-qemu
+	@TEST_TIMEOUT_S=1800 $(RUN) tests/vm/qemu.sh
+
 ## check-k8s    a Kubernetes node over wherry: builds what it needs once (Go's toolchain, ten minutes), then runs all of tests/k8s
 check-k8s: all guests
 	@tests/k8s/build > /dev/null

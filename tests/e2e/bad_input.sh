@@ -31,8 +31,13 @@ left() {
     # one grep for all: two processes for each of them take minutes in the guest; a list made before it, or it would find itself
     local lines=(/proc/[0-9]*/cmdline) pid
     grep -laF -- "$dir/state/wherry" "${lines[@]}" 2> /dev/null | tr -dc '0-9\n' | while read -r pid; do
-        # the second tier goes on after a start, on purpose
-        [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = wherry-optimize ] || echo "process $pid"
+        # the second tier goes on after a start, on purpose; one that is ending, or only becoming that, has a moment for it
+        for _ in $(seq 50); do
+            case $(cat "/proc/$pid/comm" 2> /dev/null) in "" | wherry-optimize) continue 2 ;; esac
+            [ -s "/proc/$pid/cmdline" ] || continue 2
+            sleep 0.1
+        done
+        echo "process $pid"
     done
 }
 # refused NAME PATTERN COMMAND...: fails with status 1, one line on stderr that matches, the same in the log, nothing left

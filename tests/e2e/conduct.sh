@@ -149,7 +149,11 @@ for kind in native wasm; do
     quiet kill "$id" TERM
     wait_for stopped
     is "$kind: TERM ends a created container" "$(status)" stopped
-    is "$kind: ps of a stopped one is a heading" "$(rt ps "$id" | wc -l)" 1
+    if ps -ef > /dev/null 2>&1; then
+        is "$kind: ps of a stopped one is a heading" "$(rt ps "$id" | wc -l)" 1
+    else
+        skip "$kind: ps of a stopped one is a heading" "ps does not work here: $(ps -ef 2>&1 | head -1)"
+    fi
     gone
 done
 bundle deaf . /bin/sleep 100
