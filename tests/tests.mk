@@ -184,7 +184,7 @@ sanitize: all
 # filter; what both compilers do is seen in the specification's suite. Programs that end by exit leave their memory to it.
 sanitize-all: all guests $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $(SUITE_BIN)
 	@cp $(dir $(BUILD))libexec/wherry/compile $(BUILD)/libexec/wherry/compile
-	@status=0; export CONFINED= ASAN_OPTIONS=detect_leaks=0; \
+	@status=0; export CONFINED= ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1; \
 	$(RUN) $(UNIT_BIN) $(GOLDEN_BIN) tests/fast/fuzz_found.sh tests/spec/validate.sh tests/spec/collect.sh \
 	    tests/wasi/run.sh tests/threads/run.sh || status=1; \
 	for compiler in baseline optimizing; do for checks in "" 1; do \

@@ -97,14 +97,14 @@ static void expand(struct ir_func *f, ir_value v)
 /* Not 0, which traps, nor what is as simple as a comparison or nothing. */
 static bool can_be_expanded(const struct ir_func *f, const struct ir_inst *i)
 {
-    int32_t divisor;
+    uint32_t divisor;
 
     if (i->op < OP_I32_DIV_S || i->op > OP_I32_REM_U || i->block == 0 || !ir_is_const(f, i->arg[1]))
         return false;
-    divisor = (int32_t)ir_inst(f, i->arg[1])->imm;
+    divisor = (uint32_t)ir_inst(f, i->arg[1])->imm;
     if (i->op == OP_I32_DIV_U || i->op == OP_I32_REM_U)
         return divisor != 0 && (divisor & (divisor - 1)) != 0;
-    return divisor > 1 || (divisor < -1 && divisor != INT32_MIN);
+    return (int32_t)divisor > 1 || ((int32_t)divisor < -1 && (int32_t)divisor != INT32_MIN);
 }
 
 void pass_divide(struct ir_func *f)
