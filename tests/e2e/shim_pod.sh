@@ -132,7 +132,7 @@ is "the sidecar's handler of SIGTERM decides its exit code" "$(crictl inspect "$
 crictl stopp "$pod" > /dev/null 2>&1
 crictl rmp "$pod" > /dev/null 2>&1
 is "nothing is left: pods" "$(crictl pods -q)" ""
-sleep 0.3
+for _ in $(seq 50); do pgrep -f "$shim -namespace k8s.io" > /dev/null || break; sleep 0.1; done # a pod's shim lets its last answer be read
 is "nothing is left: shims" "$(pgrep -f "$shim -namespace k8s.io")" ""
 is "nothing is left: states" "$(ls /run/containerd/wherry/k8s.io 2>/dev/null)" ""
 containerd_stop
