@@ -20,7 +20,14 @@ int sched_set_policy(const struct config_scheduler *s, struct err *e)
                                   .deadline = s->deadline,
                                   .period = s->period};
 
-    return sys.sched_setattr(0, &attr, 0) < 0 ? err_sys(e, "cannot set process.scheduler") : 0;
+    if (sys.sched_setattr(0, &attr, 0) == 0)
+        return 0;
+    if (errno == EPERM && (s->policy == SCHED_FIFO || s->policy == SCHED_RR)) /* a new group of v1 has no real time */
+        return err_set(e, EPERM,
+                       "cannot set process.scheduler: %s (on cgroup v1 a real-time policy needs "
+                       "linux.resources.cpu.realtimeRuntime)",
+                       strerror(EPERM));
+    return err_sys(e, "cannot set process.scheduler");
 }
 
 int sched_set_io_priority(const struct config_io_priority *p, struct err *e)
