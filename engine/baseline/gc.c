@@ -6,22 +6,7 @@
 #include "engine/baseline/compiler.h"
 #include <assert.h>
 
-enum { NULL_PAGE_BYTES = 4096 };
-
 /* --- fields ------------------------------------------------------------------------------------------------------- */
-static enum masm_access access_of(valtype storage, bool is_signed)
-{
-    switch (valtype_code(storage)) {
-    case VT_I8: return is_signed ? ACCESS_8_S : ACCESS_8_U;
-    case VT_I16: return is_signed ? ACCESS_16_S : ACCESS_16_U;
-    case VT_I64: return ACCESS_64;
-    case VT_F32: return ACCESS_F32;
-    case VT_F64: return ACCESS_F64;
-    case VT_V128: return ACCESS_V128;
-    default: return ACCESS_32_U;
-    }
-}
-
 /* The type on the operand stack of what is stored as STORAGE. */
 static uint8_t operand_type(valtype storage)
 {
@@ -34,7 +19,7 @@ static void load_field(struct compiler *c, valtype storage, bool is_signed, stru
     uint8_t type = operand_type(storage);
     reg dst = vstack_destination(c, type, NULL, NULL);
 
-    masm_field_load(&c->m, access_of(storage, is_signed), false, dst, from, kind);
+    masm_field_load(&c->m, masm_storage_access(storage, is_signed), false, dst, from, kind);
     vstack_push_result(c, type, dst);
 }
 
@@ -45,7 +30,7 @@ static struct masm_address field_address(struct compiler *c, uint32_t offset, en
     reg space = vstack_alloc(c, false);
 
     *kind = TRAP_NULL_REFERENCE;
-    if (offset + 16 > NULL_PAGE_BYTES) {
+    if (offset + 16 > VM_NULL_PAGE_BYTES) {
         masm_compare_const(&c->m, false, object.reg, 0);
         masm_trap_if(&c->m, COND_EQ, TRAP_NULL_REFERENCE);
         *kind = TRAP_NONE;
@@ -76,7 +61,7 @@ static void struct_set(struct compiler *c)
     enum trap_kind kind;
     struct masm_address to = field_address(c, field->offset, &kind);
 
-    masm_field_store(&c->m, access_of(field->type, false), to, value.reg, kind);
+    masm_field_store(&c->m, masm_storage_access(field->type, false), to, value.reg, kind);
 }
 
 /* --- new objects -------------------------------------------------------------------------------------------------- */
@@ -90,7 +75,7 @@ static void initialise(struct compiler *c, valtype storage, struct masm_address 
         masm_store_const(&c->m, v->type, to, v->bits);
         vstack_drop(c);
     } else {
-        masm_field_store(&c->m, access_of(storage, false), to, vstack_pop(c).reg, TRAP_NONE);
+        masm_field_store(&c->m, masm_storage_access(storage, false), to, vstack_pop(c).reg, TRAP_NONE);
     }
     c->pinned = pinned;
 }
@@ -239,7 +224,7 @@ static void array_set(struct compiler *c)
     valtype storage = read_element_type(c);
     struct operand value = vstack_pop(c);
 
-    masm_field_store(&c->m, access_of(storage, false), element_address(c, storage), value.reg, TRAP_NONE);
+    masm_field_store(&c->m, masm_storage_access(storage, false), element_address(c, storage), value.reg, TRAP_NONE);
 }
 
 static void array_len(struct compiler *c)

@@ -254,6 +254,20 @@ enum masm_access {
     ACCESS_V128
 };
 
+/* How a field or an element of this storage type is loaded (packed ones IS_SIGNED or not) and stored. */
+static inline enum masm_access masm_storage_access(valtype storage, bool is_signed)
+{
+    switch (valtype_code(storage)) {
+    case VT_I8: return is_signed ? ACCESS_8_S : ACCESS_8_U;
+    case VT_I16: return is_signed ? ACCESS_16_S : ACCESS_16_U;
+    case VT_I64: return ACCESS_64;
+    case VT_F32: return ACCESS_F32;
+    case VT_F64: return ACCESS_F64;
+    case VT_V128: return ACCESS_V128;
+    default: return ACCESS_32_U;
+    }
+}
+
 /* Loads and extends to 32 bits or, WIDE, to 64. Both record a trap site. */
 void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from);
 void masm_memory_store(struct masm *m, enum masm_access access, struct masm_address to, reg src);

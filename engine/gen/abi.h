@@ -110,6 +110,9 @@ struct vm_run {
 
 enum { VM_RUN_GRANULE_BYTES = 16, VM_RUN_CLASSES = 32 };
 
+/* A field that ends within the reference space's first page needs no check for null. */
+enum { VM_NULL_PAGE_BYTES = 4096 };
+
 /* What a cast needs to know of a type, by its number. */
 enum { VM_TYPE_DISPLAY = 6 };
 

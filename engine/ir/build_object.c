@@ -7,21 +7,6 @@
 #include "engine/ir/build.h"
 #include <assert.h>
 
-enum { NULL_PAGE_BYTES = 4096 };
-
-static enum masm_access access_of(valtype storage, bool is_signed)
-{
-    switch (valtype_code(storage)) {
-    case VT_I8: return is_signed ? ACCESS_8_S : ACCESS_8_U;
-    case VT_I16: return is_signed ? ACCESS_16_S : ACCESS_16_U;
-    case VT_I64: return ACCESS_64;
-    case VT_F32: return ACCESS_F32;
-    case VT_F64: return ACCESS_F64;
-    case VT_V128: return ACCESS_V128;
-    default: return ACCESS_32_U;
-    }
-}
-
 static bool is_packed(valtype storage)
 {
     return storage == VT_I8 || storage == VT_I16;
@@ -82,7 +67,7 @@ ir_value build_load_fixed(struct builder *b, ir_value reference, uint32_t disp, 
 /* --- structures --------------------------------------------------------------------------------------------------- */
 static struct field field_of(struct builder *b, const struct field_type *field, ir_value reference, bool is_signed)
 {
-    struct field at = {reference, space(b), (uint8_t)access_of(field->type, is_signed), field->offset};
+    struct field at = {reference, space(b), (uint8_t)masm_storage_access(field->type, is_signed), field->offset};
 
     if (!field->mutable)
         at.imm |= IR_FIELD_FIXED;
@@ -94,10 +79,10 @@ static struct field checked_field(struct builder *b, const struct field_type *fi
 {
     struct field at;
 
-    if (field->offset + 16 > NULL_PAGE_BYTES)
+    if (field->offset + 16 > VM_NULL_PAGE_BYTES)
         build_emit1(b, OP_REF_AS_NON_NULL, VT_BOTTOM, reference, 0);
     at = field_of(b, field, reference, is_signed);
-    if (field->offset + 16 <= NULL_PAGE_BYTES)
+    if (field->offset + 16 <= VM_NULL_PAGE_BYTES)
         at.imm |= (uint64_t)TRAP_NULL_REFERENCE << IR_FIELD_KIND_SHIFT;
     return at;
 }
@@ -214,7 +199,7 @@ static struct field pop_element(struct builder *b, valtype storage, bool is_sign
         scale = 3;
     }
     return (struct field){index, build_emit1(b, IR_OBJECT_ADDRESS, VT_I64, reference, 0),
-                          (uint8_t)(access_of(storage, is_signed) | scale << IR_FIELD_SCALE_SHIFT),
+                          (uint8_t)(masm_storage_access(storage, is_signed) | scale << IR_FIELD_SCALE_SHIFT),
                           OBJECT_HEADER_BYTES};
 }
 
