@@ -341,10 +341,12 @@ int process_create(struct init *init, struct state *state, struct err *e)
     state->start_time = state_start_time(pid, &zombie);
     if (ret == 0 && state->start_time == 0) /* without it nobody could tell later that it is this process */
         ret = err_sys(e, "cannot read when the container's init was started");
+    /* Before any hook or program of the container runs: those wait for our answers. And before the init is in a v1 cgroup, where
+     * for a moment, between "deny all" and what is allowed, it could not open its terminal. */
+    if (ret == 0)
+        ret = cgroup_make_devices(init->cgroup, &init->plan->config->resources, e);
     if (ret == 0 && !init->in_cgroup) /* the init mounts meanwhile */
         ret = cgroup_attach(init->cgroup, pid, e);
-    if (ret == 0) /* before any hook or program of the container runs: those wait for our answers */
-        ret = cgroup_make_devices(init->cgroup, &init->plan->config->resources, e);
     if (init->scope != NULL)
         systemd_scope_leave(init->scope);
     if (ret == 0)

@@ -245,9 +245,9 @@ static bool fail_at(long n, long *number, bool terminal, const char *libexec)
         what = "the container cannot be removed";
     else if ((again = life(terminal)) != NULL)
         what = again;
-    if (!daemon_ends(pid, &status))
+    if (!daemon_ends(pid, &status) && what == NULL)
         what = "the shim does not end";
-    else if (status != 0)
+    else if (status != 0 && what == NULL)
         what = "the shim died";
     if (what != NULL)
         printf("not ok %ld - allocation %ld%s: %s, status %x\n", ++*number, n, terminal ? " with a terminal" : "", what,
