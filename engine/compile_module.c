@@ -63,12 +63,28 @@ static void cut(struct job *job)
 
 /* What the numbers and offsets of a part grow by in the whole. */
 struct bases {
-    uint32_t code, tries, catches;
+    uint32_t code, sites, inlinings, tries, catches;
 };
 
 static uint32_t moved(uint32_t number, uint32_t base)
 {
     return number != 0 ? number + base : 0;
+}
+
+static void join_inlinings(struct code_object *out, const struct code_object *part, struct bases b)
+{
+    if (part->sites.len != 0 && (part->inlined_sites.len == 0 || part->inlined_sites.data[0].first != 0))
+        code_change_inlining(out, 0);
+    for (size_t i = 0; i < part->inlined_sites.len; i++) {
+        struct code_inlined_sites sites = part->inlined_sites.data[i];
+        vec_push(&out->inlined_sites,
+                 (struct code_inlined_sites){sites.first + b.sites, moved(sites.inlining, b.inlinings)});
+    }
+    for (size_t i = 0; i < part->inlinings.len; i++) {
+        struct code_inlining inlining = part->inlinings.data[i];
+        inlining.call.inlining = moved(inlining.call.inlining, b.inlinings);
+        vec_push(&out->inlinings, inlining);
+    }
 }
 
 static void join_tables(struct code_object *out, const struct code_object *part, struct bases b)
@@ -78,9 +94,9 @@ static void join_tables(struct code_object *out, const struct code_object *part,
         out->entries.data[out->entries.len++] = part->entries.data[i] + b.code;
     for (size_t i = 0; i < part->site_blocks.len; i++) {
         struct site_block block = part->site_blocks.data[i];
-        vec_push(&out->site_blocks,
-                 (struct site_block){block.pc + b.code, block.wasm_offset, block.first + (uint32_t)out->sites.len});
+        vec_push(&out->site_blocks, (struct site_block){block.pc + b.code, block.wasm_offset, block.first + b.sites});
     }
+    join_inlinings(out, part, b);
     vec_reserve(&out->sites, part->sites.len);
     if (part->sites.len != 0)
         memcpy(out->sites.data + out->sites.len, part->sites.data, part->sites.len * sizeof *part->sites.data);
@@ -108,7 +124,11 @@ static void join(struct code_object *out, const struct code_object *part)
     struct bases b;
 
     memset(buf_extend(&out->code, padding), target_native.code_filler, padding);
-    b = (struct bases){(uint32_t)out->code.len, (uint32_t)out->tries.len, (uint32_t)out->catches.len};
+    b = (struct bases){.code = (uint32_t)out->code.len,
+                       .sites = (uint32_t)out->sites.len,
+                       .inlinings = (uint32_t)out->inlinings.len,
+                       .tries = (uint32_t)out->tries.len,
+                       .catches = (uint32_t)out->catches.len};
     buf_put(&out->code, part->code.data, part->code.len);
     join_tables(out, part, b);
 }
@@ -116,6 +136,7 @@ static void join(struct code_object *out, const struct code_object *part)
 static void empty(struct code_object *code)
 {
     code->code.len = code->entries.len = code->calls.len = code->site_blocks.len = code->sites.len = 0;
+    code->inlinings.len = code->inlined_sites.len = 0;
     code->calls_in_tries.len = code->tries.len = code->catches.len = 0;
 }
 

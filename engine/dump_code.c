@@ -23,8 +23,21 @@ static uint32_t try_of_call(const struct artifact *a, uint32_t pc)
     return 0;
 }
 
-/* A site of a call stands behind it, that of a fault before the instruction. */
-static void put_site(const struct artifact *a, const struct site *site, struct buf *out)
+static void put_inlinings(const struct artifact *a, uint64_t number, struct buf *out)
+{
+    uint32_t n = code_inlining_of_site(a->inlined_sites, a->inlined_sites_count, number);
+
+    while (n != 0 && n <= a->inlinings_count) {
+        const struct code_inlining *inlining = &a->inlinings[n - 1];
+        buf_printf(out, ", in func %u, inlined at 0x%x", inlining->func, inlining->call.wasm_offset);
+        if (inlining->call.inlining >= n)
+            break;
+        n = inlining->call.inlining;
+    }
+}
+
+/* A site of a call stands behind it, that of a fault before the instruction. SITE_NUMBER: from 0. */
+static void put_site(const struct artifact *a, const struct site *site, uint64_t site_number, struct buf *out)
 {
     uint32_t number = site->kind == TRAP_NONE ? try_of_call(a, site->pc) : 0;
 
@@ -34,6 +47,7 @@ static void put_site(const struct artifact *a, const struct site *site, struct b
         buf_printf(out, "  %4x  may trap for 0x%x: %s", site->pc, site->wasm_offset, trap_text(site->kind));
     if (number != 0)
         buf_printf(out, ", in try %u", number);
+    put_inlinings(a, site_number, out);
     buf_put_str(out, "\n");
 }
 
@@ -49,7 +63,7 @@ static void put_function(const struct artifact *a, uint32_t from, uint32_t to, s
             buf_put_str(out, "\n");
             from = site.pc;
         }
-        put_site(a, &site, out);
+        put_site(a, &site, cursor.site - 1, out);
     }
     if (from < to) {
         put_bytes(a, from, to, out);

@@ -60,7 +60,7 @@ void masm_finish(struct masm *m)
 
 void a64_site(struct masm *m, enum trap_kind kind)
 {
-    code_add_site(m->out, (struct site){a64_offset(enc(m)), m->wasm_offset, kind});
+    code_add_site(m->out, (struct site){a64_offset(enc(m)), m->origin.wasm_offset, kind}, m->origin.inlining);
 }
 
 /* At the return address of a call. */
@@ -150,6 +150,8 @@ static void note_start(struct masm *m)
     m->before.calls = m->out->calls.len;
     m->before.site_blocks = m->out->site_blocks.len;
     m->before.sites = m->out->sites.len;
+    m->before.inlinings = m->out->inlinings.len;
+    m->before.inlined_sites = m->out->inlined_sites.len;
     m->before.calls_in_tries = m->out->calls_in_tries.len;
     m->before.tries = m->out->tries.len;
     m->before.catches = m->out->catches.len;
@@ -254,7 +256,7 @@ static void emit_traps(struct masm *m)
     for (size_t i = 0; i < m->traps.len; i++) {
         const struct masm_trap *t = &m->traps.data[i];
         a64_bind_here(m, t->jump);
-        m->wasm_offset = t->wasm_offset;
+        m->origin = t->origin;
         masm_trap(m, t->kind);
     }
     m->traps.len = 0;
@@ -302,7 +304,7 @@ static void emit_foreign_calls(struct masm *m)
     for (size_t i = 0; i < m->foreign_calls.len; i++) {
         const struct masm_foreign_call *call = &m->foreign_calls.data[i];
         a64_bind_here(m, call->jump);
-        m->wasm_offset = call->wasm_offset;
+        m->origin = call->origin;
         m->try_number = call->try_number;
         call_foreign(m, call->func, 0);
         a64_jump_to(m, call->back);
@@ -318,6 +320,8 @@ static void forget_function(struct masm *m)
     m->out->calls.len = m->before.calls;
     m->out->site_blocks.len = m->before.site_blocks;
     m->out->sites.len = m->before.sites;
+    m->out->inlinings.len = m->before.inlinings;
+    m->out->inlined_sites.len = m->before.inlined_sites;
     m->out->calls_in_tries.len = m->before.calls_in_tries;
     m->out->tries.len = m->before.tries;
     m->out->catches.len = m->before.catches;
@@ -453,7 +457,7 @@ void masm_trap(struct masm *m, enum trap_kind kind)
 
 void a64_trap_word(struct masm *m, uint32_t word, enum trap_kind kind)
 {
-    vec_push(&m->traps, (struct masm_trap){a64_refer_ahead(m, word), m->wasm_offset, kind});
+    vec_push(&m->traps, (struct masm_trap){a64_refer_ahead(m, word), m->origin, kind});
 }
 
 void a64_trap_cc(struct masm *m, enum a64_cc cc, enum trap_kind kind)
@@ -1038,8 +1042,7 @@ void masm_call_ref(struct masm *m, reg func, enum trap_kind null_kind)
     a64_mem(enc(m), A64_LDR_X, A64_SCRATCH, func, offsetof(struct vm_func, code));
     a64_rr(enc(m), A64_BLR, 0, A64_SCRATCH);
     call_site(m);
-    vec_push(&m->foreign_calls,
-             (struct masm_foreign_call){jump, a64_offset(enc(m)), m->wasm_offset, m->try_number, func});
+    vec_push(&m->foreign_calls, (struct masm_foreign_call){jump, a64_offset(enc(m)), m->origin, m->try_number, func});
 }
 
 void masm_call_builtin(struct masm *m, enum vm_builtin builtin)

@@ -26,7 +26,7 @@ void masm_allocate(struct masm *m, uint32_t type, uint32_t length, uint32_t size
     if (length != 0)
         masm_store_const(m, VT_I32, masm_at(address, offsetof(struct vm_object, length)), length);
     vec_push(&m->allocations,
-             (struct masm_allocation){jump, a64_offset(e), m->wasm_offset, type, length, reference, address});
+             (struct masm_allocation){jump, a64_offset(e), m->origin, type, length, reference, address});
 }
 
 void a64_put_allocations(struct masm *m)
@@ -36,7 +36,7 @@ void a64_put_allocations(struct masm *m)
     for (size_t i = 0; i < m->allocations.len; i++) {
         const struct masm_allocation *a = &m->allocations.data[i];
         a64_bind_here(m, a->jump);
-        m->wasm_offset = a->wasm_offset;
+        m->origin = a->origin;
         a64_mov_imm(e, true, A64_SCRATCH, a->type | (uint64_t)a->length << 32);
         a64_load_x(m, A64_ADDRESS, X28, offsetof(struct vm, allocate_thunk));
         a64_rr(e, A64_BLR, 0, A64_ADDRESS);

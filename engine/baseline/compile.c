@@ -85,7 +85,7 @@ static int unsupported(struct compiler *c, enum opcode op)
     uint32_t feature = opcode_infos[op].feature;
 
     return err_set(c->err, ENOTSUP, "function %u at byte %u: the instruction %s%s%s is not built yet for %s", c->func,
-                   c->m.wasm_offset, opcode_name(op), feature != 0 ? " of the feature " : "",
+                   c->m.origin.wasm_offset, opcode_name(op), feature != 0 ? " of the feature " : "",
                    feature != 0 ? feature_name(feature) : "", target_native.name);
 }
 
@@ -200,7 +200,7 @@ static int compile_body(struct compiler *c)
         enum opcode op;
         if (c->unreachable)
             control_skip(c);
-        c->m.wasm_offset = (uint32_t)rd_offset(&c->body);
+        c->m.origin.wasm_offset = (uint32_t)rd_offset(&c->body);
         op = read_opcode(&c->body);
         if (!compile_instruction(c, op))
             return unsupported(c, op);
@@ -234,7 +234,7 @@ static int compile_with_frame(struct compiler *c, bool *ended)
     uint32_t pop_bytes, entry;
     int result;
 
-    c->m.wasm_offset = (uint32_t)rd_offset(&c->body);
+    c->m.origin = (struct site_origin){(uint32_t)rd_offset(&c->body), 0};
     pop_bytes = abi_types_area_bytes(c->type->params, c->type->param_count);
     if (c->options->replaceable) {
         entry = masm_replaceable(&c->m);

@@ -22,17 +22,22 @@ struct masm_label {
 };
 
 struct masm_trap { /* a jump to a trap behind the function */
-    uint32_t jump, wasm_offset;
+    uint32_t jump;
+    struct site_origin origin;
     enum trap_kind kind;
 };
 
 struct masm_foreign_call { /* of a function that turns out to be another instance's: behind the function */
-    uint32_t jump, back, wasm_offset, try_number;
+    uint32_t jump, back;
+    struct site_origin origin;
+    uint32_t try_number;
     reg func;
 };
 
 struct masm_allocation { /* that finds its run empty: behind the function */
-    uint32_t jump, back, wasm_offset, type, length;
+    uint32_t jump, back;
+    struct site_origin origin;
+    uint32_t type, length;
     reg reference, address;
 };
 
@@ -41,12 +46,12 @@ struct masm_constant { /* in the function's pool, 16 bytes */
     uint32_t chain;
 };
 
-/* Opaque to the compiler but for `wasm_offset` and `try_number`, which it keeps at the instruction being compiled. */
+/* Opaque to the compiler but for `origin` and `try_number`, which it keeps at the instruction being compiled. */
 struct masm {
     struct { /* the same as the target's struct x64_enc, a64_enc: the bytes so far */
         uint8_t *start, *at, *end;
     } code;
-    uint32_t wasm_offset;
+    struct site_origin origin;
     uint32_t try_number; /* gen/code.h: of the innermost try around it */
     uint32_t features;   /* enum target_feature bits */
     uint32_t first_func; /* whose entry is the first in `out` */
@@ -58,7 +63,7 @@ struct masm {
     uint32_t frame_patch, pop_bytes; /* frame_patch 0: a leaf's */
     bool far, too_far; /* this function is compiled with branches that reach further; some branch does not reach */
     struct {           /* lengths of what masm_end may have to forget */
-        size_t code, entries, calls, site_blocks, sites, calls_in_tries, tries, catches;
+        size_t code, entries, calls, site_blocks, sites, inlinings, inlined_sites, calls_in_tries, tries, catches;
         bool noted;
     } before;
     struct { /* the operation that ended at `at` left the flags of `result` */

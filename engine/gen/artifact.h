@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-    ARTIFACT_FORMAT = 3,
+    ARTIFACT_FORMAT = 4,
     ARTIFACT_PAGE_BYTES = 4096,
     ARTIFACT_HOST_FUNCTIONS_MAX = 256, /* numbered in the order of wasi/p1_functions.h */
     ARTIFACT_UNKNOWN_IMPORT_BYTES = 512,
@@ -38,6 +38,8 @@ enum {
     X(entries, uint32_t)    /* code offsets of the defined functions, then the end */                                  \
     X(site_blocks, struct site_block)                                                                                  \
     X(sites, uint32_t) /* gen/site.h */                                                                                \
+    X(inlinings, struct code_inlining)                                                                                 \
+    X(inlined_sites, struct code_inlined_sites)                                                                        \
     X(calls_in_tries, struct code_call_in_try)                                                                         \
     X(tries, struct code_try)                                                                                          \
     X(catches, struct code_catch)                                                                                      \

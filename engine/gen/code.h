@@ -31,6 +31,18 @@ struct code_catch {
     uint32_t next; /* number of the clause to try next; always a later one */
 };
 
+/* The optimizing compiler translates bodies of callees in place of calls. Numbers of inlinings are 1 + index, 0 is none:
+ * what the function itself does. */
+struct code_inlining {
+    uint32_t func;           /* the callee */
+    struct site_origin call; /* which it stands for; its inlining is always an earlier one */
+};
+
+struct code_inlined_sites { /* sorted by `first` */
+    uint32_t first;         /* number of the site from which on, up to the next of these, */
+    uint32_t inlining;      /* sites belong to this one */
+};
+
 struct code_call { /* to a function whose place is not known yet: the target fills it in (gen/target.h) */
     uint32_t at, func;
 };
@@ -41,6 +53,8 @@ struct code_object {
     VEC(struct code_call) calls; /* of a whole module none: they are resolved */
     VEC(struct site_block) site_blocks; /* gen/site.h */
     VEC(uint32_t) sites;
+    VEC(struct code_inlining) inlinings;
+    VEC(struct code_inlined_sites) inlined_sites;
     VEC(struct code_call_in_try) calls_in_tries;
     VEC(struct code_try) tries;
     VEC(struct code_catch) catches;
@@ -97,11 +111,25 @@ int code_compile_module(struct module *m, uint32_t features, const struct code_o
 /* The same as code_add_site, which is its short way: where room is wanted, or a block. */
 void code_add_site_far(struct code_object *o, struct site site);
 
+/* Sites that are added from now on belong to INLINING. */
+void code_change_inlining(struct code_object *o, uint32_t inlining);
+
+/* The inlining that site NUMBER, counted from 0, belongs to. Async-signal-safe. */
+uint32_t code_inlining_of_site(const struct code_inlined_sites *sites, uint64_t count, uint64_t number);
+
+/* The last site's. */
+static inline uint32_t code_inlining(const struct code_object *o)
+{
+    return o->inlined_sites.len != 0 ? vec_last(&o->inlined_sites)->inlining : 0;
+}
+
 /* Adds a site, which is not below the last one. */
-static inline void code_add_site(struct code_object *o, struct site site)
+static inline void code_add_site(struct code_object *o, struct site site, uint32_t inlining)
 {
     uint32_t packed;
 
+    if (code_inlining(o) != inlining)
+        code_change_inlining(o, inlining);
     if (o->sites.len < o->sites.capacity && o->site_blocks.len != 0 &&
         site_pack(&o->site_blocks.data[o->site_blocks.len - 1], site, &packed))
         o->sites.data[o->sites.len++] = packed;
@@ -116,6 +144,8 @@ static inline void code_object_done(struct code_object *o)
     vec_done(&o->calls);
     vec_done(&o->site_blocks);
     vec_done(&o->sites);
+    vec_done(&o->inlinings);
+    vec_done(&o->inlined_sites);
     vec_done(&o->calls_in_tries);
     vec_done(&o->tries);
     vec_done(&o->catches);

@@ -432,6 +432,21 @@ static void emit_one(struct emitter *e, const struct mach *i, uint32_t block)
     }
 }
 
+/* What the IR's ORIGIN is in the code object: an inlining is put there when something of it is emitted. */
+static struct site_origin origin_in_code(struct emitter *e, struct site_origin origin)
+{
+    struct code_object *out = e->m->out;
+    uint32_t number = origin.inlining;
+
+    if (number != 0 && e->inlinings[number] == 0) {
+        struct code_inlining inlining = e->mf->ir->inlinings.data[number - 1];
+        inlining.call = origin_in_code(e, inlining.call);
+        vec_push(&out->inlinings, inlining);
+        e->inlinings[number] = (uint32_t)out->inlinings.len;
+    }
+    return (struct site_origin){origin.wasm_offset, number != 0 ? e->inlinings[number] : 0};
+}
+
 static void emit_block(struct emitter *e, uint32_t number)
 {
     const struct mach_block *block = &e->mf->blocks[number];
@@ -445,7 +460,7 @@ static void emit_block(struct emitter *e, uint32_t number)
     for (e->at = block->first; e->at < block->end; e->at++) {
         const struct mach *i = &e->mf->insts.data[e->at];
         if (i->ir != IR_NONE)
-            e->m->wasm_offset = ir_inst(e->mf->ir, i->ir)->wasm_offset;
+            e->m->origin = origin_in_code(e, ir_inst(e->mf->ir, i->ir)->origin);
         boundary = emit_boundaries_from(e, boundary, e->at * 2);
         e->m->try_number = catches && e->at + 2 == block->end ? open_try(e, b) : 0;
         emit_one(e, i, number);
@@ -471,6 +486,7 @@ static bool emit(struct masm *m, struct mach_func *mf, struct allocation *a)
     m->try_number = 0;
     e.frame_bytes = (a->frame_bytes + 15) & ~15u;
     e.pop_bytes = abi_types_area_bytes(t->params, t->param_count);
+    e.inlinings = arena_array(&a->arena, uint32_t, mf->ir->inlinings.len + 1);
     e.labels = arena_array(&a->arena, struct masm_label, mf->ir->blocks.len);
     emit_order(&e);
     entry = is_leaf(mf, a) ? masm_begin_leaf(m, e.pop_bytes) : masm_begin(m, e.pop_bytes);

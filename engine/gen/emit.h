@@ -17,9 +17,10 @@ struct emitter {
     struct masm_label *labels; /* by block */
     struct moves_list moves;
     VEC(struct emit_pad) pads;
-    regset unclear; /* hold 32-bit values with an unknown upper half */
-    uint32_t at;    /* the instruction being emitted */
-    uint32_t next;  /* the block behind the one being emitted; 0: none */
+    uint32_t *inlinings; /* of the IR's inlinings: the number in the code object, 0 while nothing refers to it */
+    regset unclear;      /* hold 32-bit values with an unknown upper half */
+    uint32_t at;         /* the instruction being emitted */
+    uint32_t next;       /* the block behind the one being emitted; 0: none */
     uint32_t pop_bytes, frame_bytes;
     struct { /* order.c */
         uint32_t *blocks, count;

@@ -19,6 +19,8 @@
     X(entries, uint32_t)                                                                                               \
     X(site_blocks, struct site_block)                                                                                  \
     X(sites, uint32_t)                                                                                                 \
+    X(inlinings, struct code_inlining)                                                                                 \
+    X(inlined_sites, struct code_inlined_sites)                                                                        \
     X(calls_in_tries, struct code_call_in_try)                                                                         \
     X(tries, struct code_try)                                                                                          \
     X(catches, struct code_catch)

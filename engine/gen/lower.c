@@ -141,6 +141,7 @@ static void use_last(struct lower *l, struct mach *m, ir_value v, uint8_t type, 
     } else if (memory && folds_as_operand(l, v, m->ir, type)) {
         l->folded[v] = true;
         m->form = MACH_MEM;
+        m->ir = v; /* what traps, if anything does */
         lower_address(l, m, ir_inst(l->f, v));
     } else {
         lower_use(l, m, v, MACH_OPERAND);
@@ -188,7 +189,8 @@ static void use_condition(struct lower *l, struct mach *m, ir_value v, bool nega
 {
     const struct ir_inst *i = ir_inst(l->f, v);
     const struct numeric *n = numeric_of(i->op);
-    bool once = i->uses == 1; /* what is compared in several places must not swallow a load */
+    /* what is compared in several places must not swallow a load; what traps by itself neither, it has an origin already */
+    bool once = i->uses == 1 && m->op != IR_TRAP_IF;
 
     while (i->op == OP_I32_EQZ) {
         negated = !negated;

@@ -61,3 +61,23 @@ void code_add_site_far(struct code_object *o, struct site site)
     }
     vec_push(&o->sites, packed);
 }
+
+void code_change_inlining(struct code_object *o, uint32_t inlining)
+{
+    if (code_inlining(o) != inlining)
+        vec_push(&o->inlined_sites, (struct code_inlined_sites){(uint32_t)o->sites.len, inlining});
+}
+
+uint32_t code_inlining_of_site(const struct code_inlined_sites *sites, uint64_t count, uint64_t number)
+{
+    uint64_t low = 0, high = count;
+
+    while (low < high) { /* the first entry that begins above it */
+        uint64_t middle = low + (high - low) / 2;
+        if (sites[middle].first <= number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == 0 ? 0 : sites[low - 1].inlining;
+}

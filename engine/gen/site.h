@@ -10,6 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Where in the module an instruction comes from. */
+struct site_origin {
+    uint32_t wasm_offset; /* byte offset in the module */
+    uint32_t inlining;    /* number of the inlining that it is part of (gen/code.h); 0: of the function itself */
+};
+
 struct site {
     uint32_t pc;          /* offset in the code: of the faulting instruction, or the return address of a call */
     uint32_t wasm_offset; /* byte offset in the module */

@@ -17,7 +17,7 @@ enum {
 ir_value build_emit(struct builder *b, unsigned op, uint8_t type, const ir_value *args, uint32_t count, uint64_t imm)
 {
     ir_value v = ir_append(b->f, b->block, op, type, args, count, imm);
-    ir_inst(b->f, v)->wasm_offset = b->wasm_offset;
+    ir_inst(b->f, v)->origin = b->origin;
     return v;
 }
 
@@ -471,7 +471,7 @@ void build_function_body(struct builder *b)
         enum opcode op;
         if (b->block == 0)
             skip_unreachable(r);
-        b->wasm_offset = (uint32_t)rd_offset(r);
+        b->origin.wasm_offset = (uint32_t)rd_offset(r);
         op = body_opcode(r);
         if (!build_control(b, op) && !build_instruction(b, op))
             assert(!"the scan has seen every instruction");
@@ -575,7 +575,7 @@ static const struct build_frame *outermost(const struct builder *b)
 bool build_inline(struct builder *b, uint32_t func)
 {
     struct build_frame frame = {0};
-    uint32_t offset = b->wasm_offset;
+    struct site_origin call = b->origin;
 
     if (func < b->module->imported_func_count || b->depth == INLINE_DEPTH || times_open(b, func) > INLINE_RECURSION ||
         !is_small(b, func))
@@ -593,12 +593,14 @@ bool build_inline(struct builder *b, uint32_t func)
         memcpy(frame.locals, b->stack.data + b->stack.len, frame.type->param_count * sizeof *frame.locals);
     read_locals(b, &frame);
     open_function(b, &frame, BUILD_INLINED);
+    vec_push(&b->f->inlinings, (struct code_inlining){func, call});
+    b->origin.inlining = (uint32_t)b->f->inlinings.len;
     b->frame = &frame;
     b->depth++;
     build_function_body(b);
     b->depth--;
     b->frame = frame.outer;
-    b->wasm_offset = offset;
+    b->origin = call;
     build_scan_done(&frame.scan);
     if (b->block == 0)
         build_set_unreachable(b);
@@ -647,7 +649,7 @@ bool ir_build(struct ir_func *f, const char **unsupported)
     if (supported) {
         frame_init(&b, &frame, f->index);
         b.frame = &frame;
-        b.wasm_offset = (uint32_t)rd_offset(&frame.body);
+        b.origin.wasm_offset = (uint32_t)rd_offset(&frame.body);
         f->entry = ir_new_block(f);
         build_start_block(&b, f->entry);
         add_params(&b, &frame);

@@ -87,7 +87,7 @@ struct builder {
     struct build_frame *frame;
     uint32_t block; /* 0: what follows cannot be reached */
     uint32_t loop;
-    uint32_t wasm_offset;
+    struct site_origin origin; /* of what is built */
     VEC(ir_value) stack;
     VEC(struct build_label) labels;
     VEC(struct build_try) tries; /* number 0 is none */

@@ -65,9 +65,21 @@ static void call_reference(struct builder *b, ir_value reference, uint32_t type,
 }
 
 /* --- tail calls --------------------------------------------------------------------------------------------------- */
-/* Behind a call that has left every try of its function. */
-static void return_at_once(struct builder *b)
+/* Ahead of a tail call that is made as a call: what the function catches is behind it, and in a backtrace it is not seen any
+ * more, if it is an inlined one. Returns what return_at_once wants. */
+static struct site_origin leave_function(struct builder *b)
 {
+    struct site_origin origin = b->origin;
+
+    b->try_number = b->frame->try_outside;
+    if (b->frame->outer != NULL)
+        b->origin = b->f->inlinings.data[origin.inlining - 1].call;
+    return origin;
+}
+
+static void return_at_once(struct builder *b, struct site_origin origin)
+{
+    b->origin = origin;
     build_return(b);
     b->try_number = vec_last(&b->labels)->try_inside;
     build_set_unreachable(b);
@@ -78,9 +90,9 @@ static void tail_function(struct builder *b, uint32_t func)
     const struct type_def *t = &b->module->types[b->module->funcs[func].type];
 
     if (b->frame->outer != NULL || func < b->module->imported_func_count) {
-        b->try_number = b->frame->try_outside;
+        struct site_origin origin = leave_function(b);
         call_function(b, func);
-        return_at_once(b);
+        return_at_once(b, origin);
         return;
     }
     build_emit(b, IR_TAIL_CALL, VT_BOTTOM, b->stack.data + b->stack.len - t->param_count, t->param_count, func);
@@ -91,16 +103,17 @@ static void tail_reference(struct builder *b, ir_value reference, uint32_t type,
 {
     const struct type_def *t = &b->module->types[type];
     enum trap_kind kind = flags == MAY_BE_NULL ? TRAP_NULL_REFERENCE : TRAP_NONE;
+    struct site_origin origin;
     uint32_t own, foreign, first;
     ir_value func, vm;
 
+    vm = build_load_pointer(b, reference, offsetof(struct vm_func, vm), kind); /* traps here if it is null */
     if (b->frame->outer != NULL) {
-        b->try_number = b->frame->try_outside;
-        call_reference(b, reference, type, flags);
-        return_at_once(b);
+        origin = leave_function(b);
+        call_reference(b, reference, type, 0);
+        return_at_once(b, origin);
         return;
     }
-    vm = build_load_pointer(b, reference, offsetof(struct vm_func, vm), kind);
     func = build_emit1(b, IR_FUNC_ADDRESS, VT_I64, reference, 0);
     vm = build_emit2(b, OP_I64_EQ, VT_I32, vm, build_emit(b, IR_VM, VT_I64, NULL, 0, 0), 0);
     build_branch(b, vm, &own, &foreign);
@@ -110,9 +123,9 @@ static void tail_reference(struct builder *b, ir_value reference, uint32_t type,
     memmove(b->stack.data + first, b->stack.data + first + 1, t->param_count * sizeof *b->stack.data);
     b->stack.len--;
     build_start_block(b, foreign);
-    b->try_number = 0;
+    origin = leave_function(b);
     call_address(b, func, type, 0);
-    return_at_once(b);
+    return_at_once(b, origin);
 }
 
 bool build_call_op(struct builder *b, enum opcode op)

@@ -43,7 +43,7 @@ uint8_t ir_wasm_type(unsigned op)
 /* --- instructions ------------------------------------------------------------------------------------------------- */
 void ir_func_init(struct ir_func *f, const struct module *m, uint32_t index)
 {
-    f->insts.len = f->blocks.len = f->loops.len = f->order.len = 0;
+    f->insts.len = f->blocks.len = f->loops.len = f->order.len = f->inlinings.len = 0;
     arena_reset(&f->arena);
     if (f->constants.count != 0)
         memset(f->constants.slots, 0, (f->constants.mask + 1) * sizeof *f->constants.slots);
@@ -69,6 +69,7 @@ void ir_func_done(struct ir_func *f)
     vec_done(&f->blocks);
     vec_done(&f->loops);
     vec_done(&f->order);
+    vec_done(&f->inlinings);
     free(f->constants.slots);
     free(f->callees);
     arena_free(&f->arena);

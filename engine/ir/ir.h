@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "base/vec.h"
-#include "engine/gen/abi.h"
+#include "engine/gen/code.h"
 #include "engine/ir/ops.h"
 #include "engine/module.h"
 #include <stdbool.h>
@@ -36,9 +36,9 @@ struct ir_inst {
             uint32_t capacity;
         };
     };
-    uint64_t imm; /* of fields, see IR_FIELD_FIXED */
-    uint32_t wasm_offset;
-    uint32_t uses; /* filled in by ir_count_uses */
+    uint64_t imm;              /* of fields, see IR_FIELD_FIXED */
+    struct site_origin origin; /* its inlining is one of f->inlinings */
+    uint32_t uses;             /* filled in by ir_count_uses */
 };
 
 /* What field_load and field_store access lies at base + (index << scale) + the lower half of imm; base is the reference
@@ -82,6 +82,7 @@ struct ir_func {
         ir_value *slots;
         uint32_t mask, count;
     } constants;
+    VEC(struct code_inlining) inlinings; /* calls in place of which a body was built */
     uint32_t entry;
     bool explicit_bounds_checks;
     uint8_t *callees; /* by function of the module: enum ir_callee, as far as builds have found out */

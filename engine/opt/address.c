@@ -28,7 +28,7 @@ static ir_value add_address(struct ir_func *f, ir_value index)
     if (ir_inst(f, index)->op == IR_PHI || ir_inst(f, index)->op == IR_PARAM)
         while (ir_inst(f, at)->op == IR_PHI || ir_inst(f, at)->op == IR_PARAM || ir_inst(f, at)->op == IR_CONST)
             at = ir_inst(f, at)->next;
-    ir_inst(f, v)->wasm_offset = ir_inst(f, index)->wasm_offset;
+    ir_inst(f, v)->origin = ir_inst(f, index)->origin;
     ir_insert_before(f, v, at);
     return v;
 }

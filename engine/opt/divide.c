@@ -12,7 +12,7 @@ static ir_value emit(struct divider *d, unsigned op, uint8_t type, ir_value x, i
 {
     ir_value v = ir_append(d->f, 0, op, type, (ir_value[]){x, y}, y != IR_NONE ? 2 : 1, 0);
 
-    ir_inst(d->f, v)->wasm_offset = ir_inst(d->f, d->before)->wasm_offset;
+    ir_inst(d->f, v)->origin = ir_inst(d->f, d->before)->origin;
     ir_insert_before(d->f, v, d->before);
     return v;
 }

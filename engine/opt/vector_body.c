@@ -9,7 +9,7 @@ ir_value vector_emit(struct vectorizer *v, uint32_t b, unsigned op, uint8_t type
     bool ended = last != IR_NONE && (ir_effects(ir_inst(v->f, last)->op) & IR_TERMINATOR) != 0;
 
     made = ir_append(v->f, ended ? 0 : b, op, type, args, x == IR_NONE ? 0 : y == IR_NONE ? 1 : 2, imm);
-    ir_inst(v->f, made)->wasm_offset = v->wasm_offset;
+    ir_inst(v->f, made)->origin = v->origin;
     if (ended)
         ir_insert_last(v->f, b, made);
     equal = fold_instruction(v->f, made);
@@ -56,7 +56,7 @@ static ir_value emit_access(struct vectorizer *v, uint32_t b, unsigned op, uint8
     ir_value made = ir_append(v->f, b, op, type, args, value != IR_NONE ? 3 : 2,
                               (uint64_t)(a->offset + element * (int64_t)v->element_bytes));
 
-    ir_inst(v->f, made)->wasm_offset = ir_inst(v->f, a->inst)->wasm_offset;
+    ir_inst(v->f, made)->origin = ir_inst(v->f, a->inst)->origin;
     return made;
 }
 
@@ -94,7 +94,7 @@ static ir_value shift_in(struct vectorizer *v, uint32_t b, ir_value before, ir_v
         lanes[n] = (uint8_t)(VECTOR_BYTES - v->element_bytes + n);
     memcpy(&i->imm, lanes, 8);
     memcpy(&i->arg[2], lanes + 8, 8);
-    i->wasm_offset = v->wasm_offset;
+    i->origin = v->origin;
     return made;
 }
 

@@ -428,7 +428,7 @@ static bool vectorize_loop(struct vectorizer *v, struct ir_func *f, uint32_t loo
     if (!loop_analyze(f, loop, &v->loop) || !is_possible(v))
         return false;
     v->ends = decides_last(v) && leaves_nothing(v);
-    v->wasm_offset = ir_inst(f, v->body[0])->wasm_offset;
+    v->origin = ir_inst(f, v->body[0])->origin;
     if (!make_span(v))
         return false;
     vector_make_conditions(v);

@@ -88,7 +88,7 @@ struct vectorizer {
     ir_value fits;   /* made: an i32, the conditions under which the new loop is right; or none yet */
     bool ends;       /* the new loop may make the last round too, and then goes where the old one leads */
     ir_value before; /* then made: what the old loop tests, a round before the first */
-    uint32_t wasm_offset;
+    struct site_origin origin;
 };
 
 /* --- vector_memory.c */

@@ -188,28 +188,56 @@ enum trap_kind code_trap_at(const struct code *code, const void *pc)
     return TRAP_NONE;
 }
 
-bool code_locate(const struct code *code, const void *pc, uint32_t *func, uint32_t *wasm_offset)
+/* The function whose code the offset lies in. */
+static bool find_function(const struct code *code, const struct code_tables *t, uint32_t offset, uint32_t *func)
 {
-    struct code_tables t;
-    struct site_cursor cursor;
-    struct site site;
     uint64_t low = 0, high;
-    uint32_t offset;
 
-    if (!code_tables_at(code, pc, &t))
-        return false;
-    offset = (uint32_t)((const uint8_t *)pc - t.code);
-    for (high = t.entries_count; low < high;) { /* the first entry above the offset */
+    for (high = t->entries_count; low < high;) { /* the first entry above the offset */
         uint64_t middle = low + (high - low) / 2;
-        if (t.entries[middle] <= offset)
+        if (t->entries[middle] <= offset)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == 0 || low >= t.entries_count)
+    if (low == 0 || low >= t->entries_count)
         return false;
-    *func = (uint32_t)(code->artifact.funcs_count - (t.entries_count - 1) + (low - 1));
-    cursor = sites_from(&t, offset);
-    *wasm_offset = site_next(&cursor, &site) && site.pc == offset ? site.wasm_offset : 0;
+    *func = (uint32_t)(code->artifact.funcs_count - (t->entries_count - 1) + (low - 1));
     return true;
+}
+
+/* A call and an instruction behind it that may trap have sites with one pc. */
+static struct site_origin find_origin(const struct code_tables *t, uint32_t offset, bool faulted)
+{
+    struct site_cursor cursor = sites_from(t, offset);
+    struct site site;
+
+    while (site_next(&cursor, &site) && site.pc == offset)
+        if ((site.kind != TRAP_NONE) == faulted)
+            return (struct site_origin){site.wasm_offset, code_inlining_of_site(t->inlined_sites, t->inlined_sites_count, cursor.site - 1)};
+    return (struct site_origin){0};
+}
+
+uint32_t code_locate(const struct code *code, const void *pc, bool faulted, struct code_place *out, uint32_t max)
+{
+    struct site_origin origin;
+    struct code_tables t;
+    uint32_t offset, func, count = 0;
+
+    if (!code_tables_at(code, pc, &t))
+        return 0;
+    offset = (uint32_t)((const uint8_t *)pc - t.code);
+    if (!find_function(code, &t, offset, &func))
+        return 0;
+    origin = find_origin(&t, offset, faulted);
+    while (count < max && origin.inlining != 0 && origin.inlining <= t.inlinings_count) {
+        const struct code_inlining *inlining = &t.inlinings[origin.inlining - 1];
+        out[count++] = (struct code_place){inlining->func, origin.wasm_offset};
+        if (inlining->call.inlining >= origin.inlining) /* nobody has made that: a damaged artifact */
+            return count;
+        origin = inlining->call;
+    }
+    if (count < max)
+        out[count++] = (struct code_place){func, origin.wasm_offset};
+    return count;
 }

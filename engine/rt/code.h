@@ -35,7 +35,12 @@ bool code_tables_at(const struct code *code, const void *pc, struct code_tables 
 /* The fault site at PC, TRAP_NONE if none. Async-signal-safe. */
 enum trap_kind code_trap_at(const struct code *code, const void *pc);
 
-/* What a return address or fault address stands for: function index and byte offset in the module; false if unknown. */
-bool code_locate(const struct code *code, const void *pc, uint32_t *func, uint32_t *wasm_offset);
+struct code_place {
+    uint32_t func, wasm_offset; /* function index, byte offset in the module; offset 0: unknown */
+};
+
+/* What a return address, or the address of an instruction that has FAULTED, stands for: the function that it is in, behind
+ * those that are inlined there, the innermost first. Fills in up to MAX of OUT; returns how many, 0 if PC is unknown. */
+uint32_t code_locate(const struct code *code, const void *pc, bool faulted, struct code_place *out, uint32_t max);
 
 #endif

@@ -169,6 +169,7 @@ struct instance {
 
 struct frame { /* of a backtrace */
     const void *pc;
+    bool faulted; /* it is where an instruction trapped; else a return address */
 };
 
 enum { BACKTRACE_MAX = 64 };

@@ -57,7 +57,7 @@ void masm_finish(struct masm *m)
 
 void x64_site(struct masm *m, enum trap_kind kind)
 {
-    code_add_site(m->out, (struct site){x64_offset(enc(m)), m->wasm_offset, kind});
+    code_add_site(m->out, (struct site){x64_offset(enc(m)), m->origin.wasm_offset, kind}, m->origin.inlining);
 }
 
 /* At the return address of a call. */
@@ -236,7 +236,7 @@ static void emit_foreign_calls(struct masm *m)
     for (size_t i = 0; i < m->foreign_calls.len; i++) {
         const struct masm_foreign_call *call = &m->foreign_calls.data[i];
         x64_patch32(enc(m), call->jump, x64_offset(enc(m)));
-        m->wasm_offset = call->wasm_offset;
+        m->origin = call->origin;
         m->try_number = call->try_number;
         call_foreign(m, call->func, 0);
         x64_jmp_back(enc(m), call->back);
@@ -258,7 +258,7 @@ bool masm_end(struct masm *m, uint32_t frame_bytes)
     for (size_t i = 0; i < m->traps.len; i++) {
         const struct masm_trap *t = &m->traps.data[i];
         x64_patch32(e, t->jump, x64_offset(e));
-        m->wasm_offset = t->wasm_offset;
+        m->origin = t->origin;
         masm_trap(m, t->kind);
     }
     m->traps.len = 0;
@@ -400,7 +400,7 @@ void masm_trap_if(struct masm *m, enum masm_cond cond, enum trap_kind kind)
 
 void x64_trap_cc(struct masm *m, enum x64_cc cc, enum trap_kind kind)
 {
-    vec_push(&m->traps, (struct masm_trap){x64_jcc32(enc(m), cc), m->wasm_offset, kind});
+    vec_push(&m->traps, (struct masm_trap){x64_jcc32(enc(m), cc), m->origin, kind});
 }
 
 /* Each entry of the table is relative to the byte behind it, like a jump, so that labels need one kind of reference. */
@@ -1004,7 +1004,7 @@ void masm_call_ref(struct masm *m, reg func, enum trap_kind null_kind)
     jump = x64_jcc32(e, CC_NE);
     x64_rm(e, X64_GROUP5, X64_DIGIT_CALL, x64_at(func, offsetof(struct vm_func, code)));
     call_site(m);
-    vec_push(&m->foreign_calls, (struct masm_foreign_call){jump, x64_offset(e), m->wasm_offset, m->try_number, func});
+    vec_push(&m->foreign_calls, (struct masm_foreign_call){jump, x64_offset(e), m->origin, m->try_number, func});
 }
 
 void masm_call_builtin(struct masm *m, enum vm_builtin builtin)

@@ -32,7 +32,7 @@ void masm_allocate(struct masm *m, uint32_t type, uint32_t length, uint32_t size
     if (length != 0)
         masm_store_const(m, VT_I32, masm_at(address, offsetof(struct vm_object, length)), length);
     vec_push(&m->allocations,
-             (struct masm_allocation){jump, x64_offset(e), m->wasm_offset, type, length, reference, address});
+             (struct masm_allocation){jump, x64_offset(e), m->origin, type, length, reference, address});
 }
 
 void x64_put_allocations(struct masm *m)
@@ -42,7 +42,7 @@ void x64_put_allocations(struct masm *m)
     for (size_t i = 0; i < m->allocations.len; i++) {
         const struct masm_allocation *a = &m->allocations.data[i];
         x64_patch32(e, a->jump, x64_offset(e));
-        m->wasm_offset = a->wasm_offset;
+        m->origin = a->origin;
         x64_mov_imm(e, X64_SCRATCH, a->type | (uint64_t)a->length << 32);
         x64_rm(e, X64_GROUP5, X64_DIGIT_CALL, x64_at(R15, offsetof(struct vm, allocate_thunk)));
         x64_site(m, TRAP_NONE);

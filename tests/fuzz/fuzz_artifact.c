@@ -91,6 +91,21 @@ static void use(const struct code *code)
     vec_done(&linker.sources);
 }
 
+/* What a backtrace says of places in the code, wherever they are said to be. */
+static void locate(const struct code *code)
+{
+    const struct artifact *a = &code->artifact;
+    struct site_cursor cursor =
+        site_find((struct site_list){a->site_blocks, a->site_blocks_count, a->sites, a->sites_count}, 0);
+    struct code_place places[BACKTRACE_MAX];
+    struct site site;
+
+    for (unsigned i = 0; i < 16 && site_next(&cursor, &site); i++)
+        if (site.pc < a->code_count &&
+            code_locate(code, a->code + site.pc, site.kind != TRAP_NONE, places, BACKTRACE_MAX) > BACKTRACE_MAX)
+            abort();
+}
+
 static void release_all(void)
 {
     store_free(store);
@@ -113,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (store == NULL && store_new(&store, 0, &e) != 0)
         abort();
     codes[count++] = code;
+    locate(code);
     use(code);
     if (count == INSTANCES_PER_STORE)
         release_all();

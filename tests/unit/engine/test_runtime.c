@@ -52,7 +52,7 @@ static void add_code(struct fixture *f, const void *bytes, size_t len)
 
 static void add_site(struct fixture *f, uint32_t pc, uint8_t kind)
 {
-    code_add_site(&f->code, (struct site){pc, 0x100 + pc, kind});
+    code_add_site(&f->code, (struct site){pc, 0x100 + pc, kind}, 0);
 }
 
 #define CODE(f, ...)                                                                                                   \

@@ -34,7 +34,7 @@ static void test_all_come_back(void **state)
         now.wasm_offset += (uint32_t)offsets[i * 5 % (i % 10 == 9 ? 9 : 3)];
         now.kind = (enum trap_kind)(i % TRAP_COUNT);
         all[i] = now;
-        code_add_site(&o, now);
+        code_add_site(&o, now, 0);
     }
     assert_in_range(o.site_blocks.len, 2, COUNT - 1);
     cursor = site_find(list_of(&o), 0);
