@@ -78,6 +78,13 @@ $(SPEC_FRONT): tests/spec/front.c tests/spec/json.c $(BUILD)/libengine.a
 	$(TEST_LINK)
 -include $(SPEC_FRONT).d
 
+# IR as text, over all functions of the suites' modules
+IR_TEXT := $(BUILD)/tests/spec/ir_text
+$(IR_TEXT): tests/spec/ir_text.c $(BUILD)/libengine.a
+	@mkdir -p $(@D)
+	$(TEST_LINK)
+-include $(IR_TEXT).d
+
 # The runner of the core specification's tests.
 SUITE_BIN := $(BUILD)/tests/spec/spec
 $(BUILD)/tests/spec/spec: $(addprefix tests/spec/,spec.c script.c value.c spectest.c json.c) $(BUILD)/libengine.a $(addprefix tests/spec/,spec.h json.h overtaken.h)
@@ -120,7 +127,7 @@ include tests/bench/bench.mk
 # Cheap first. Each entry is an executable that prints TAP or a "N passed, N failed, N skipped" line, and that skips by
 # name, with the reason, what this machine cannot do (no root, a package or a suite missing).
 FAST   := tests/layers.sh $(UNIT_BIN) $(GOLDEN_BIN) $(wildcard tests/fast/*.sh)
-SUITES := $(wildcard tests/spec/validate.sh tests/spec/run.sh tests/spec/collect.sh tests/wasi/run.sh tests/threads/run.sh \
+SUITES := $(wildcard tests/spec/validate.sh tests/spec/ir_text.sh tests/spec/run.sh tests/spec/collect.sh tests/wasi/run.sh tests/threads/run.sh \
                      tests/a64/spec.sh tests/a64/guests.sh tests/real/run.sh tests/cri/run.sh tests/k8s/run.sh)
 E2E    := $(wildcard tests/e2e/*.sh)
 
@@ -134,7 +141,7 @@ check-fast: all $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND)
 ## check        every test that this machine can run; installs missing Debian packages first
 check: packages
 	@$(MAKE) --no-print-directory check-installed
-check-installed: all guests a64 $(A64_FAR) $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $(SUITE_BIN)
+check-installed: all guests a64 $(A64_FAR) $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module $(SECCOMP_AGENT) $(E2E_STATIC) $(KILL_WALK) $(CRI_PROGRAMS) $(UNIT_BIN) $(GOLDEN_BIN) $(FUZZ_FOUND) $(SPEC_FRONT) $(IR_TEXT) $(SUITE_BIN)
 	@$(RUN) $(FAST) $(SUITES) $(E2E)
 
 ## check-e2e    only the end-to-end tests (containers; root)

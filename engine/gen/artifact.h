@@ -29,7 +29,7 @@ enum {
 
 /* X(field, element type): a section and the array that artifact_open makes of it. */
 #define ARTIFACT_SECTIONS(X)                                                                                           \
-    X(slots, uint32_t)      /* directly in front of the code; only where functions can be replaced: gen/live_file.h */ \
+    X(slots, uint32_t) /* directly in front of the code; only where functions can be replaced: gen/live_file.h */      \
     X(code, uint8_t)                                                                                                   \
     X(types, struct artifact_type)                                                                                     \
     X(valtypes, valtype) /* parameters then results of the types; fields: type, then 1 if mutable */                   \

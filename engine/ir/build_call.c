@@ -65,8 +65,8 @@ static void call_reference(struct builder *b, ir_value reference, uint32_t type,
 }
 
 /* --- tail calls --------------------------------------------------------------------------------------------------- */
-/* Ahead of a tail call that is made as a call: what the function catches is behind it, and in a backtrace it is not seen any
- * more, if it is an inlined one. Returns what return_at_once wants. */
+/* Ahead of a tail call that is made as a call: what the function catches is behind it, and in a backtrace it is
+ * not seen any more, if it is an inlined one. Returns what return_at_once wants. */
 static struct site_origin leave_function(struct builder *b)
 {
     struct site_origin origin = b->origin;

@@ -99,15 +99,11 @@ static void link_between(struct ir_func *f, uint32_t b, ir_value prev, ir_value 
         block->last = v;
 }
 
-ir_value ir_append(struct ir_func *f, uint32_t b, unsigned op, uint8_t type, const ir_value *args, uint32_t arg_count,
-                   uint64_t imm)
+void ir_append_as(struct ir_func *f, ir_value v, uint32_t b, unsigned op, uint8_t type, const ir_value *args,
+                  uint32_t arg_count, uint64_t imm)
 {
-    ir_value v = (ir_value)f->insts.len;
-    struct ir_inst *i;
+    struct ir_inst *i = ir_inst(f, v);
 
-    vec_reserve(&f->insts, 1);
-    f->insts.len++;
-    i = ir_inst(f, v);
     memset(i, 0, sizeof *i);
     i->op = (uint16_t)op;
     i->type = type;
@@ -122,6 +118,16 @@ ir_value ir_append(struct ir_func *f, uint32_t b, unsigned op, uint8_t type, con
         memcpy(ir_args(i), args, arg_count * sizeof *args);
     if (b != 0)
         link_between(f, b, ir_block(f, b)->last, v, IR_NONE);
+}
+
+ir_value ir_append(struct ir_func *f, uint32_t b, unsigned op, uint8_t type, const ir_value *args, uint32_t arg_count,
+                   uint64_t imm)
+{
+    ir_value v = (ir_value)f->insts.len;
+
+    vec_reserve(&f->insts, 1);
+    f->insts.len++;
+    ir_append_as(f, v, b, op, type, args, arg_count, imm);
     return v;
 }
 
@@ -201,23 +207,38 @@ static void grow_constants(struct ir_func *f)
     free(old);
 }
 
+/* Where a constant is known, or is to be. */
+static ir_value *find_constant(struct ir_func *f, uint8_t type, uint64_t bits)
+{
+    if (f->constants.slots == NULL || f->constants.count * 2 > f->constants.mask)
+        grow_constants(f);
+    return &f->constants.slots[constant_slot(f, type, bits)];
+}
+
+void ir_note_const(struct ir_func *f, ir_value v)
+{
+    ir_value *known = find_constant(f, ir_inst(f, v)->type, ir_inst(f, v)->imm);
+
+    assert(ir_inst(f, v)->op == IR_CONST && ir_inst(f, v)->type != VT_V128);
+    if (*known == IR_NONE) {
+        *known = v;
+        f->constants.count++;
+    }
+}
+
 ir_value ir_const(struct ir_func *f, uint8_t type, uint64_t bits)
 {
-    uint32_t at;
     ir_value v;
 
     assert(type != VT_V128);
     if (type == VT_I32 || type == VT_F32 || type == VT_REF_NULL)
         bits = (uint32_t)bits;
-    if (f->constants.slots == NULL || f->constants.count * 2 > f->constants.mask)
-        grow_constants(f);
-    at = constant_slot(f, type, bits);
-    if (f->constants.slots[at] != IR_NONE)
-        return f->constants.slots[at];
+    v = *find_constant(f, type, bits);
+    if (v != IR_NONE)
+        return v;
     v = ir_append(f, 0, IR_CONST, type, NULL, 0, bits);
     ir_insert_first(f, f->entry, v);
-    f->constants.slots[at] = v;
-    f->constants.count++;
+    ir_note_const(f, v);
     return v;
 }
 

@@ -152,11 +152,16 @@ uint32_t ir_new_block(struct ir_func *f);
 /* Adds an instruction at the end of block B (0: in none yet). The ARG_COUNT ARGS are copied. */
 ir_value ir_append(struct ir_func *f, uint32_t b, unsigned op, uint8_t type, const ir_value *args, uint32_t arg_count,
                    uint64_t imm);
+/* The same as number V, which f->insts has and nothing uses yet. */
+void ir_append_as(struct ir_func *f, ir_value v, uint32_t b, unsigned op, uint8_t type, const ir_value *args,
+                  uint32_t arg_count, uint64_t imm);
 void ir_insert_before(struct ir_func *f, ir_value v, ir_value before);
 void ir_insert_first(struct ir_func *f, uint32_t b, ir_value v);
 void ir_insert_last(struct ir_func *f, uint32_t b, ir_value v); /* ahead of the terminator */
 void ir_unlink(struct ir_func *f, ir_value v);
 void ir_push_arg(struct ir_func *f, ir_value v, ir_value arg); /* of a variadic instruction */
+/* The constant V, which stands in the entry block, is what ir_const finds from now on, unless there is another like it. */
+void ir_note_const(struct ir_func *f, ir_value v);
 /* The constant, which stands in the entry block. */
 ir_value ir_const(struct ir_func *f, uint8_t type, uint64_t bits);
 void ir_add_edge(struct ir_func *f, uint32_t from, uint32_t to);
@@ -170,8 +175,17 @@ void ir_count_uses(struct ir_func *f);
 /* Translates a validated body. Returns false, with the reason in *UNSUPPORTED (a static string), if it uses what the
  * optimizing compiler does not do yet; then F holds nothing to be used. */
 bool ir_build(struct ir_func *f, const char **unsupported);
+/* The form: print.c. */
 void ir_print(const struct ir_func *f, FILE *out);
-/* Checks the invariants above; a violation is a bug and aborts, naming the pass AFTER. */
+/* "i32", "ref"; of what is no type of a value "none". */
+const char *ir_type_name(uint8_t type);
+/* Reads what ir_print has written, or somebody by hand (";" begins a comment), of a function of M. F is zeroed, or has been used
+ * before. Returns 0 or -EINVAL: ERR names the line. */
+int ir_parse(struct ir_func *f, const struct module *m, const char *text, struct err *err);
+/* Checks the invariants above. Returns 0 or -EINVAL. Edges lead to blocks in f->order, and come from blocks there; but for the first
+ * each of these has one from an earlier block. */
+int ir_check(struct ir_func *f, struct err *err);
+/* The same; a violation is a bug and aborts, naming the pass AFTER. */
 void ir_verify(struct ir_func *f, const char *after);
 /* Fills in idom and dom_depth, and `order` of every block. */
 void ir_compute_dominators(struct ir_func *f);

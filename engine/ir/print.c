@@ -1,31 +1,50 @@
-/* The IR as text, one instruction a line:
+/* The IR as text, one instruction a line; parse.c reads it:
  *
  *     func 7 : i32 i32 -> i32
- *     b1: ; loop 1, cold
- *       v3 = i32.add v1 v2
- *       v4 = const i32 7
- *       branch v4 -> b2 b3
+ *     inlining 1: func 3 @0x41
+ *     b1:
+ *       v4 = const i32 #7
+ *       v1 = param i32 #0x0
+ *       jump -> b2
+ *     b2: from b1 b3 loop b2 depth 1
+ *       v3 = i32.load v1 - #0x10 @0x36 in 1
+ *       branch v3 -> b3 b4
+ *     b3: from b2 loop b2 depth 1
  *
- * What is behind a semicolon is for the reader. */
+ * Operands of phis are in the order of `from`. "@" says where in the module what may trap or calls comes from, and
+ * "in" of which inlining it is. Numbers of values and blocks are the IR's own; what has no value has no number, but for
+ * calls, which their results name. */
 #include "engine/ir/ir.h"
 #include <inttypes.h>
 
-static const char *type_name(uint8_t type)
+const char *ir_type_name(uint8_t type)
 {
     switch (type) {
     case VT_I32: return "i32";
     case VT_I64: return "i64";
     case VT_F32: return "f32";
     case VT_F64: return "f64";
-    case VT_V128: return "v128";
+    case VT_V128: return "vector"; /* not v128, which is a value */
     case VT_REF_NULL: return "ref";
     default: return "none";
     }
 }
 
-static bool prints_type(unsigned op)
+static bool prints_type(const struct ir_inst *i)
 {
-    return op >= OPCODE_COUNT || op == OP_SELECT;
+    return i->type != VT_BOTTOM && (i->op >= OPCODE_COUNT || i->type != ir_wasm_type(i->op));
+}
+
+static bool has_number(const struct ir_inst *i)
+{
+    return i->type != VT_BOTTOM || i->op == IR_CALL || i->op == IR_CALL_ADDRESS;
+}
+
+static void print_origin(struct site_origin origin, FILE *out)
+{
+    fprintf(out, " @0x%x", origin.wasm_offset);
+    if (origin.inlining != 0)
+        fprintf(out, " in %u", origin.inlining);
 }
 
 static void print_immediate(const struct ir_inst *i, FILE *out)
@@ -73,11 +92,11 @@ static void print_inst(const struct ir_func *f, ir_value v, FILE *out)
     const ir_value *args = ir_args(i);
 
     fprintf(out, "  ");
-    if (i->type != VT_BOTTOM)
+    if (has_number(i))
         fprintf(out, "v%u = ", v);
     fprintf(out, "%s", ir_op_name(i->op));
-    if (prints_type(i->op) && i->type != VT_BOTTOM)
-        fprintf(out, " %s", type_name(i->type));
+    if (prints_type(i))
+        fprintf(out, " %s", ir_type_name(i->type));
     for (uint32_t k = 0; k < i->arg_count; k++)
         if (args[k] == IR_NONE)
             fprintf(out, " -");
@@ -86,25 +105,51 @@ static void print_inst(const struct ir_func *f, ir_value v, FILE *out)
     print_immediate(i, out);
     if (ir_effects(i->op) & IR_TERMINATOR && ir_block(f, i->block)->succ_count != 0)
         print_successors(f, ir_block(f, i->block), out);
+    if ((ir_effects(i->op) & IR_TRAPS) != 0 || i->op == IR_TRAP || i->op == IR_ALLOCATE)
+        print_origin(i->origin, out);
     fprintf(out, "\n");
+}
+
+static void print_types(const valtype *types, uint32_t count, FILE *out)
+{
+    for (uint32_t k = 0; k < count; k++)
+        fprintf(out, " %s", ir_type_name(valtype_is_ref(types[k]) ? VT_REF_NULL : (uint8_t)types[k]));
+}
+
+static void print_head(const struct ir_func *f, FILE *out)
+{
+    fprintf(out, "func %u :", f->index);
+    print_types(f->type->params, f->type->param_count, out);
+    fprintf(out, " ->");
+    print_types(f->type->results, f->type->result_count, out);
+    fprintf(out, "\n");
+    if (f->explicit_bounds_checks)
+        fprintf(out, "explicit_bounds_checks\n");
+    for (uint32_t n = 0; n < f->inlinings.len; n++) {
+        fprintf(out, "inlining %u: func %u", n + 1, f->inlinings.data[n].func);
+        print_origin(f->inlinings.data[n].call, out);
+        fprintf(out, "\n");
+    }
+}
+
+static void print_block_line(const struct ir_func *f, uint32_t number, FILE *out)
+{
+    const struct ir_block *b = ir_block(f, number);
+
+    fprintf(out, "b%u:", number);
+    for (uint32_t k = 0; k < b->pred_count; k++)
+        fprintf(out, "%s b%u", k == 0 ? " from" : "", b->preds[k]);
+    if (b->loop != 0)
+        fprintf(out, " loop b%u depth %u", f->loops.data[b->loop].head, f->loops.data[b->loop].depth);
+    fprintf(out, "%s%s\n", b->unlikely ? " unlikely" : "", b->cold ? " cold" : "");
 }
 
 void ir_print(const struct ir_func *f, FILE *out)
 {
-    fprintf(out, "func %u :", f->index);
-    for (uint32_t k = 0; k < f->type->param_count; k++)
-        fprintf(out, " %s", type_name(valtype_is_ref(f->type->params[k]) ? VT_REF_NULL : (uint8_t)f->type->params[k]));
-    fprintf(out, " ->");
-    for (uint32_t k = 0; k < f->type->result_count; k++)
-        fprintf(out, " %s",
-                type_name(valtype_is_ref(f->type->results[k]) ? VT_REF_NULL : (uint8_t)f->type->results[k]));
-    fprintf(out, "\n");
+    print_head(f, out);
     for (size_t n = 0; n < f->order.len; n++) {
         const struct ir_block *b = ir_block(f, f->order.data[n]);
-        fprintf(out, "b%u:", f->order.data[n]);
-        if (b->loop != 0)
-            fprintf(out, " ; loop b%u depth %u", f->loops.data[b->loop].head, f->loops.data[b->loop].depth);
-        fprintf(out, "%s\n", b->cold ? " ; cold" : "");
+        print_block_line(f, f->order.data[n], out);
         for (ir_value v = b->first; v != IR_NONE; v = ir_inst(f, v)->next)
             print_inst(f, v, out);
     }

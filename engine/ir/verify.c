@@ -1,28 +1,22 @@
-/* The IR's invariants (ir.h), checked after every pass in tests and whenever assertions are asked for. A violation is
- * a bug of the pass before: it is named and the program aborts. */
+/* The IR's invariants (ir.h), checked after every pass in tests and whenever assertions are asked for, and of IR
+ * that is read as text. A violation that a pass has left is its bug: it is named and the program aborts. */
 #include "engine/ir/ir.h"
-#include <stdarg.h>
+#include <errno.h>
 
 struct verifier {
     const struct ir_func *f;
-    const char *after;
+    struct err *err;
     uint32_t *position; /* of each value in its block */
 };
 
-__attribute__((format(printf, 3, 4))) static void check(const struct verifier *v, bool holds, const char *format, ...)
-{
-    va_list ap;
-
-    if (holds)
-        return;
-    va_start(ap, format);
-    fprintf(stderr, "IR of function %u is broken after %s: ", v->f->index, v->after);
-    vfprintf(stderr, format, ap);
-    fprintf(stderr, "\n");
-    va_end(ap);
-    ir_print(v->f, stderr);
-    abort();
-}
+/* What does not hold is said, and ends the function that asks with false. */
+#define CHECK(v, holds, ...)                                                                                           \
+    do {                                                                                                               \
+        if (!(holds)) {                                                                                                \
+            err_set((v)->err, EINVAL, __VA_ARGS__);                                                                    \
+            return false;                                                                                              \
+        }                                                                                                              \
+    } while (0)
 
 static bool is_there(const uint32_t *list, uint32_t count, uint32_t b)
 {
@@ -32,88 +26,106 @@ static bool is_there(const uint32_t *list, uint32_t count, uint32_t b)
     return false;
 }
 
-static void check_edges(const struct verifier *v, uint32_t number)
+static bool check_edges(const struct verifier *v, uint32_t number)
 {
     struct ir_block *b = ir_block(v->f, number);
 
     for (uint32_t i = 0; i < b->succ_count; i++) {
         struct ir_block *to = ir_block(v->f, b->succs[i]);
-        check(v, is_there(to->preds, to->pred_count, number), "b%u is no predecessor of b%u", number, b->succs[i]);
-        check(v, b->succ_count == 1 || to->pred_count == 1, "the edge from b%u to b%u is critical", number,
+        CHECK(v, is_there(to->preds, to->pred_count, number), "b%u is no predecessor of b%u", number, b->succs[i]);
+        CHECK(v, b->succ_count == 1 || to->pred_count == 1, "the edge from b%u to b%u is critical", number,
               b->succs[i]);
     }
     for (uint32_t i = 0; i < b->pred_count; i++) {
         struct ir_block *from = ir_block(v->f, b->preds[i]);
-        check(v, is_there(from->succs, from->succ_count, number), "b%u is no successor of b%u", number, b->preds[i]);
-        check(v, from->order < v->f->order.len && v->f->order.data[from->order] == b->preds[i],
+        CHECK(v, is_there(from->succs, from->succ_count, number), "b%u is no successor of b%u", number, b->preds[i]);
+        CHECK(v, from->order < v->f->order.len && v->f->order.data[from->order] == b->preds[i],
               "b%u, before b%u, cannot be reached", b->preds[i], number);
     }
-    check(v, b->loop == 0 || (b->order >= v->f->loops.data[b->loop].first && b->order < v->f->loops.data[b->loop].end),
+    CHECK(v, b->loop == 0 || (b->order >= v->f->loops.data[b->loop].first && b->order < v->f->loops.data[b->loop].end),
           "b%u lies outside its loop", number);
+    return true;
 }
 
-static void check_operand(const struct verifier *v, ir_value user, ir_value arg, uint32_t at_end_of)
+static bool check_operand(const struct verifier *v, ir_value user, ir_value arg, uint32_t at_end_of)
 {
     const struct ir_inst *i = ir_inst(v->f, user), *a = ir_inst(v->f, arg);
 
-    check(v, a->block != 0 && a->op != IR_COPY, "v%u uses v%u, which is gone", user, arg);
-    check(v, a->type != VT_BOTTOM || i->op == IR_RESULT, "v%u uses v%u, which has no value", user, arg);
+    CHECK(v, a->block != 0 && a->op != IR_COPY, "v%u uses v%u, which is gone", user, arg);
+    CHECK(v, a->type != VT_BOTTOM || i->op == IR_RESULT, "v%u uses v%u, which has no value", user, arg);
     if (at_end_of != 0)
-        check(v, ir_dominates(v->f, a->block, at_end_of), "v%u does not reach the phi v%u", arg, user);
+        CHECK(v, ir_dominates(v->f, a->block, at_end_of), "v%u does not reach the phi v%u", arg, user);
     else if (a->block == i->block)
-        check(v, v->position[arg] < v->position[user], "v%u uses v%u before it is made", user, arg);
+        CHECK(v, v->position[arg] < v->position[user], "v%u uses v%u before it is made", user, arg);
     else
-        check(v, ir_dominates(v->f, a->block, i->block), "v%u uses v%u, which does not dominate it", user, arg);
+        CHECK(v, ir_dominates(v->f, a->block, i->block), "v%u uses v%u, which does not dominate it", user, arg);
+    return true;
 }
 
-static void check_inst(const struct verifier *v, ir_value n, bool last, bool after_phis)
+static bool check_inst(const struct verifier *v, ir_value n, bool last, bool after_phis)
 {
     struct ir_inst *i = ir_inst(v->f, n);
     const struct ir_block *b = ir_block(v->f, i->block);
     const ir_value *args = ir_args(i);
 
-    check(v, ((ir_effects(i->op) & IR_TERMINATOR) != 0) == last, "v%u: terminator in the wrong place", n);
+    CHECK(v, ((ir_effects(i->op) & IR_TERMINATOR) != 0) == last, "v%u: terminator in the wrong place", n);
+    CHECK(v, i->origin.inlining <= v->f->inlinings.len, "v%u is part of an inlining that there is not", n);
     if (i->op == IR_PHI) {
-        check(v, !after_phis, "the phi v%u is not at the head of its block", n);
-        check(v, i->arg_count == b->pred_count, "the phi v%u has %u operands for %u predecessors", n, i->arg_count,
+        CHECK(v, !after_phis, "the phi v%u is not at the head of its block", n);
+        CHECK(v, i->arg_count == b->pred_count, "the phi v%u has %u operands for %u predecessors", n, i->arg_count,
               b->pred_count);
     }
     for (uint32_t k = 0; k < i->arg_count; k++) {
         if (args[k] == IR_NONE) {
-            check(v, ir_is_load(i->op) || ir_is_store(i->op) || ir_is_atomic(i->op), "v%u lacks an operand", n);
+            CHECK(v, ir_is_load(i->op) || ir_is_store(i->op) || ir_is_atomic(i->op), "v%u lacks an operand", n);
             continue;
         }
-        check(v, i->op != IR_PHI || ir_inst(v->f, args[k])->type == i->type, "the phi v%u mixes types", n);
-        check_operand(v, n, args[k], i->op == IR_PHI ? b->preds[k] : 0);
+        CHECK(v, i->op != IR_PHI || ir_inst(v->f, args[k])->type == i->type, "the phi v%u mixes types", n);
+        if (!check_operand(v, n, args[k], i->op == IR_PHI ? b->preds[k] : 0))
+            return false;
     }
+    return true;
 }
 
-static void check_block(const struct verifier *v, uint32_t number)
+static bool check_block(const struct verifier *v, uint32_t number)
 {
     const struct ir_block *b = ir_block(v->f, number);
     bool after_phis = false;
     uint32_t at = 0;
 
-    check(v, b->last != IR_NONE, "b%u is empty", number);
+    CHECK(v, b->last != IR_NONE, "b%u is empty", number);
     for (ir_value n = b->first; n != IR_NONE; n = ir_inst(v->f, n)->next)
         v->position[n] = at++;
     for (ir_value n = b->first; n != IR_NONE; n = ir_inst(v->f, n)->next) {
-        check(v, ir_inst(v->f, n)->block == number, "v%u stands in b%u but does not know it", n, number);
-        check_inst(v, n, n == b->last, after_phis);
+        CHECK(v, ir_inst(v->f, n)->block == number, "v%u stands in b%u but does not know it", n, number);
+        if (!check_inst(v, n, n == b->last, after_phis))
+            return false;
         after_phis |= ir_inst(v->f, n)->op != IR_PHI && ir_inst(v->f, n)->op != IR_CONST;
     }
+    return true;
 }
 
-void ir_verify(struct ir_func *f, const char *after)
+int ir_check(struct ir_func *f, struct err *err)
 {
-    struct verifier v = {f, after, calloc(f->insts.len, sizeof(uint32_t))};
+    struct verifier v = {f, err, calloc(f->insts.len, sizeof(uint32_t))};
+    bool holds = true;
 
     if (v.position == NULL)
         out_of_memory();
     ir_compute_dominators(f);
-    for (size_t n = 0; n < f->order.len; n++) {
-        check_edges(&v, f->order.data[n]);
-        check_block(&v, f->order.data[n]);
-    }
+    for (size_t n = 0; n < f->order.len && holds; n++)
+        holds = check_edges(&v, f->order.data[n]) && check_block(&v, f->order.data[n]);
     free(v.position);
+    return holds ? 0 : -EINVAL;
+}
+
+void ir_verify(struct ir_func *f, const char *after)
+{
+    struct err err;
+
+    if (ir_check(f, &err) == 0)
+        return;
+    fprintf(stderr, "IR of function %u is broken after %s: %s\n", f->index, after, err.text);
+    ir_print(f, stderr);
+    abort();
 }

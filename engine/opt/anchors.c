@@ -6,8 +6,7 @@
  * forms trap: Wasm's address is one of the last below 4 GiB, the folded one lies in the guard in front of the memory
  * (so the access must have no displacement of its own, which could lead back into it).
  *
- * Should the access at y be folded into an instruction behind, no harm is done: nothing but loads lies between, and
- * the first of them to trap does so for the same reason. */
+ * Should the access at y be folded into an instruction behind, no harm is done: nothing that may trap lies between. */
 #include "engine/opt/pass.h"
 
 enum { LOOK_BACK = 12 };
