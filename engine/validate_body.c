@@ -47,28 +47,41 @@ static void read_locals(struct validator *v, const struct type_def *type)
 }
 
 /* --- the fast loop ------------------------------------------------------------------------------------------------ */
-/* Reads a LEB128 u32 of at most four bytes into *VALUE; NULL if it is longer. */
+struct long_u32 {
+    uint32_t value;
+    const uint8_t *next; /* NULL: malformed */
+};
+
+/* A LEB128 u32 of three bytes or more: linkers leave room for any number. */
+static __attribute__((noinline)) struct long_u32 long_u32(const uint8_t *at)
+{
+    uint32_t x = at[0] & 0x7f;
+    unsigned i;
+
+    for (i = 1; i < 5; i++) {
+        x |= (uint32_t)(at[i] & 0x7f) << 7 * i;
+        if (at[i] < 0x80)
+            break;
+    }
+    return (struct long_u32){x, i == 5 || (i == 4 && at[i] >= 0x10) ? NULL : at + i + 1};
+}
+
+/* Reads a LEB128 u32 into *VALUE; NULL if it is malformed. */
 static inline const uint8_t *short_u32(const uint8_t *at, uint32_t *value)
 {
-    uint32_t x = at[0];
+    struct long_u32 x;
 
-    if (__builtin_expect(x < 0x80, 1)) {
-        *value = x;
+    if (__builtin_expect(at[0] < 0x80, 1)) {
+        *value = at[0];
         return at + 1;
     }
-    x = (x & 0x7f) | (uint32_t)at[1] << 7;
     if (at[1] < 0x80) {
-        *value = x;
+        *value = (at[0] & 0x7f) | (uint32_t)at[1] << 7;
         return at + 2;
     }
-    x = (x & 0x3fff) | (uint32_t)at[2] << 14;
-    if (at[2] < 0x80) {
-        *value = x;
-        return at + 3;
-    }
-    x = (x & 0x1fffff) | (uint32_t)at[3] << 21;
-    *value = x;
-    return at[3] < 0x80 ? at + 4 : NULL;
+    x = long_u32(at);
+    *value = x.value;
+    return x.next;
 }
 
 /* Skips a LEB128 of at most BYTES bytes; NULL if it is longer. */
