@@ -24,7 +24,7 @@ void masm_fence(struct masm *m)
 void masm_atomic_load(struct masm *m, enum masm_access access, reg dst, struct masm_address from)
 {
     a64_address(m, from);
-    a64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    masm_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
     a64_rr(enc(m), sized(A64_LDAR, access), dst, A64_ADDRESS);
 }
 
@@ -35,7 +35,7 @@ static uint32_t load_exclusive(struct masm *m, enum masm_access access, reg old,
 
     a64_address(m, at);
     again = a64_offset(enc(m));
-    a64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    masm_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
     a64_rr(enc(m), sized(A64_LDAXR, access), old, A64_ADDRESS);
     return again;
 }

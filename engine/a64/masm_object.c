@@ -40,7 +40,7 @@ void a64_put_allocations(struct masm *m)
         a64_mov_imm(e, true, A64_SCRATCH, a->type | (uint64_t)a->length << 32);
         a64_load_x(m, A64_ADDRESS, X28, offsetof(struct vm, allocate_thunk));
         a64_rr(e, A64_BLR, 0, A64_ADDRESS);
-        a64_site(m, TRAP_NONE);
+        masm_site(m, TRAP_NONE);
         masm_zero_extend(m, a->reference, A64_SCRATCH);
         masm_ref_address(m, a->address, a->reference);
         a64_jump_to(m, a->back);

@@ -273,14 +273,24 @@ static inline enum masm_access masm_storage_access(valtype storage, bool is_sign
     }
 }
 
-/* Loads and extends to 32 bits or, WIDE, to 64. Both record a trap site. */
-void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from);
-void masm_memory_store(struct masm *m, enum masm_access access, struct masm_address to, reg src);
-void masm_memory_store_const(struct masm *m, enum masm_access access, struct masm_address to, int32_t value);
-/* The same for a field of an object; a fault means KIND, TRAP_NONE: there is none. */
+/* Of a field of an object: loads and extends to 32 bits or, WIDE, to 64; a fault means KIND, TRAP_NONE: there is none. */
 void masm_field_load(struct masm *m, enum masm_access access, bool wide, reg dst, struct masm_address from,
                      enum trap_kind kind);
 void masm_field_store(struct masm *m, enum masm_access access, struct masm_address to, reg src, enum trap_kind kind);
+
+/* The same in linear memory. */
+static inline void masm_memory_load(struct masm *m, enum masm_access access, bool wide, reg dst,
+                                    struct masm_address from)
+{
+    masm_field_load(m, access, wide, dst, from, TRAP_MEMORY_OUT_OF_BOUNDS);
+}
+
+static inline void masm_memory_store(struct masm *m, enum masm_access access, struct masm_address to, reg src)
+{
+    masm_field_store(m, access, to, src, TRAP_MEMORY_OUT_OF_BOUNDS);
+}
+
+void masm_memory_store_const(struct masm *m, enum masm_access access, struct masm_address to, int32_t value);
 /* A new object of type index TYPE, at most VM_RUN_CLASSES granules large, zero but for its header: its REFERENCE, and
  * its ADDRESS. Every other register but TEMPORARY keeps its value. */
 void masm_allocate(struct masm *m, uint32_t type, uint32_t length, uint32_t size_bytes, reg reference, reg address,
@@ -354,5 +364,15 @@ void masm_ref_address(struct masm *m, reg dst, reg reference);
 /* Traps unless the vm_func at FUNC has the canonical type of type index TYPE; the first use of FUNC. Clobbers
  * nothing. */
 void masm_check_func_type(struct masm *m, reg func, uint32_t type, enum trap_kind null_kind);
+
+/* --- what the architectures have in common (masm.c), for their own use --------------------------------------------- */
+/* The next instruction may fault and means KIND. */
+void masm_site(struct masm *m, enum trap_kind kind);
+/* At the return address of a call. */
+void masm_call_site(struct masm *m);
+/* The call or jump at offset AT goes to FUNC. */
+void masm_refer_to_function(struct masm *m, uint32_t at, uint32_t func);
+/* The constant of the function's pool; valid until the next one is asked for. */
+struct masm_constant *masm_pool_constant(struct masm *m, uint64_t low, uint64_t high);
 
 #endif

@@ -46,7 +46,7 @@ void masm_atomic_load(struct masm *m, enum masm_access access, reg dst, struct m
 
 void masm_atomic_exchange(struct masm *m, enum masm_access access, reg value, struct masm_address at)
 {
-    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    masm_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
     x64_rm(enc(m), sized(X64_XCHG, access), value, x64_mem_of(at));
     zero_extend(m, access, value);
 }
@@ -55,7 +55,7 @@ void masm_atomic_add(struct masm *m, bool subtract, enum masm_access access, reg
 {
     if (subtract)
         x64_rr(enc(m), X64_GROUP3 | x64_wide(access == ACCESS_64), X64_DIGIT_NEG, value);
-    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    masm_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
     locked(m, X64_XADD_STORE, access, value, at);
     zero_extend(m, access, value);
 }
@@ -72,7 +72,7 @@ void masm_atomic_update(struct masm *m, enum masm_alu op, enum masm_access acces
 {
     enum { TO_MEMORY = 2 }; /* from "reg, r/m" to "r/m, reg" */
 
-    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    masm_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
     locked(m, alu_op(op) - TO_MEMORY, access, value, at);
 }
 
@@ -91,7 +91,7 @@ void masm_atomic_fetch(struct masm *m, enum masm_alu op, enum masm_access access
 
 void masm_atomic_compare_exchange(struct masm *m, enum masm_access access, reg value, struct masm_address at)
 {
-    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    masm_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
     locked(m, X64_CMPXCHG_STORE, access, value, at);
     if (access == ACCESS_32_U) /* success leaves the upper half of rax as it was */
         x64_rr(enc(m), X64_MOV, RAX, RAX);

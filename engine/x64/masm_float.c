@@ -107,7 +107,7 @@ void masm_float_memory(struct masm *m, enum masm_float op, bool wide, reg dst, r
 {
     assert(op <= FLOAT_DIV);
     masm_move(m, VT_F64, dst, a);
-    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    masm_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
     x64_rm(enc(m), scalar(arithmetic_ops[op], wide), dst, (struct x64_mem){b.base, b.index, b.scale_log2, b.disp});
 }
 

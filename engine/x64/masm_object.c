@@ -45,7 +45,7 @@ void x64_put_allocations(struct masm *m)
         m->origin = a->origin;
         x64_mov_imm(e, X64_SCRATCH, a->type | (uint64_t)a->length << 32);
         x64_rm(e, X64_GROUP5, X64_DIGIT_CALL, x64_at(R15, offsetof(struct vm, allocate_thunk)));
-        x64_site(m, TRAP_NONE);
+        masm_site(m, TRAP_NONE);
         x64_rr(e, X64_MOV, a->reference, X64_SCRATCH);
         object_address(m, a->address, a->reference);
         x64_jmp_back(e, a->back);

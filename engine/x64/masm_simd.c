@@ -1006,7 +1006,7 @@ static struct x64_mem mem_of(struct masm_address a)
 
 static void load(struct masm *m, uint32_t op, reg dst, struct masm_address from)
 {
-    x64_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
+    masm_site(m, TRAP_MEMORY_OUT_OF_BOUNDS);
     x64_rm(enc(m), op, dst, mem_of(from));
 }
 
