@@ -19,7 +19,7 @@ bool live_layout(const struct artifact_header *artifact, struct live_layout *out
     LIVE_TABLES(X)
 #undef X
     out->tables = out->slots + out->slots_bytes;
-    out->tables_bytes = pages(4 * table_bytes + MEBIBYTE);
+    out->tables_bytes = pages(6 * table_bytes + MEBIBYTE); /* baseline code has no inlinings */
     out->code = out->tables + out->tables_bytes;
     out->code_bytes = pages(4 * artifact->sections[ARTIFACT_code].size_bytes + MEBIBYTE);
     out->file_bytes = out->code + out->code_bytes;
