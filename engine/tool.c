@@ -121,29 +121,25 @@ static int parse_pass(const char *name, uint64_t *off, struct err *err)
  * host. */
 static int parse_directory(const char *text, struct grant_path *out, struct err *err)
 {
-    char *host = strdup(text), *guest;
-    size_t len = strlen(host);
+    size_t len = strlen(text);
+    bool read_only = len > 3 && strcmp(text + len - 3, ":ro") == 0;
+    const char *end = text + len - (read_only ? 3 : 0), *colons = memmem(text, (size_t)(end - text), "::", 2);
+    const char *guest = colons != NULL ? colons + 2 : text;
+    char *host = strndup(text, (size_t)((colons != NULL ? colons : end) - text)), *path = NULL;
 
-    *out = (struct grant_path){.kind = GRANT_DIRECTORY, .writable = true};
-    if (len > 3 && strcmp(host + len - 3, ":ro") == 0) {
-        host[len - 3] = 0;
-        out->writable = false;
-    }
-    guest = strstr(host, "::");
-    if (guest != NULL) {
-        *guest = 0;
-        guest += 2;
-    } else {
-        guest = host;
-    }
+    *out = (struct grant_path){.kind = GRANT_DIRECTORY, .writable = !read_only};
     out->fd = open(host, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (out->fd < 0)
-        return err_sys(err, "--dir %s", host);
-    out->preopen_name = guest;
-    if (guest[0] == '/')
-        out->guest_path = guest;
-    else if (asprintf((char **)&out->guest_path, "/%s", strcmp(guest, ".") == 0 ? "" : guest) < 0)
+        err_sys(err, "--dir %s", host);
+    free(host);
+    if (out->fd < 0)
+        return -err->code;
+    out->preopen_name = strndup(guest, (size_t)(end - guest));
+    out->guest_path = out->preopen_name;
+    if (guest[0] != '/' && asprintf(&path, "/%s", strcmp(out->preopen_name, ".") == 0 ? "" : out->preopen_name) < 0)
         out_of_memory();
+    if (path != NULL)
+        out->guest_path = path;
     return 0;
 }
 

@@ -45,8 +45,10 @@ int cgroup_printf(const char *directory, const char *file, struct err *e, const 
 int cgroup_read(const char *directory, const char *file, char *text, size_t size)
 {
     cleanup_fd int fd = file_open(directory, file, O_RDONLY);
-    ssize_t n = fd < 0 ? -1 : fd_read_full(fd, text, size - 1);
+    ssize_t n;
 
+    text[0] = 0; /* so it is a text whatever comes */
+    n = fd < 0 ? -1 : fd_read_full(fd, text, size - 1);
     if (n < 0)
         return -errno;
     text[n] = 0;

@@ -127,39 +127,44 @@ bool cgroup_host_is_unified(void)
 
 /* The mounts of control groups, MAX at most. Where the whole of v2 is mounted at its usual place (its root has the inode number
  * 1, others of its directories have not) the table of mounts is not read: it is long on a node full of pods. */
-static int find_mounts(bool unified, struct mountinfo *mounts, unsigned max, struct arena *arena, struct err *e)
+static bool find_mounts(bool unified, struct mountinfo *mounts, unsigned max, unsigned *count, struct arena *arena,
+                        struct err *e)
 {
     struct stat st;
     char *text;
 
     if (unified && stat("/sys/fs/cgroup", &st) == 0 && st.st_ino == 1) {
         mounts[0] = (struct mountinfo){.type = "cgroup2", .root = "/", .point = "/sys/fs/cgroup"};
-        return 1;
+        *count = 1;
+        return true;
     }
     text = read_proc("/proc/self/mountinfo", arena, e);
-    return text == NULL ? -e->code : (int)read_mounts(text, mounts, max);
+    if (text != NULL)
+        *count = read_mounts(text, mounts, max);
+    return text != NULL;
 }
 
 int cgroup_find(const char *cgroups_path, const char *id, struct arena *arena, struct cgroup *out, struct err *e)
 {
     struct mountinfo mounts[CGROUP_HIERARCHIES_MAX * 2];
     struct cgroup c = {0};
+    char *own;
+    unsigned count;
     int ret = check_path(cgroups_path, e);
 
     if (ret < 0)
         return ret;
     c.unified = cgroup_host_is_unified();
-    char *own = read_proc("/proc/self/cgroup", arena, e);
-    int count = own == NULL ? -e->code : find_mounts(c.unified, mounts, sizeof mounts / sizeof mounts[0], arena, e);
-    if (count < 0)
-        return count;
+    own = read_proc("/proc/self/cgroup", arena, e);
+    if (own == NULL || !find_mounts(c.unified, mounts, sizeof mounts / sizeof mounts[0], &count, arena, e))
+        return -e->code;
     for (char *line = own, *next; line != NULL && *line != 0; line = next) {
         next = strchr(line, '\n');
         if (next != NULL)
             *next++ = 0;
         if (c.unified && strncmp(line, "0::", 3) != 0) /* v1 hierarchies may exist beside, unmounted or elsewhere */
             continue;
-        add_hierarchy(&c, line, mounts, (unsigned)count, cgroups_path, id, arena);
+        add_hierarchy(&c, line, mounts, count, cgroups_path, id, arena);
     }
     if (c.count == 0)
         return err_set(e, ENOENT, "no control groups are mounted below /sys/fs/cgroup");

@@ -207,7 +207,7 @@ static int prepare(const struct init *init, int channel, struct err *e)
         ret = become_undumpable(e);
     if (ret == 0)
         ret = join(&joins, NAMESPACE_PID, false, e);
-    return ret < 0 ? ret : join(&joins, NAMESPACE_MOUNT, false, e);
+    return ret != 0 ? ret : join(&joins, NAMESPACE_MOUNT, false, e);
 }
 
 _Noreturn static void stage_run(struct init *init, int cgroup_fd, int channel)

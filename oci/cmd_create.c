@@ -14,6 +14,7 @@ static unsigned count_sockets(void)
 int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char *id)
 {
     struct container_create *request = &o->request;
+    const char *notify = getenv("NOTIFY_SOCKET");
     char resolved[PATH_MAX];
 
     if (realpath(o->bundle != NULL ? o->bundle : ".", resolved) == NULL)
@@ -29,7 +30,7 @@ int cmd_create_prepare(struct cmd *cmd, struct cmd_create_options *o, const char
     for (int i = 0; i < 3; i++)
         request->stdio[i] = -1;
     request->listen_fds = count_sockets();
-    request->notify = getenv("NOTIFY_SOCKET") != NULL && getenv("NOTIFY_SOCKET")[0] != 0;
+    request->notify = notify != NULL && notify[0] != 0;
     return 0;
 }
 

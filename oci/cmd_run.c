@@ -79,7 +79,7 @@ int cmd_run(struct cmd *cmd, int argc, char **argv)
         ret = offer_terminal(cmd, &o.request, &own, &theirs);
     if (ret == 0)
         ret = cmd_create_container(cmd, &o.request, &state);
-    if (ret < 0)
+    if (ret != 0)
         return cmd_fail(cmd, 1);
     master = own >= 0 ? cmd_terminal_take(own) : -1;
     if (!o.detach)

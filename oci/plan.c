@@ -466,10 +466,8 @@ static int check_live(const struct planner *p, uint32_t index, const struct moun
 
 static int plan_live_mount(struct planner *p, uint32_t index, bool remove)
 {
-    const struct plan_options options = {.bundle = p->plan->bundle};
     struct mount_entry *entry = arena_new(p->arena, struct mount_entry);
 
-    p->options = &options;
     if (remove)
         *entry = (struct mount_entry){.destination = p->config->mounts[index].destination, .tree = -1};
     else
@@ -483,7 +481,8 @@ static int plan_live_mount(struct planner *p, uint32_t index, bool remove)
 int plan_live_mounts(const struct config *config, const char *bundle, bool remove, struct arena *arena,
                      struct plan *out, struct err *e)
 {
-    struct planner p = {.config = config, .arena = arena, .plan = out, .e = e};
+    const struct plan_options options = {.bundle = bundle};
+    struct planner p = {.config = config, .options = &options, .arena = arena, .plan = out, .e = e};
     int ret = 0;
 
     begin_entering(&p, bundle);

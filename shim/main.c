@@ -2,6 +2,7 @@
  * value behind "=" or in the next argument, the verb last. */
 #include "shim/verb.h"
 #include "shim/version.h"
+#include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +93,7 @@ int main(int argc, char **argv)
         return verb_pause();
     if (!arguments_complete(&a))
         return 2;
+    assert(a.verb != NULL);
     if (strcmp(a.verb, "serve") == 0)
         return verb_serve(&a);
     return strcmp(a.verb, "start") == 0 ? verb_start(&a) : verb_delete(&a);

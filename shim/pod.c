@@ -75,6 +75,7 @@ static int read_sysctls(struct pod *pod)
     const Cri__Linux *config = pod->config->linux_config;
     size_t count = config != NULL ? config->n_sysctls : 0;
 
+    pod->sysctls.count = 0;
     pod->sysctls.data = calloc(count + 2, sizeof *pod->sysctls.data);
     if (pod->sysctls.data == NULL)
         return -ENOMEM;

@@ -544,8 +544,8 @@ void live_compute(struct allocation *a)
             compute_ranges(&l, v);
     }
     l.ranges_most = a->ranges.len * 2 + LEFT_BEHIND;
-    for (float frequency = 32768; frequency >= 1; frequency /= 8)
-        join_phis(&l, frequency);
+    for (int power = 15; power >= 0; power -= 3)
+        join_phis(&l, (float)(1 << power));
     join_phis(&l, 0);
     make_webs(&l);
     collect_needs(&l);

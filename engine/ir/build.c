@@ -69,6 +69,7 @@ static ir_value *current_values(struct builder *b, uint32_t locals, uint32_t ope
 
     if (locals != 0)
         memcpy(values, b->frame->locals, locals * sizeof *values);
+    assert(b->stack.len >= operands && (operands == 0 || b->stack.data != NULL));
     if (operands != 0)
         memcpy(values + locals, b->stack.data + b->stack.len - operands, operands * sizeof *values);
     return values;

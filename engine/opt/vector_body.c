@@ -144,14 +144,16 @@ ir_value vector_make(struct vectorizer *v, uint32_t b, ir_value offset, uint32_t
 
 void vector_make_body(struct vectorizer *v, uint32_t b, ir_value offset)
 {
+    const uint32_t stores = v->store_count;
+
     for (uint32_t m = 0; m < v->vectors; m++) {
         ir_value values[VECTOR_ACCESSES_MAX];
-        for (uint32_t s = 0; s < v->store_count; s++)
+        for (uint32_t s = 0; s < stores; s++)
             values[s] = vector_make(v, b, offset, v->stores[s].value, m);
         for (uint32_t n = 0; n < v->lanes_count; n++) /* what a phi needs, though nothing that is stored does */
             if (v->lanes[n].kind == LANES_PREVIOUS)
                 vector_make(v, b, offset, n, m);
-        for (uint32_t s = 0; s < v->store_count; s++)
+        for (uint32_t s = 0; s < stores; s++)
             emit_access(v, b, OP_V128_STORE, VT_BOTTOM, &v->accesses[v->stores[s].access[0]], offset, m * v->lane_count,
                         values[s]);
     }

@@ -3,6 +3,7 @@
  * A group's serial form writes references to its own types by position and to all others by their number, so two groups
  * are the same type (core specification, "closed" recursive types) exactly when their serial forms are equal. */
 #include "engine/rt/store.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,10 @@ valtype types_resolve(valtype type, const uint32_t *numbers)
 
 static uint32_t serial_index(uint32_t index, const struct artifact_type *in, const uint32_t *numbers)
 {
-    return index - in->rec_first < in->rec_count ? OWN_GROUP | (index - in->rec_first) : numbers[index];
+    if (index - in->rec_first < in->rec_count)
+        return OWN_GROUP | (index - in->rec_first);
+    assert(numbers != NULL); /* a type names none behind its group, so there is one before it */
+    return numbers[index];
 }
 
 static valtype serial_valtype(valtype type, const struct artifact_type *in, const uint32_t *numbers)

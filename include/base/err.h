@@ -62,4 +62,11 @@ __attribute__((format(printf, 2, 3))) static inline int err_prefix(struct err *e
     return -e->code;
 }
 
+/* clang's analyzer does not look into variadic functions: without this it follows paths where an error is success. */
+#ifdef __clang_analyzer__
+#define err_set(...)    (err_set(__VA_ARGS__), -1)
+#define err_sys(...)    (err_sys(__VA_ARGS__), -1)
+#define err_prefix(...) (err_prefix(__VA_ARGS__), -1)
+#endif
+
 #endif
