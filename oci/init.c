@@ -10,6 +10,7 @@
 #include "oci/dev.h"
 #include "oci/environment.h"
 #include "oci/hook_stage.h"
+#include "oci/inherited.h"
 #include "oci/loopback.h"
 #include "oci/lsm.h"
 #include "oci/mount_cgroup.h"
@@ -526,16 +527,13 @@ static int prepare_wasm(struct init *in, struct err *e)
     return ret == 0 ? workload_move_fd(&in->result_fifo, e) : ret;
 }
 
-/* What the caller has leaked into us. Before the container's filter is loaded, which may not know the call (profiles are older
- * than it); everything that is opened later is ours and close-on-exec. */
-static int close_inherited(const struct init *in, struct err *e)
+/* Before the container's filter is loaded, which may not know the call (profiles are older than it); everything that is opened
+ * later is ours and close-on-exec. */
+static void close_inherited(const struct init *in)
 {
     const struct container_create *request = in->request;
-    unsigned first = in->workload.decision.is_wasm ? 3 : 3 + request->preserve_fds + request->listen_fds;
 
-    if (sys.close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS && errno != EINVAL)
-        return err_sys(e, "cannot mark the descriptors close-on-exec");
-    return 0;
+    inherited_close(in, in->workload.decision.is_wasm ? 3 : 3 + request->preserve_fds + request->listen_fds);
 }
 
 static int step_workload(struct init *in, const struct plan_step *step, struct err *e)
@@ -554,7 +552,9 @@ static int step_workload(struct init *in, const struct plan_step *step, struct e
             environment_make(&in->plan->config->process, in->request->listen_fds, in->request->notify, &in->arena);
     if (ret == 0 && hooked)
         ret = ask_state(in, e);
-    return ret == 0 ? close_inherited(in, e) : ret;
+    if (ret == 0)
+        close_inherited(in);
+    return ret;
 }
 
 /* The change of user emptied the effective set; what is still permitted may be used until the capabilities are set. */

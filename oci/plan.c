@@ -130,7 +130,7 @@ static const char *strip_root(const struct planner *p, const char *destination)
     size_t len = strlen(p->plan->rootfs);
 
     return len > 1 && strncmp(destination, p->plan->rootfs, len) == 0 && destination[len] == '/' ? destination + len
-                                                                                                  : destination;
+                                                                                                 : destination;
 }
 
 /* Mount INDEX of the config for mount_apply; NULL with the error. */

@@ -6,7 +6,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static inline void fd_close(int *fd)
@@ -29,18 +31,34 @@ static inline int fd_take(int *fd)
     return taken;
 }
 
-/* Closes FIRST and all above it, between fork and exec. By name where the kernel has no close_range (before 5.9). */
-static inline void fd_close_from(int first)
+/* Closes FIRST to LAST, between fork and exec. Kernels before 5.9 have no close_range: there by name, or where no /proc is to
+ * be seen by every number there may be. */
+static inline void fd_close_between(unsigned first, unsigned last)
 {
-    DIR *dir = syscall(SYS_close_range, first, ~0u, 0) == 0 ? NULL : opendir("/proc/self/fd");
+    enum { DESCRIPTORS_MOST = 1 << 20 }; /* fs.nr_open, unless somebody has raised it */
+    struct statfs fs;
+    DIR *dir;
 
+    if (syscall(SYS_close_range, first, last, 0) == 0)
+        return;
+    dir = opendir("/proc/self/fd");
+    if (dir == NULL || fstatfs(dirfd(dir), &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+        for (unsigned fd = first; fd <= last && fd < DESCRIPTORS_MOST; fd++)
+            if (dir == NULL || (int)fd != dirfd(dir))
+                close((int)fd);
     for (struct dirent *d; dir != NULL && (d = readdir(dir)) != NULL;) {
-        int fd = atoi(d->d_name);
-        if (fd >= first && fd != dirfd(dir))
-            close(fd);
+        unsigned fd = (unsigned)atoi(d->d_name);
+        if (d->d_name[0] != '.' && fd >= first && fd <= last && (int)fd != dirfd(dir))
+            close((int)fd);
     }
     if (dir != NULL)
         closedir(dir);
+}
+
+/* The same for FIRST and all above it. */
+static inline void fd_close_from(unsigned first)
+{
+    fd_close_between(first, ~0u);
 }
 
 /* Writes all of it, across short writes and EINTR. Returns 0 or -1 with errno. */
@@ -80,7 +98,9 @@ static inline ssize_t fd_read_full(int fd, void *bytes, size_t len)
 /* Appends everything up to the end of the file to OUT. Returns 0, or -1 with errno (EFBIG above LIMIT_BYTES). */
 static inline int fd_read_to_end(int fd, struct buf *out, size_t limit_bytes)
 {
-    enum { FIRST_BYTES = 32 * 1024 }; /* the files of a start end before it, so two reads do; what is not filled costs nothing */
+    enum {
+        FIRST_BYTES = 32 * 1024
+    }; /* the files of a start end before it, so two reads do; what is not filled costs nothing */
 
     buf_reserve(out, FIRST_BYTES);
     for (;;) {

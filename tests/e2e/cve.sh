@@ -41,6 +41,14 @@ image fds
 bundle fds . -- /bin/sh -c 'ls -l /proc/self/fd'
 is "CVE-2024-21626: no descriptor of the caller or the runtime gets in" \
     "$(exec 7< /etc 8< /; run fds | grep -c -e ' /etc$' -e ' /$' -e '/sys/fs/cgroup' -e "$dir/state")" 0
+for kind in native wasm; do # a caller that waits for the end of a pipe would wait until start
+    [ $kind = native ] || [ -e "$BUILD/guests/hello.wasm" ] || continue
+    [ $kind = native ] || { cp "$BUILD/guests/hello.wasm" "$dir/fds/rootfs/"; bundle fds . -- /hello.wasm; }
+    (exec 7< /etc/passwd 23< /etc/passwd; rt create --bundle "$dir/fds" "$id" > /dev/null 2>&1 < /dev/null)
+    is "$kind: what the caller of create has open is not held until start" \
+        "$(rt state "$id" | jq -r .status) $(readlink "/proc/$(rt state "$id" | jq .pid)"/fd/* | grep -c /etc/passwd)" "created 0"
+    rt delete --force "$id"
+done
 for n in 3 4 5 6 7 8 9 10 11; do
     bundle fds ".process.cwd = \"/proc/self/fd/$n\"" -- /bin/sh -c 'echo entered; ls ../../../..'
     out=$(exec 7< / 8< /sys/fs/cgroup; run fds)

@@ -22,6 +22,7 @@ rm -rf "$dir"
 mkdir -p "$dir/state" "$dir/volume" "$dir/rootfs/bin" "$dir/rootfs/proc" "$dir/rootfs/dev" "$dir/rootfs/sys" "$dir/rootfs/tmp"
 mount -t tmpfs state "$dir/state"
 echo cargo > "$dir/volume/file"
+touch "$dir/leak"
 cp "$(command -v busybox)" "$dir/rootfs/bin/busybox"
 for applet in sh sleep cat echo touch ls; do ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/$applet"; done
 cp "$BUILD/guests/"*.wasm "$dir/rootfs/" 2> /dev/null
@@ -38,7 +39,9 @@ bundle user '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{cont
 
 # life NAME: what a manager does with a native container; prints what went wrong
 life() {
+    exec 9< "$dir/leak" # of the caller's
     rt create --bundle "$dir/$1" "$id" || { echo "create failed"; return; }
+    readlink "/proc/$(rt state "$id" | jq .pid)"/fd/* | grep -F "$dir/leak"
     rt start "$id" || echo "start failed"
     [ "$(rt exec "$id" cat /volume/file)" = cargo ] || echo "exec: no volume"
     rt exec "$id" touch /volume/new | grep -q "Read-only" || echo "exec: the volume can be written to"
