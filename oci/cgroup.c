@@ -257,6 +257,13 @@ bool cgroup_is_frozen(const struct cgroup *c)
                           cgroup_read_key(v2->directory, "cgroup.events", "frozen") == 1);
 }
 
+const char *cgroup_freezer_directory(const struct cgroup *c)
+{
+    const struct cgroup_hierarchy *h = v1_freezer(c) != NULL ? v1_freezer(c) : cgroup_controller(c, "");
+
+    return h != NULL ? h->directory : NULL;
+}
+
 /* --- the processes ------------------------------------------------------------------------------------------------- */
 
 struct pid_list {

@@ -76,6 +76,8 @@ int cgroup_clone_fd(const struct cgroup *c);
 /* Freezes or thaws, waiting until it is so. */
 int cgroup_freeze(const struct cgroup *c, bool frozen, struct err *e);
 bool cgroup_is_frozen(const struct cgroup *c);
+/* The directory that freezes it; NULL: the machine has no freezer. */
+const char *cgroup_freezer_directory(const struct cgroup *c);
 
 /* Sends SIGNAL to all processes in the cgroup and below; SIGKILL reaches also those that fork meanwhile. */
 int cgroup_kill(const struct cgroup *c, int signal, struct err *e);

@@ -66,7 +66,7 @@ static unsigned long read_mount_id(pid_t pid, int stream)
     return line != NULL ? strtoul(line + 7, NULL, 10) : 0;
 }
 
-/* What a standard stream is: "pipe:[5]", a path, or for a file of the host's criu's "file[MOUNT:INODE]", both hexadecimal. */
+/* What a standard stream is: "pipe:[5]", a path, or for a file or fifo of the host's criu's "file[MOUNT:INODE]", both hexadecimal. */
 static char *name_stream(pid_t pid, int stream, struct arena *arena)
 {
     char path[64], target[PATH_MAX];
@@ -77,7 +77,8 @@ static char *name_stream(pid_t pid, int stream, struct arena *arena)
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, stream);
     n = readlink(path, target, sizeof target - 1);
     target[n > 0 ? n : 0] = 0;
-    if (target[0] == '/' && stat(path, &st) == 0 && S_ISREG(st.st_mode) && !has_mount(pid, mount_id))
+    if (target[0] == '/' && stat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)) &&
+        !has_mount(pid, mount_id))
         return arena_printf(arena, "file[%lx:%llx]", mount_id, (unsigned long long)st.st_ino);
     return arena_strdup(arena, target);
 }
@@ -132,8 +133,8 @@ static int check(const char *root, const struct state *state, const struct confi
 
     if (state->is_wasm)
         return err_set(e, ENOTSUP, "a Wasm container cannot be checkpointed: criu knows nothing of a module's state");
-    if (status != STATE_RUNNING)
-        return err_set(e, EBUSY, "only a running container can be checkpointed, and %s is %s", state->id,
+    if (status != STATE_RUNNING && status != STATE_PAUSED)
+        return err_set(e, EBUSY, "only a running or paused container can be checkpointed, and %s is %s", state->id,
                        state_status_name(status));
     if (config->process.terminal)
         return err_set(e, ENOTSUP, "a container with a terminal cannot be checkpointed yet");
@@ -143,6 +144,16 @@ static int check(const char *root, const struct state *state, const struct confi
 static int make_directory(const char *path, struct err *e)
 {
     return mkdir(path, 0700) < 0 && errno != EEXIST ? err_sys(e, "cannot make the directory '%s'", path) : 0;
+}
+
+/* criu stops what it dumps by ptrace, which waits for ever for what is frozen: told where, it thaws the container for that, and a paused
+ * one that goes on is paused again. */
+static void add_freezer(struct criu *criu, const struct state *state)
+{
+    const char *directory = cgroup_freezer_directory(&state->cgroup);
+
+    if (directory != NULL && cgroup_is_frozen(&state->cgroup))
+        criu_add(criu, "--freeze-cgroup=%s", directory);
 }
 
 static int dump(const struct state *state, const struct config *config, const struct checkpoint_options *o,
@@ -167,6 +178,7 @@ static int dump(const struct state *state, const struct config *config, const st
         criu_add(criu, "--track-mem");
     if (o->parent_path != NULL)
         criu_add(criu, "--prev-images-dir=%s", o->parent_path);
+    add_freezer(criu, state);
     add_namespace(criu, config, NAMESPACE_NETWORK, state->pid, "net", "extRootNetNS");
     add_namespace(criu, config, NAMESPACE_PID, state->pid, "pid", "extRootPidNS");
     add_mounts(criu, config);

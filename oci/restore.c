@@ -88,33 +88,49 @@ static bool lies_on_file_system(const struct config *config, const char *path)
     return false;
 }
 
-/* criu finds mount points; in a fresh root file system those of the bind mounts have to be made. */
+/* criu finds mount points: in a fresh root file system they have to be made. Those on a file system of the container's own come
+ * with that. */
+static int make_mount_point(int root, const struct config *config, const char *path, bool directory, struct err *e)
+{
+    if (lies_on_file_system(config, path))
+        return 0;
+    cleanup_fd int made = path_make(root, path, directory ? PATH_MAKE_DIRECTORY : PATH_MAKE_FILE, PATH_FOLLOW_LINKS, e);
+    return made < 0 ? made : 0;
+}
+
+/* What PLAN's mount M binds from the host takes the place of what was bound there when the checkpoint was made. */
+static int add_bind(struct criu *criu, const struct plan *plan, const struct config_mount *m, const char *path,
+                    bool *directory, struct err *e)
+{
+    const char *source = m->source[0] == '/' ? m->source : arena_printf(criu->arena, "%s/%s", plan->bundle, m->source);
+    struct stat st;
+
+    if (stat(source, &st) < 0)
+        return err_sys(e, "mount '%s' at '%s'", source, path);
+    criu_add(criu, "--external=mnt[%s]:%s", path, source);
+    *directory = S_ISDIR(st.st_mode);
+    return 0;
+}
+
 static int add_mounts(struct criu *criu, const struct plan *plan, struct err *e)
 {
     cleanup_fd int root = open(plan->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int ret = 0;
 
     if (root < 0)
         return err_sys(e, "cannot open the root file system '%s'", plan->rootfs);
-    for (uint32_t i = 0; i < plan->config->mount_count; i++) {
+    for (uint32_t i = 0; ret == 0 && i < plan->config->mount_count; i++) {
         const struct config_mount *m = &plan->config->mounts[i];
-        const char *source = m->source;
+        bool directory = true;
         char path[PATH_MAX];
-        struct stat st;
-        if (!mount_binds(m) || source == NULL || path_normalise(m->destination, path) < 0)
+        if (path_normalise(m->destination, path) < 0 || (mount_binds(m) && m->source == NULL))
             continue;
-        if (source[0] != '/')
-            source = arena_printf(criu->arena, "%s/%s", plan->bundle, source);
-        if (stat(source, &st) < 0)
-            return err_sys(e, "mount '%s' at '%s'", source, path);
-        criu_add(criu, "--external=mnt[%s]:%s", path, source);
-        if (lies_on_file_system(plan->config, path))
-            continue;
-        cleanup_fd int made =
-            path_make(root, path, S_ISDIR(st.st_mode) ? PATH_MAKE_DIRECTORY : PATH_MAKE_FILE, PATH_FOLLOW_LINKS, e);
-        if (made < 0)
-            return made;
+        if (mount_binds(m))
+            ret = add_bind(criu, plan, m, path, &directory, e);
+        if (ret == 0)
+            ret = make_mount_point(root, plan->config, path, directory, e);
     }
-    return 0;
+    return ret;
 }
 
 static int read_pid(const char *path, struct state *state, struct err *e)

@@ -23,8 +23,8 @@ static bool killed_unseen(const struct oom_watch *watch)
 {
     char text[512];
 
-    return (watch->was_full || watch->limited_above) && watch->above >= 0 && events_read(watch->above, text, sizeof text) &&
-           cgroup_text_value(text, "oom_kill") > watch->kills_above;
+    return (watch->was_full || watch->limited_above) && watch->above >= 0 &&
+           events_read(watch->above, text, sizeof text) && cgroup_text_value(text, "oom_kill") > watch->kills_above;
 }
 
 /* False when the cgroup is gone. */

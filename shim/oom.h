@@ -9,9 +9,9 @@ struct oom_watch {
     struct source source;
     int file;  /* memory.oom_control or memory.events; -1: not watched */
     int above; /* v2: memory.events of the cgroup above, which counts what happened below it too; -1: there is none */
-    uint64_t kills, kills_above; /* as last seen in both */
-    bool was_full;               /* and whether the limit had been reached by then */
-    bool limited_above;          /* the cgroup above has a limit too: a pod's */
+    uint64_t kills, kills_above;               /* as last seen in both */
+    bool was_full;                             /* and whether the limit had been reached by then */
+    bool limited_above;                        /* the cgroup above has a limit too: a pod's */
     bool (*happened)(struct oom_watch *watch); /* false: it cannot be told yet; asked again by oom_watch_check */
 };
 

@@ -119,6 +119,7 @@ void container_free(struct container *c)
     free(c->bundle);
     free(c->root);
     free(c->cgroup);
+    free(c->restore.data);
     free(c);
     shim_shut_down_if_done(shim);
 }

@@ -1,6 +1,7 @@
 /* See runtime.h. */
 #include "shim/runtime.h"
 #include "base/fd.h"
+#include "oci/checkpoint.h"
 #include "oci/container.h"
 #include "oci/control.h"
 #include "oci/exec.h"
@@ -117,10 +118,14 @@ static int create_container(const struct runtime_job *job, const struct module *
                                        .systemd_by_path = true,
                                        .clone_parent = true,
                                        .libexec = job->libexec};
+    struct checkpoint_options restore = {.image_path = job->images, .work_path = job->bundle};
     struct state state;
     struct buf cgroup = {0};
-    int error = container_create(&request, arena, &state, e);
+    int error;
 
+    if (job->images != NULL)
+        request.restore = &restore;
+    error = container_create(&request, arena, &state, e);
     if (error != 0)
         return error;
     if (e->code != 0) /* a warning */
@@ -254,6 +259,29 @@ void runtime_update(const void *argument, const struct worker_fds *fds, struct w
     (void)fds;
     if (error == 0)
         error = control_update(job->root, job->id, &resources, &e);
+    if (error != 0)
+        report_error(report, error, &e);
+}
+
+/* criu's log stays in the bundle, where containerd's users look for it. The empty namespaces are criu's word list, joined; it
+ * knows of the network's only. */
+void runtime_checkpoint(const void *argument, const struct worker_fds *fds, struct worker_report *report)
+{
+    const struct runtime_job *job = argument;
+    const Options__Checkpoint *o = job->checkpoint;
+    struct checkpoint_options options = {.image_path = job->images,
+                                         .work_path = o->work_path[0] != 0 ? o->work_path : job->bundle,
+                                         .manage_cgroups = o->cgroups_mode[0] != 0 ? o->cgroups_mode : NULL,
+                                         .empty_ns = o->n_empty_namespaces > 0 ? o->empty_namespaces[0] : NULL,
+                                         .leave_running = !o->exit,
+                                         .tcp_established = o->open_tcp,
+                                         .ext_unix_sk = o->external_unix_sockets,
+                                         .shell_job = o->terminal,
+                                         .file_locks = o->file_locks};
+    struct err e = {0};
+    int error = checkpoint_write(job->root, job->id, &options, &e);
+
+    (void)fds;
     if (error != 0)
         report_error(report, error, &e);
 }

@@ -6,6 +6,7 @@
 #define WHERRY_SHIM_RUNTIME_H
 
 #include "shim/options.h"
+#include "shim/options.pb-c.h"
 #include "shim/task.pb-c.h"
 #include "shim/worker.h"
 
@@ -19,17 +20,19 @@ enum runtime_flag {
 
 struct runtime_job {
     const char *root, *id, *bundle, *libexec; /* root: directory of the states */
-    const char *pod; /* create: the bundle of the shim's own pod (pod.h); NULL: none */
+    const char *pod;                          /* create: the bundle of the shim's own pod (pod.h); NULL: none */
     const struct options *options;
     const Task__CreateRequest *create;
     const ProtobufCBinaryData *body; /* exec: the process; update: the resources; JSON */
+    const char *images; /* create: of the checkpoint that it restores; checkpoint: where it goes; NULL: none */
+    const Options__Checkpoint *checkpoint;
     int signal;
     const char *stdout_uri;          /* of the process; names its logger */
     const char *namespace, *address; /* address: containerd's, of gRPC */
 };
 
 /* Workers, each with a struct runtime_job. The report of create carries the init's pid, flags and, as data, the cgroup in
- * the form of cgroup_encode. */
+ * the form of cgroup_encode. What it restores runs at once. */
 worker_run runtime_create;
 worker_run runtime_start;
 /* Kills every process of the container with job->signal. */
@@ -40,6 +43,8 @@ worker_run runtime_pause;
 worker_run runtime_resume;
 /* Sets the limits in job->body. */
 worker_run runtime_update;
+/* Writes the container's processes to job->images; unless job->checkpoint says `exit`, they go on. */
+worker_run runtime_checkpoint;
 /* Removes what is left of a container, whatever its state, and unmounts its root file system. What is gone is no error. */
 worker_run runtime_delete;
 

@@ -1,5 +1,6 @@
-/* What is done to a container that runs: Kill, Pause, Resume, Update. */
+/* What is done to a container that runs: Kill, Pause, Resume, Update, Checkpoint. */
 #include "shim/event.pb-c.h"
+#include "shim/options.pb-c.h"
 #include "shim/task_method.h"
 #include <signal.h>
 #include <stddef.h>
@@ -69,6 +70,13 @@ static void resume_done(struct worker *worker, const struct worker_report *repor
         c->paused = false;
         publish_notice(c, "/tasks/resumed", "TaskResumed");
     }
+    simple_done(worker, report);
+}
+
+static void checkpoint_done(struct worker *worker, const struct worker_report *report)
+{
+    if (report->code == 0)
+        publish_notice(container_of_worker(worker), "/tasks/checkpointed", "TaskCheckpointed");
     simple_done(worker, report);
 }
 
@@ -150,10 +158,37 @@ void task_update(void *context, struct call *call, const ProtobufCMessage *messa
     run_simple(c, call, "update", &job, runtime_update, simple_done);
 }
 
+static int read_checkpoint_options(const Rpc__Any *any, Options__Checkpoint **out, struct err *e)
+{
+    static const ProtobufCBinaryData nothing;
+    const ProtobufCBinaryData *body = any != NULL ? &any->value : &nothing;
+
+    *out = options__checkpoint__unpack(NULL, body->len, body->data);
+    if (*out == NULL)
+        return err_set(e, EINVAL, "the options of the checkpoint cannot be read");
+    if ((*out)->n_empty_namespaces > 1)
+        return err_set(e, EINVAL, "only the network's namespace can be left empty by a checkpoint");
+    return 0;
+}
+
 void task_checkpoint(void *context, struct call *call, const ProtobufCMessage *message)
 {
-    (void)context;
-    call_fail(call, TTRPC_UNIMPLEMENTED,
-              "container %s: containerd's checkpoints are not made yet (wherry checkpoint can)",
-              ((const Task__CheckpointRequest *)message)->id);
+    const Task__CheckpointRequest *request = (const Task__CheckpointRequest *)message;
+    struct container *c = task_need_container(context, call, request->id);
+    Options__Checkpoint *options = NULL;
+    struct runtime_job job;
+    struct err e = {0};
+
+    if (c == NULL)
+        return;
+    if (read_checkpoint_options(request->options, &options, &e) != 0) {
+        call_fail(call, TTRPC_INVALID_ARGUMENT, "container %s: %s", c->id, e.text);
+    } else {
+        job = task_job_of(c);
+        job.images = request->path;
+        job.checkpoint = options;
+        run_simple(c, call, "checkpoint", &job, runtime_checkpoint, checkpoint_done);
+    }
+    if (options != NULL)
+        options__checkpoint__free_unpacked(options, NULL);
 }

@@ -63,6 +63,30 @@ static void create_abandon(struct container *c, enum ttrpc_code code, const char
     abandoned_free(c);
 }
 
+/* A restore that failed leaves the container as it was, with or without a process to wait for: its client deletes it. */
+static void create_failed(struct container *c, enum ttrpc_code code, const char *why, bool clean)
+{
+    struct call *call = c->init.pending;
+
+    if (c->restore.data == NULL) {
+        create_abandon(c, code, why, clean);
+        return;
+    }
+    if (c->init.pid == 0)
+        process_close_stdio(&c->init);
+    c->init.pending = NULL;
+    call_fail(call, code, "%s", why);
+}
+
+static void publish_start(struct container *c)
+{
+    Event__TaskStart event = EVENT__TASK_START__INIT;
+
+    event.container_id = c->id;
+    event.pid = (uint32_t)c->init.pid;
+    publisher_put(&c->shim->publisher, "/tasks/start", "TaskStart", &event.base);
+}
+
 static void create_done(struct worker *worker, const struct worker_report *report)
 {
     struct process *init = task_process_of(worker);
@@ -76,7 +100,7 @@ static void create_done(struct worker *worker, const struct worker_report *repor
         log_line(LOG_ERROR, c->id, "create failed: %s", report->text);
         if (report->code == ECHILD)
             shim_sweep(shim);
-        create_abandon(c, create_code_of(report->code), report->text, report->code != ECHILD);
+        create_failed(c, create_code_of(report->code), report->text, report->code != ECHILD);
         return;
     }
     if (report->text[0] != 0)
@@ -88,17 +112,70 @@ static void create_done(struct worker *worker, const struct worker_report *repor
         error = process_open_terminal(init);
     if (c->cgroup == NULL || error != 0) {
         kill(report->pid, SIGKILL);
-        create_abandon(c, TTRPC_UNKNOWN, c->cgroup == NULL ? "the shim is out of memory" : strerror(-error), false);
+        create_failed(c, TTRPC_UNKNOWN, c->cgroup == NULL ? "the shim is out of memory" : strerror(-error), false);
         return;
     }
     error = oom_watch_start(&c->oom, &shim->loop, c->cgroup);
     if (error != 0)
         log_line(LOG_WARNING, c->id, "OOM kills cannot be watched: %s", strerror(-error));
-    init->state = PROCESS_CREATED;
     init->pending = NULL;
-    publish_create(c);
+    if (c->restore.data != NULL) {
+        init->state = PROCESS_RUNNING;
+        publish_start(c);
+    } else {
+        init->state = PROCESS_CREATED;
+        publish_create(c);
+    }
     task_reply_pid(call, init->pid);
     container_settle(c);
+}
+
+/* For CALL, Create or (BUSY says which) the Start of what is restored. The worker has its copy of REQUEST. */
+static int run_create(struct container *c, const Task__CreateRequest *request, struct call *call, const char *busy,
+                      struct err *e)
+{
+    struct runtime_job job = task_job_of(c);
+    int error;
+
+    job.create = request;
+    job.images = request->checkpoint[0] != 0 ? request->checkpoint : NULL;
+    job.pod = sandbox_bundle(c->shim->sandbox);
+    job.stdout_uri = request->stdout;
+    c->init.worker.done = create_done;
+    error = task_start_with_stdio(&c->init, runtime_create, &job, e);
+    if (error == 0) {
+        c->init.pending = call;
+        c->init.busy = busy;
+    }
+    return error;
+}
+
+/* What is restored runs at once: so until Start there is only the request, and no process. */
+static int keep_for_start(struct container *c, const Task__CreateRequest *request, struct call *call, struct err *e)
+{
+    c->restore.len = task__create_request__get_packed_size(request);
+    c->restore.data = malloc(c->restore.len);
+    if (c->restore.data == NULL)
+        return err_set(e, ENOMEM, "the shim is out of memory");
+    task__create_request__pack(request, c->restore.data);
+    c->init.state = PROCESS_CREATED;
+    publish_create(c);
+    task_reply_pid(call, 0);
+    return 0;
+}
+
+/* Start of such a one. */
+static void restore(struct container *c, struct call *call)
+{
+    Task__CreateRequest *request = task__create_request__unpack(NULL, c->restore.len, c->restore.data);
+    struct err e = {0};
+    int error =
+        request != NULL ? run_create(c, request, call, "start", &e) : err_set(&e, ENOMEM, "the shim is out of memory");
+
+    if (error != 0)
+        call_fail(call, task_code_of(-error), "%s", e.text);
+    if (request != NULL)
+        task__create_request__free_unpacked(request, NULL);
 }
 
 void task_create(void *context, struct call *call, const ProtobufCMessage *message)
@@ -106,7 +183,6 @@ void task_create(void *context, struct call *call, const ProtobufCMessage *messa
     const Task__CreateRequest *request = (const Task__CreateRequest *)message;
     struct shim *shim = context;
     struct container *c = container_find(shim, request->id);
-    struct runtime_job job;
     char root[PATH_MAX];
     struct err e = {0};
     int error;
@@ -117,11 +193,6 @@ void task_create(void *context, struct call *call, const ProtobufCMessage *messa
     }
     if (c != NULL) {
         call_fail(call, TTRPC_ALREADY_EXISTS, "container %s exists already", request->id);
-        return;
-    }
-    if (request->checkpoint[0] != 0) {
-        call_fail(call, TTRPC_FAILED_PRECONDITION,
-                  "container %s: the shim restores no checkpoints yet (wherry restore can)", request->id);
         return;
     }
     c = container_new(shim, request);
@@ -135,21 +206,13 @@ void task_create(void *context, struct call *call, const ProtobufCMessage *messa
         c->root = strdup(root);
         error = c->root != NULL ? 0 : err_set(&e, ENOMEM, "the shim is out of memory");
     }
-    if (error == 0) {
-        job = task_job_of(c);
-        job.create = request;
-        job.pod = sandbox_bundle(shim->sandbox);
-        job.stdout_uri = request->stdout;
-        c->init.worker.done = create_done;
-        error = task_start_with_stdio(&c->init, runtime_create, &job, &e);
-    }
+    if (error == 0)
+        error = request->checkpoint[0] != 0 ? keep_for_start(c, request, call, &e)
+                                            : run_create(c, request, call, "create", &e);
     if (error != 0) {
         call_fail(call, create_code_of(-error), "%s", e.text);
         container_free(c);
-        return;
     }
-    c->init.pending = call;
-    c->init.busy = "create";
 }
 
 /* --- Start ---------------------------------------------------------------------------------------------------------- */
@@ -158,7 +221,6 @@ static void start_done(struct worker *worker, const struct worker_report *report
 {
     struct process *init = task_process_of(worker);
     struct container *c = init->container;
-    Event__TaskStart event = EVENT__TASK_START__INIT;
     struct call *call = init->pending;
 
     init->busy = NULL;
@@ -166,9 +228,7 @@ static void start_done(struct worker *worker, const struct worker_report *report
     if (report->code == 0) {
         if (init->state == PROCESS_CREATED)
             init->state = PROCESS_RUNNING;
-        event.container_id = c->id;
-        event.pid = (uint32_t)init->pid;
-        publisher_put(&c->shim->publisher, "/tasks/start", "TaskStart", &event.base);
+        publish_start(c);
         oom_watch_check(&c->oom, false);
         task_reply_pid(call, init->pid);
     } else {
@@ -194,6 +254,10 @@ void task_start(void *context, struct call *call, const ProtobufCMessage *messag
     }
     if (p != &p->container->init) {
         task_start_exec(p, call);
+        return;
+    }
+    if (p->container->restore.data != NULL) {
+        restore(p->container, call);
         return;
     }
     job = task_job_of(p->container);
@@ -286,7 +350,7 @@ void task_delete(void *context, struct call *call, const ProtobufCMessage *messa
     if (!task_need_idle(call, request->id, p->container->deleting != NULL ? "delete" : NULL))
         return;
     p->container->deleting = call;
-    if (p->state == PROCESS_STOPPED) {
+    if (p->state == PROCESS_STOPPED || p->pid == 0) { /* 0: to be restored, and never was */
         delete_stopped(p->container);
     } else { /* created: its end is announced before it is deleted */
         p->container->stopped = delete_stopped;

@@ -24,7 +24,7 @@ cp "$BUILD/guests/"*.wasm "$dir/rootfs/" 2> /dev/null
 rt() { "$BUILD/wherry" --root "$dir/state/rt" --criu "$criu" "$@"; }
 bundle() { tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "/$id" --mount "$dir/volume:/volume" --edit "$2" -- "${@:3}"; }
 count='i=0; while true; do i=$((i+1)); echo $i > /volume/n; echo tick; sleep 0.1; done'
-number() { cat "$dir/volume/n" 2> /dev/null || echo 0; }
+number() { local n; n=$(cat "$dir/volume/n" 2> /dev/null); echo "${n:-0}"; } # it may just be written
 # counts on from NUMBER: within a bound, since it may not have begun
 counts_from() { for _ in $(seq 200); do [ "$(number)" -gt "$1" ] && return; sleep 0.05; done; false; }
 
@@ -35,9 +35,6 @@ like "without criu: one sentence" "$("$BUILD/wherry" --root "$dir/state/rt" --cr
     "need criu, and there is no program '/nowhere/criu'"
 counts_from 2
 ok "and the container goes on" $?
-rt pause "$id"
-like "a paused container" "$(rt checkpoint --image-path "$dir/images" "$id" 2>&1)" "is paused"
-rt resume "$id"
 like "a flag that is not there yet" "$(rt checkpoint --lazy-pages "$id" 2>&1)" "lazy-pages is not supported yet"
 rt delete --force "$id"
 like "restore from nothing" "$(rt restore --detach --bundle "$dir/plain" --image-path "$dir/nowhere" "$id" 2>&1 < /dev/null)" "is it a container's checkpoint"
@@ -108,6 +105,27 @@ if "$criu" check > "$dir/check" 2>&1; then
     rt delete --force "$id-b"
     rm "$dir/images/pages-1.img"
     like "damaged images: why, and where the log is" "$(rt restore --detach --bundle "$dir/pipe" --image-path "$dir/images" "$id" 2>&1 > /dev/null < /dev/null)" "criu restore failed: Error (.*restore.log"
+    # one that is paused stays so, or goes
+    rm -rf "$dir/images"
+    rt run --detach --bundle "$dir/plain" "$id" > /dev/null 2>&1 < /dev/null
+    counts_from "$(number)"
+    rt pause "$id"
+    rt checkpoint --leave-running --image-path "$dir/images" "$id" > "$dir/out" 2>&1
+    ok "a paused container: checkpoint --leave-running" $? "$(cat "$dir/out")"
+    is "it is paused still" "$(rt state "$id" | jq -r .status)" paused
+    rt resume "$id"
+    counts_from "$(number)"
+    ok "and goes on" $?
+    rt pause "$id"
+    rm -rf "$dir/images"
+    rt checkpoint --image-path "$dir/images" "$id" > "$dir/out" 2>&1
+    ok "a paused container: checkpoint" $? "$(cat "$dir/out")"
+    before=$(number)
+    rt --log "$dir/out" restore --detach --bundle "$dir/plain" --image-path "$dir/images" "$id" > /dev/null 2>&1 < /dev/null
+    ok "restore" $? "$(cat "$dir/out")"
+    counts_from "$before"
+    ok "it runs" $?
+    rt delete --force "$id"
     # in two steps
     if "$criu" check --feature mem_dirty_track > "$dir/check" 2>&1; then
         rm -rf "$dir/images" "$dir/before"
