@@ -99,6 +99,7 @@ int cmd_spec(struct cmd *cmd, int argc, char **argv)
     const struct option_spec specs[] = {
         {"bundle", 'b', OPTION_TEXT, &bundle, "directory to write it to"},
         {"config", 'f', OPTION_TEXT, &file, "name of the file"},
+        {"file", 0, OPTION_TEXT, &file, "the same, as crun calls it"},
         {"rootless", 0, OPTION_FLAG, &ordinary, "for an ordinary user: a user namespace, the host's network"},
         {0}};
     int status, ret = 0;

@@ -79,7 +79,8 @@ static int report(const struct config_hook *hook, int status, int output, struct
     if (WIFEXITED(status))
         err_set(e, ECHILD, "the hook '%s' failed: exit status %d", hook->path, WEXITSTATUS(status));
     else
-        err_set(e, ECHILD, "the hook '%s' was ended by signal %d", hook->path, WTERMSIG(status));
+        err_set(e, ECHILD, "the hook '%s' was ended by signal %d: %s", hook->path, WTERMSIG(status),
+                WTERMSIG(status) == SIGSYS ? "bad system call, which seccomp forbids" : strsignal(WTERMSIG(status)));
     add_output(output, e);
     return -ECHILD;
 }

@@ -9,6 +9,19 @@
 enum { CPUS_MAX = 8192 }; /* of any kernel's configuration for x86-64 */
 enum { IO_PRIORITY_CLASS_SHIFT = 13, IO_PRIORITY_PROCESS = 1 }; /* linux/ioprio.h, which older headers lack */
 
+/* What EPERM means beside a missing capability; managers look for runc's words about CPUs. */
+static const char *why_refused(uint32_t policy)
+{
+    switch (policy) {
+    case SCHED_FIFO:
+    case SCHED_RR: return " (on cgroup v1 a real-time policy needs linux.resources.cpu.realtimeRuntime)";
+    case SCHED_DEADLINE:
+        return " (SCHED_DEADLINE needs all CPUs: process scheduler can't be used together with AllowedCPUs, "
+               "linux.resources.cpu.cpus)";
+    default: return "";
+    }
+}
+
 int sched_set_policy(const struct config_scheduler *s, struct err *e)
 {
     struct sys_sched_attr attr = {.size = sizeof attr,
@@ -22,11 +35,8 @@ int sched_set_policy(const struct config_scheduler *s, struct err *e)
 
     if (sys.sched_setattr(0, &attr, 0) == 0)
         return 0;
-    if (errno == EPERM && (s->policy == SCHED_FIFO || s->policy == SCHED_RR)) /* a new group of v1 has no real time */
-        return err_set(e, EPERM,
-                       "cannot set process.scheduler: %s (on cgroup v1 a real-time policy needs "
-                       "linux.resources.cpu.realtimeRuntime)",
-                       strerror(EPERM));
+    if (errno == EPERM)
+        return err_set(e, EPERM, "cannot set process.scheduler: %s%s", strerror(EPERM), why_refused(s->policy));
     return err_sys(e, "cannot set process.scheduler");
 }
 
