@@ -2,6 +2,7 @@
 #include "oci/caps.h"
 #include "oci/config_reader.h"
 #include "oci/rlimit.h"
+#include <inttypes.h>
 #include <linux/ioprio.h>
 #include <linux/sched.h>
 
@@ -84,20 +85,27 @@ static void read_rlimits(struct config_reader *r, const struct json *process, st
     }
 }
 
-/* What the kernel would only call an invalid argument. */
+/* What the kernel would only call an invalid argument, in crun's words; runc has none. */
 static void check_deadline(struct config_reader *r, const struct json *node, const struct config_scheduler *s)
 {
     enum { RUNTIME_NS_MIN = 1024 };
-    static const char said[] = "`SCHED_DEADLINE` runtime, deadline and period";
+    static const char said[] = "sched_setattr: `SCHED_DEADLINE`";
 
     if (r->failed || s->policy != SCHED_DEADLINE)
         return;
-    if (s->runtime == 0 || s->deadline == 0)
-        config_fail(r, node, "%s: runtime and deadline are required, in nanoseconds", said);
+    if (json_get(node, "runtime") == NULL)
+        config_fail(r, node, "%s requires `runtime`, in nanoseconds", said);
+    else if (json_get(node, "deadline") == NULL)
+        config_fail(r, node, "%s requires `deadline`, in nanoseconds", said);
+    else if (s->runtime == 0)
+        config_fail(r, node, "%s runtime must be greater than 0", said);
     else if (s->runtime < RUNTIME_NS_MIN || s->runtime >> 63 != 0)
-        config_fail(r, node, "%s: the runtime must be at least %d nanoseconds and below 2^63", said, RUNTIME_NS_MIN);
-    else if (s->runtime > s->deadline || (s->period != 0 && s->deadline > s->period))
-        config_fail(r, node, "%s: runtime must be <= deadline, and deadline <= period", said);
+        config_fail(r, node, "%s runtime %" PRIu64 " must be between %d and 2^63 - 1 nanoseconds", said, s->runtime,
+                    RUNTIME_NS_MIN);
+    else if (s->runtime > s->deadline)
+        config_fail(r, node, "%s runtime %" PRIu64 " must be <= its deadline %" PRIu64, said, s->runtime, s->deadline);
+    else if (s->period != 0 && s->deadline > s->period)
+        config_fail(r, node, "%s deadline %" PRIu64 " must be <= its period %" PRIu64, said, s->deadline, s->period);
 }
 
 static void read_scheduler(struct config_reader *r, const struct json *process, struct config_scheduler *out)

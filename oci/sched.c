@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { CPUS_MAX = 8192 }; /* of any kernel's configuration for x86-64 */
+
 enum { IO_PRIORITY_CLASS_SHIFT = 13, IO_PRIORITY_PROCESS = 1 }; /* linux/ioprio.h, which older headers lack */
 
 /* What EPERM means beside a missing capability; managers look for runc's words about CPUs. */

@@ -224,8 +224,8 @@ else
 fi
 
 # --- SCHED_DEADLINE: what the kernel would only call invalid
-for wrong in '{deadline: 20000000}|are required' '{runtime: 100, deadline: 20000000}|at least 1024' \
-    '{runtime: 30000000, deadline: 20000000}|must be <= deadline' '{runtime: 1000000, deadline: 3000000, period: 2000000}|deadline <= period'; do
+for wrong in '{deadline: 20000000}|requires `runtime`' '{runtime: 100, deadline: 20000000}|100 must be between 1024' \
+    '{runtime: 30000000, deadline: 20000000}|must be <= its deadline' '{runtime: 1000000, deadline: 3000000, period: 2000000}|must be <= its period'; do
     bundle deadline ".process.scheduler = (${wrong%|*} + {policy: \"SCHED_DEADLINE\"})" /bin/true
     like "SCHED_DEADLINE ${wrong%|*}" "$(run deadline)" "process.scheduler: .*${wrong#*|}"
 done
