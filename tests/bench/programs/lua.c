@@ -1,4 +1,4 @@
-/* Lua, an interpreter: lua.lua's work. Errors end the program (programs.sh compiles Lua so): wasi-libc has no setjmp. */
+/* Lua, an interpreter: lua.lua's work. Errors end the program, as programs.sh compiles it: wasi-libc has no setjmp. */
 #include "lauxlib.h"
 #include "lua.h"
 #include "lualib.h"
@@ -10,8 +10,10 @@ static const char script[] = {
 
 int main(int argc, char **argv)
 {
-    static const luaL_Reg libraries[] = {
-        {LUA_GNAME, luaopen_base}, {LUA_TABLIBNAME, luaopen_table}, {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math}};
+    static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},
+                                         {LUA_TABLIBNAME, luaopen_table},
+                                         {LUA_STRLIBNAME, luaopen_string},
+                                         {LUA_MATHLIBNAME, luaopen_math}};
     int n = program_count(argc, argv);
     const char *result;
     size_t len;

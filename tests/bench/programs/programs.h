@@ -1,5 +1,6 @@
-/* What the drivers of tests/bench/programs.sh share: PROGRAM N does N times its work on data that it makes itself, the same on every
- * machine, and prints "PROGRAM n=N sum=S". S is over all that it computed, so that two engines that agree on it did the same. */
+/* What the drivers of tests/bench/programs.sh share: PROGRAM N does N times its work on data that it makes itself, the
+ * same on every machine, and prints "PROGRAM n=N sum=S". S is over all that it computed, so that two engines that agree
+ * on it did the same. */
 #ifndef WHERRY_TESTS_PROGRAMS_H
 #define WHERRY_TESTS_PROGRAMS_H
 

@@ -5,9 +5,12 @@
 
 enum { LINES = 1000 };
 
-static const char *const expressions[] = {
-    "^(\\d+)\\.(\\d+)\\.(\\d+)\\.(\\d+) ", "(?i)error|warning|fatal", "\"(GET|PUT) (/[^ \"]*)\" (5\\d\\d)", "([a-z]+)-\\1", "(?<=id=)[0-9a-f]{6,}\\b",
-    "user=(\\w+(?:\\.\\w+)*)@(\\w+\\.)+\\w{2,}"};
+static const char *const expressions[] = {"^(\\d+)\\.(\\d+)\\.(\\d+)\\.(\\d+) ",
+                                          "(?i)error|warning|fatal",
+                                          "\"(GET|PUT) (/[^ \"]*)\" (5\\d\\d)",
+                                          "([a-z]+)-\\1",
+                                          "(?<=id=)[0-9a-f]{6,}\\b",
+                                          "user=(\\w+(?:\\.\\w+)*)@(\\w+\\.)+\\w{2,}"};
 
 static size_t make_log(char *text)
 {
@@ -15,11 +18,12 @@ static size_t make_log(char *text)
     size_t at = 0;
 
     for (int i = 0; i < LINES; i++)
-        at += (size_t)sprintf(text + at, "%u.%u.%u.%u %s \"%s /v1/%x/list\" %u id=%x user=ann.b%u@host.example.org retry-retry\n",
-                              (unsigned)(program_random() % 256), (unsigned)(program_random() % 256), (unsigned)(program_random() % 256),
-                              (unsigned)(program_random() % 256), level[program_random() % 4], method[program_random() % 3],
-                              (unsigned)program_random(), 200 + 100 * (unsigned)(program_random() % 4), (unsigned)program_random(),
-                              (unsigned)(program_random() % 100));
+        at += (size_t)sprintf(
+            text + at, "%u.%u.%u.%u %s \"%s /v1/%x/list\" %u id=%x user=ann.b%u@host.example.org retry-retry\n",
+            (unsigned)(program_random() % 256), (unsigned)(program_random() % 256), (unsigned)(program_random() % 256),
+            (unsigned)(program_random() % 256), level[program_random() % 4], method[program_random() % 3],
+            (unsigned)program_random(), 200 + 100 * (unsigned)(program_random() % 4), (unsigned)program_random(),
+            (unsigned)(program_random() % 100));
     return at;
 }
 

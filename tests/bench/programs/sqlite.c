@@ -1,5 +1,6 @@
-/* SQLite: orders of customers in a database in memory; inserts, an index, joins, groups, updates, text. It is compiled without
- * its Unix part, which needs file locks that WASI has not: a file system without files is enough for it (sqlite.org/vfs.html). */
+/* SQLite: orders of customers in a database in memory; inserts, an index, joins, groups, updates, text. It is compiled
+ * without its Unix part, which needs file locks that WASI has not: a file system without files is enough for it
+ * (sqlite.org/vfs.html). */
 #include "programs.h"
 #include "sqlite3.h"
 
@@ -74,13 +75,16 @@ static void fill(int orders)
         "CREATE TABLE purchase(id INTEGER PRIMARY KEY, customer INTEGER, cents INTEGER, note TEXT); BEGIN");
     for (int i = 0; i < 500; i++) {
         char sql[160];
-        snprintf(sql, sizeof sql, "INSERT INTO customer VALUES(%d, 'name %x', 'city %d')", i, (unsigned)program_random(), i % 37);
+        snprintf(sql, sizeof sql, "INSERT INTO customer VALUES(%d, 'name %x', 'city %d')", i,
+                 (unsigned)program_random(), i % 37);
         run(sql);
     }
-    if (sqlite3_prepare_v2(database, "INSERT INTO purchase(customer, cents, note) VALUES(?, ?, ?)", -1, &insert, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(database, "INSERT INTO purchase(customer, cents, note) VALUES(?, ?, ?)", -1, &insert,
+                           NULL) != SQLITE_OK)
         program_fail(sqlite3_errmsg(database));
     for (int i = 0; i < orders; i++) {
-        int len = snprintf(note, sizeof note, "note %u of %u", (unsigned)(program_random() % 1000), (unsigned)(program_random() % 7));
+        int len = snprintf(note, sizeof note, "note %u of %u", (unsigned)(program_random() % 1000),
+                           (unsigned)(program_random() % 7));
         sqlite3_bind_int(insert, 1, (int)(program_random() % 500));
         sqlite3_bind_int(insert, 2, (int)(program_random() % 100000));
         sqlite3_bind_text(insert, 3, note, len, SQLITE_TRANSIENT);
@@ -100,10 +104,13 @@ int main(int argc, char **argv)
         program_fail("sqlite3_open failed");
     fill(2000 * n);
     run("CREATE INDEX by_customer ON purchase(customer);"
-        "SELECT city, count(*), sum(cents), max(note) FROM purchase JOIN customer ON customer.id = customer GROUP BY city ORDER BY 3 DESC;"
+        "SELECT city, count(*), sum(cents), max(note) FROM purchase JOIN customer ON customer.id = customer GROUP BY "
+        "city ORDER BY 3 DESC;"
         "UPDATE purchase SET cents = cents + 1 WHERE note LIKE '%of 3';"
-        "SELECT note, avg(cents) FROM purchase WHERE cents BETWEEN 1000 AND 60000 GROUP BY note HAVING count(*) > 2 ORDER BY 2 LIMIT 50;"
-        "SELECT count(*) FROM purchase a JOIN purchase b ON a.customer = b.customer AND a.id < b.id WHERE a.customer < 20;"
+        "SELECT note, avg(cents) FROM purchase WHERE cents BETWEEN 1000 AND 60000 GROUP BY note HAVING count(*) > 2 "
+        "ORDER BY 2 LIMIT 50;"
+        "SELECT count(*) FROM purchase a JOIN purchase b ON a.customer = b.customer AND a.id < b.id WHERE a.customer < "
+        "20;"
         "DELETE FROM purchase WHERE id % 3 = 0;"
         "SELECT count(*), sum(length(upper(note) || id)) FROM purchase;");
     sqlite3_close(database);

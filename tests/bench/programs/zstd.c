@@ -6,7 +6,8 @@ enum { TEXT_BYTES = 1 << 18 };
 
 static void make_text(char *text)
 {
-    static const char *const words[] = {"container", "runtime", "the", "of", "module", "memory", "a", "is", "kernel", "and", "limit", "start"};
+    static const char *const words[] = {"container", "runtime", "the",    "of",  "module", "memory",
+                                        "a",         "is",      "kernel", "and", "limit",  "start"};
     size_t at = 0;
 
     while (at < TEXT_BYTES - 32)
