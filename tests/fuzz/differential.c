@@ -32,7 +32,7 @@ struct outcomes { /* what V8 tells too */
 
 struct run {
     struct outcomes outcomes;
-    uint32_t backtraces[CALLS]; /* 0: it did not trap, or where it did is a matter of the stack's size */
+    uint32_t backtraces[CALLS];
 };
 
 enum { VARIANTS_MAX = VARIANTS + 64 };
@@ -69,23 +69,6 @@ static uint32_t hash_memories(struct instance *instance)
         hash = hash_words(hash ^ (uint32_t)memory.memory->vm.size_bytes, memory.memory->vm.base,
                           memory.memory->vm.size_bytes / 4);
     }
-    return hash;
-}
-
-static uint32_t hash_backtrace(const struct store *store, uint32_t class, bool shown)
-{
-    struct buf text = {0};
-    uint32_t hash = 0;
-
-    if (class == 0 || class == TRAP_CLASS_EXHAUSTED)
-        return 0;
-    backtrace_print(store, &text);
-    if (shown)
-        fprintf(stderr, "%s", buf_cstr(&text));
-    while (text.len % 4 != 0)
-        buf_put_u8(&text, 0);
-    hash = hash_words(1, text.data, text.len / 4);
-    buf_done(&text);
     return hash;
 }
 

@@ -1,5 +1,5 @@
 /* Differential fuzzing with the modules of wasm-smith, a generator by others that does not know what this engine finds hard:
- * each is compiled and run in all variants and in another engine, function by function; and some bytes of it are changed,
+ * each is compiled and run in all variants and in another engine, function by function, the variants' backtraces are compared; and some bytes of it are changed,
  * and both engines asked whether the result is still a module.
  *
  * usage: smith SECONDS [SEED]. SMITH is the generator (tests/fuzz/smith/, built by the Makefile). ORACLE: v8 (the default) or
@@ -139,7 +139,7 @@ static void words_of(uint8_t type, const union vm_value *value, uint32_t out[2])
     out[1] = (uint32_t)(bits >> 32);
 }
 
-static uint32_t do_call(struct instance *instance, const struct module *m, const struct call *call)
+static uint32_t do_call(struct instance *instance, const struct module *m, const struct call *call, uint32_t *backtrace)
 {
     union vm_value values[PARAMS_MAX] = {0};
     struct external function;
@@ -150,6 +150,7 @@ static uint32_t do_call(struct instance *instance, const struct module *m, const
     if (!instance_export(instance, m->exports[call->export].name, &function))
         abort();
     trap = trap_class(call_func(instance->store, function.func, values));
+    *backtrace = hash_backtrace(instance->store, trap, getenv("VERBOSE") != NULL);
     if (trap == TRAP_CLASS_EXHAUSTED)
         return TRAP_CLASS_EXHAUSTED;
     hash = trap + 1;
@@ -176,6 +177,7 @@ static uint32_t hash_memories(struct instance *instance, const struct module *m)
 struct run {
     const struct module *module;
     struct outcomes *out;
+    uint32_t backtraces[CALLS_MAX];
 };
 
 static void run_calls(struct instance *instance, enum trap_kind started, void *context)
@@ -184,7 +186,7 @@ static void run_calls(struct instance *instance, enum trap_kind started, void *c
 
     run->out->started = trap_class(started);
     for (uint32_t i = 0; run->out->started == 0 && i < call_count; i++) {
-        run->out->of_call[i] = do_call(instance, run->module, &calls[i]);
+        run->out->of_call[i] = do_call(instance, run->module, &calls[i], &run->backtraces[i]);
         if (run->out->of_call[i] == TRAP_CLASS_EXHAUSTED)
             return;
     }
@@ -293,21 +295,41 @@ static uint64_t compare(const struct buf *module, const char *name, const struct
     return call_count;
 }
 
+/* Of the first COUNT calls in VARIANT and the first one. */
+static void compare_backtraces(const struct buf *module, unsigned variant, const struct run *a, const struct run *b,
+                               uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (a->backtraces[i] != b->backtraces[i]) {
+            report(module, "%s and %s trap at different places in call %u, of function %u", variants[0].name,
+                   variants[variant].name, (unsigned)i, calls[i].func);
+            return;
+        }
+    }
+}
+
 static uint64_t compare_all(const struct buf *module, const struct module *m, const struct outcomes *theirs)
 {
-    uint64_t compared = 0;
+    struct run first = {0};
+    uint64_t compared = 0, first_compared = 0;
 
     for (unsigned i = 0; i < VARIANTS; i++) {
         struct outcomes ours = {0};
-        struct run run = {m, &ours};
+        struct run run = {.module = m, .out = &ours};
         struct err err;
         int status = variant_run(module, &variants[i], run_calls, &run, &err);
         if (status == -ENOMEM) /* a constant expression that makes an array of gigabytes */
             continue;
-        if (status != 0)
+        if (status != 0) {
             report(module, "%s: %s", variants[i].name, err.text);
-        else
-            compared = compare(module, variants[i].name, &ours, theirs);
+            continue;
+        }
+        compared = compare(module, variants[i].name, &ours, theirs);
+        if (i == 0) {
+            first = run;
+            first_compared = compared;
+        }
+        compare_backtraces(module, i, &first, &run, compared < first_compared ? compared : first_compared);
     }
     return compared;
 }

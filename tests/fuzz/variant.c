@@ -83,6 +83,23 @@ uint32_t hash_words(uint32_t hash, const void *words, size_t count)
     return hash;
 }
 
+uint32_t hash_backtrace(const struct store *store, uint32_t class, bool shown)
+{
+    struct buf text = {0};
+    uint32_t hash;
+
+    if (class == 0 || class == TRAP_CLASS_EXHAUSTED)
+        return 0;
+    backtrace_print(store, &text);
+    if (shown)
+        fprintf(stderr, "%s", buf_cstr(&text));
+    while (text.len % 4 != 0)
+        buf_put_u8(&text, 0);
+    hash = hash_words(1, text.data, text.len / 4);
+    buf_done(&text);
+    return hash;
+}
+
 void peer_start(struct peer *peer, const char *program, const char *argument)
 {
     int down[2], up[2];

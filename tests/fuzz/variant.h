@@ -24,6 +24,10 @@ int variant_run(const struct buf *module, const struct variant *v, use_instance 
 uint32_t trap_class(enum trap_kind kind);
 enum { TRAP_CLASS_EXHAUSTED = 7 }; /* stack or memory: not comparable */
 
+/* Of the backtrace of a call that ended as CLASS, which SHOWN prints to standard error. 0: it did not trap, or where it did is a
+ * matter of the stack's size. */
+uint32_t hash_backtrace(const struct store *store, uint32_t class, bool shown);
+
 uint32_t hash_words(uint32_t hash, const void *words, size_t count);
 
 struct peer {
