@@ -64,6 +64,49 @@ static void refuses_what_readers_could_differ_on(void **state)
     refuses("", "invalid JSON");
     refuses("   ", "invalid JSON");
     refuses("{'a': 1}", "offset");
+    refuses("[1] \"", "offset 4: something stands behind");
+    refuses("[\"\\ud800\"]", "surrogate");
+    refuses("[\"\\ud800\\u0041\"]", "surrogate");
+    refuses("[\"\\udc00\"]", "surrogate");
+    refuses("[\"a\tb\"]", "control character");
+    refuses("[01]", "offset 2");
+    refuses("[1.]", "offset 3: a number wants a digit here");
+    refuses("[1e+]", "digit");
+    refuses("[-]", "digit");
+    refuses("[+1]", "offset 1");
+    refuses("[\"\\x\"]", "escape");
+    refuses("[\"\\u12g4\"]", "hexadecimal");
+    refuses("[nul]", "offset 1");
+    refuses("{\"a\" 1}", "colon");
+    refuses("[1 2]", "comma");
+}
+
+/* Few keys are compared in place, many are sorted. */
+static void finds_a_key_that_appears_twice_among_many(void **state)
+{
+    char text[1024];
+    int len = snprintf(text, sizeof text, "{\"k\": {\"key-07\": 0");
+
+    for (int i = 0; i < 40; i++)
+        len += snprintf(text + len, sizeof text - (size_t)len, ", \"key-%02d\": %d", i, i);
+    snprintf(text + len, sizeof text - (size_t)len, "}}");
+    refuses(text, "k.key-07: the key appears twice");
+}
+
+static void decodes_strings(void **state)
+{
+    const struct json *a =
+        parse("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\", \"x\\u0041\\u00e4\\u20ac\\ud83d\\ude00y\", \"\", \"\xc3\xa4\\u007f\"]")
+            ->first;
+
+    assert_string_equal(a->text, "\"\\/\b\f\n\r\t");
+    a = a->next;
+    assert_string_equal(a->text, "xA\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80y");
+    a = a->next;
+    assert_string_equal(a->text, "");
+    a = a->next;
+    assert_string_equal(a->text, "\xc3\xa4\x7f");
+    assert_string_equal(parse("{\"a\\u0062\": 1}")->first->key, "ab");
 }
 
 static void bounds_depth(void **state)
@@ -126,6 +169,7 @@ int main(void)
         cmocka_unit_test(reads_a_tree),       cmocka_unit_test(null_counts_as_absent),
         cmocka_unit_test(bounds_depth),       cmocka_unit_test(refuses_what_readers_could_differ_on),
         cmocka_unit_test(integers_are_exact), cmocka_unit_test(long_paths_are_cut),
+        cmocka_unit_test(decodes_strings),    cmocka_unit_test(finds_a_key_that_appears_twice_among_many),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, done);
 }
