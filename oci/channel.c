@@ -119,7 +119,7 @@ int channel_ask(int end, enum message_kind kind, int number, struct message *ans
     answer->kind = kind;
     answer->number = number;
     answer->in_cgroup = false;
-    answer->fds[0] = answer->fds[1] = answer->fds[2] = -1;
+    answer->fds[0] = -1;
     memset(&answer->error, 0, sizeof answer->error);
     ret = channel_send(end, answer, e);
     return ret < 0 ? ret : channel_receive_go(end, answer, e);

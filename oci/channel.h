@@ -16,10 +16,11 @@ enum message_kind {
     MESSAGE_CGROUP, /* from the init: tell me when I am in my cgroups */
     MESSAGE_HOOKS,  /* from the init: run the runtime's hooks now */
     MESSAGE_STATE,  /* from the init: send me the container's state (a memfd) for hooks that I run; answered by GO */
-    MESSAGE_MODULE, /* from the init, with a descriptor: the program is this Wasm module; answered by GO with engine, artifact and perhaps a live file */
+    MESSAGE_MODULE, /* from the init, with a descriptor: the program is this Wasm module; answered by GO with engine, artifact, live file (where there is none, the artifact
+                     * once more), and the mounts that they are on, to be let go of after READY */
     MESSAGE_SOURCE, /* from the init: open what step NUMBER mounts, or make its device; answered by GO with a mount, or none */
     MESSAGE_NET_DEVICES, /* from the init, with a route socket of its network namespace: move the devices there */
-    MESSAGE_MOUNTED, /* from the init: I have mounted something that outlives me, note it */
+    MESSAGE_MOUNTED,     /* from the init: I have mounted something that outlives me, note it */
     MESSAGE_LISTENER, /* from the init, with a descriptor: the listener of my filter; answered by GO when the agent has it */
     MESSAGE_LIMITS,  /* from the init: set my rlimits, I may not */
     MESSAGE_ID_MAPS, /* from the stage: write the maps of my new user namespace */
@@ -27,11 +28,11 @@ enum message_kind {
     MESSAGE_READY,   /* from the init: all is done but the wait for start */
 };
 
-enum { MESSAGE_FDS_MAX = 3 };
+enum { MESSAGE_FDS_MAX = 5 };
 
 struct message {
     enum message_kind kind;
-    int fds[MESSAGE_FDS_MAX]; /* -1: none; owned by the receiver */
+    int fds[MESSAGE_FDS_MAX]; /* up to the first -1; owned by the receiver */
     int number;               /* of SOURCE, BORN */
     bool in_cgroup;           /* of BORN: the init was cloned into its cgroup */
     struct err error;         /* of MESSAGE_ERROR */

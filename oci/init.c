@@ -520,6 +520,8 @@ static int prepare_wasm(struct init *in, struct err *e)
     in->workload.engine = message.fds[0];
     in->workload.artifact = message.fds[1];
     in->workload.live = message.fds[2];
+    in->workload.mounts[0] = message.fds[3];
+    in->workload.mounts[1] = message.fds[3] < 0 ? -1 : message.fds[4];
     in->workload.network = grant.network;
     ret = workload_wasm_prepare(&grant, in->request->listen_fds, &in->arena, &in->workload, e);
     if (ret == 0)
@@ -626,6 +628,7 @@ static int step_wait(struct init *in, const struct plan_step *step, struct err *
         return ret;
     fd_close(&in->channel);
     in->ready = true;
+    workload_leave_mounts(&in->workload);
     do
         n = read(in->start_fifo, &byte, 1);
     while (n < 0 && errno == EINTR);

@@ -48,9 +48,9 @@ static int answer_hooks(int channel, const struct plan *plan, const struct state
     return ret == 0 ? answer(channel, -1, e) : ret;
 }
 
-/* The engine's file through a read-only mount of its own: a guest that is root in there could otherwise open
+/* The engine's file through a read-only mount of its own, in *MOUNT: a guest that is root in there could otherwise open
  * /proc/self/exe for writing (CVE-2019-5736). Kernels before 5.12 cannot; there the rights of the file must do. */
-static int open_engine(const char *libexec, struct err *e)
+static int open_engine(const char *libexec, int *mount, struct err *e)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
     char path[PATH_MAX];
@@ -60,9 +60,11 @@ static int open_engine(const char *libexec, struct err *e)
         return ret;
     cleanup_fd int fd = (int)sys.open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (fd >= 0 && sys.mount_setattr(fd, "", AT_EMPTY_PATH, &attr) == 0)
-        return fd_take(&fd);
+        *mount = fd_take(&fd);
     fd_close(&fd);
-    fd = open(path, O_PATH | O_CLOEXEC);
+    /* not the mount's own descriptor: who closes that one waits */
+    fd = *mount >= 0 ? (int)sys.open_tree(*mount, "", AT_EMPTY_PATH | OPEN_TREE_CLOEXEC)
+                     : open(path, O_PATH | O_CLOEXEC);
     return fd < 0 ? err_sys(e, "cannot open the engine '%s'", path) : fd_take(&fd);
 }
 
@@ -90,7 +92,7 @@ static int note_module(struct init *init, struct state *state, struct err *e)
 static int answer_module(struct init *init, struct state *state, pid_t pid, struct message *message, struct err *e)
 {
     struct engine_options options = {.explicit_bounds_checks = needs_explicit_checks(&init->plan->config->process)};
-    cleanup_fd int mount = -1; /* let go when the init has its answer */
+    cleanup_fd int mount = -1, engine_mount = -1; /* the init lets go of them too, later */
     const struct cache_settings settings = {.directory = init->request->cache,
                                             .libexec = init->request->libexec,
                                             .optimizes = true,
@@ -117,12 +119,14 @@ static int answer_module(struct init *init, struct state *state, pid_t pid, stru
         return err_prefix(e, "exec: \"%s\"", message->path);
     ret = note_module(init, state, e);
     if (ret == 0)
-        ret = engine = open_engine(init->request->libexec, e);
+        ret = engine = open_engine(init->request->libexec, &engine_mount, e);
     if (ret < 0)
         return ret;
     go.fds[0] = engine;
     go.fds[1] = artifact;
-    go.fds[2] = live;
+    go.fds[2] = live >= 0 ? live : artifact;
+    go.fds[3] = mount >= 0 ? mount : engine_mount;
+    go.fds[4] = mount >= 0 ? engine_mount : -1;
     return channel_send(init->channel, &go, e);
 }
 

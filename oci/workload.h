@@ -13,7 +13,8 @@ struct workload {
     char path[PATH_MAX];      /* of the entry point, in the container */
     int module;               /* the entry point opened for reading; -1: not Wasm, or handed on */
     int artifact, engine;     /* of a Wasm workload: what the creating process sent */
-    int live;                 /* the artifact's live file; -1: none */
+    int live;                 /* the artifact's live file, or the artifact: the engine sees that it is none */
+    int mounts[2];            /* that engine and artifact are on; -1: none, or let go of already */
     int block;                /* its settings in the flat form, with descriptor numbers in it */
     int reason;               /* grant->reason_path, opened; 0: not there */
     struct grant_path *paths; /* opened; COUNT of them */
@@ -38,6 +39,10 @@ int workload_exec(const struct config *config, const struct workload *workload, 
  * Descriptors are moved above those the engine expects. */
 int workload_wasm_prepare(const struct grant *grant, unsigned listen_fds, struct arena *arena,
                           struct workload *workload, struct err *e);
+
+/* Lets go of the mounts that the engine and the artifact were opened on. The kernel waits until nobody can be on his way through
+ * them, so this has its place where the container waits anyway, not at execve. */
+void workload_leave_mounts(struct workload *workload);
 
 /* Replaces the process by the engine. Every descriptor but 0, 1, 2 and the engine's must be close-on-exec. Returns only on
  * failure. */

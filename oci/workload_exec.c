@@ -88,6 +88,7 @@ int workload_find(const struct config *config, struct workload *out, struct err 
     int ret;
 
     out->module = out->artifact = out->live = out->engine = out->block = -1;
+    out->mounts[0] = out->mounts[1] = -1;
     ret = locate(config, out->path, e);
     if (ret < 0)
         return ret;
@@ -115,6 +116,7 @@ int workload_take(const struct config *config, int module, struct workload *out,
     int ret;
 
     out->module = out->artifact = out->live = out->engine = out->block = -1;
+    out->mounts[0] = out->mounts[1] = -1;
     snprintf(out->path, sizeof out->path, "%s", config->process.args.data[0]);
     ret = wasm_detect(config, out->path, head, len, &out->decision, e);
     if (ret == 0 && !out->decision.is_wasm)

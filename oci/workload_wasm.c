@@ -160,14 +160,20 @@ int workload_wasm_prepare(const struct grant *grant, unsigned listen_fds, struct
         ret = workload_move_fd(&workload->live, e);
     if (ret == 0)
         ret = workload_move_fd(&workload->engine, e);
+    for (size_t i = 0; ret == 0 && i < sizeof workload->mounts / sizeof workload->mounts[0]; i++)
+        ret = workload_move_fd(&workload->mounts[i], e);
     return ret;
+}
+
+void workload_leave_mounts(struct workload *workload)
+{
+    for (size_t i = 0; i < sizeof workload->mounts / sizeof workload->mounts[0]; i++)
+        fd_close(&workload->mounts[i]);
 }
 
 int workload_wasm_exec(const struct config *config, const struct workload *workload, struct err *e)
 {
     char *nothing[] = {NULL};
-    /* without a live file something that the engine sees to be none */
-    int live = workload->live >= 0 ? workload->live : workload->artifact;
 
     for (uint32_t i = 0; i < workload->path_count; i++)
         if (workload->paths[i].fd >= 0 && fcntl(workload->paths[i].fd, F_SETFD, 0) < 0)
@@ -178,7 +184,7 @@ int workload_wasm_exec(const struct config *config, const struct workload *workl
         if (fcntl(workload->sockets[i].fd, F_SETFD, 0) < 0)
             return err_sys(e, "cannot pass a descriptor to the engine");
     if (dup2(workload->block, ENGINE_GRANT_FD) < 0 || dup2(workload->artifact, ENGINE_ARTIFACT_FD) < 0 ||
-        dup2(live, ENGINE_LIVE_FD) < 0)
+        dup2(workload->live, ENGINE_LIVE_FD) < 0)
         return err_sys(e, "cannot pass a descriptor to the engine");
     sys.execveat(workload->engine, "", config->process.args.data, nothing, AT_EMPTY_PATH);
     return err_sys(e, "cannot execute the engine for '%s'", workload->path);
