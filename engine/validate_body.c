@@ -435,7 +435,14 @@ local_get:
     if (next == NULL || n >= v->local_count || v->locals[n] == VT_UNINITIALISED)
         goto out;
     *sp++ = v->locals[n];
-    NEXT(next);
+    at = next;
+    if (at >= fast_end)
+        goto out;
+    if (*at == OP_LOCAL_GET)
+        goto local_get;
+    if (*at == OP_I32_CONST)
+        goto const_i32;
+    NEXT(at);
 local_set:
     next = short_u32(at + 1, &n);
     if (next == NULL || n >= v->local_count || !top_is(sp, base, v->locals[n]))
