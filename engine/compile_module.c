@@ -200,14 +200,16 @@ static void hand_in(struct job *job, struct part *p)
 static void *work(void *argument)
 {
     struct job *job = argument;
+    struct loops loops = {0};
     struct part *p;
 
     while ((p = take_part(job)) != NULL) {
-        p->status = module_validate_bodies(job->m, job->features, p->first, p->end, &p->features_used, &p->err);
+        p->status = module_validate_bodies(job->m, job->features, p->first, p->end, &p->features_used, &loops, &p->err);
         if (p->status == 0)
-            p->status = job->compiler(job->m, job->options, p->first, p->end, p->code, &p->err);
+            p->status = job->compiler(job->m, job->options, p->first, p->end, &loops, p->code, &p->err);
         hand_in(job, p);
     }
+    loops_done(&loops);
     return NULL;
 }
 

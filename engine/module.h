@@ -148,11 +148,14 @@ int module_decode(struct module *m, const void *bytes, size_t len, uint32_t feat
  * it replaces type indexes by canonical ones (struct type_def); bodies still hold what the module says. Same errors as
  * module_decode. */
 int module_validate(struct module *m, uint32_t features, struct err *err);
+struct loops; /* engine/loops.h */
+
 /* Its two parts, for those who spread the second over several threads: everything but bodies; then the bodies of the
- * functions FIRST to END - 1, which may be asked by several threads at once. FEATURES_USED gathers what they use. */
+ * functions FIRST to END - 1, which may be asked by several threads at once. FEATURES_USED gathers what they use; LOOPS,
+ * emptied before, tells of their loops unless it is NULL. */
 int module_validate_declarations(struct module *m, uint32_t features, struct err *err);
 int module_validate_bodies(const struct module *m, uint32_t features, uint32_t first, uint32_t end,
-                           uint32_t *features_used, struct err *err);
+                           uint32_t *features_used, struct loops *loops, struct err *err);
 
 void module_free(struct module *m);
 

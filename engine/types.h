@@ -67,6 +67,12 @@ struct valtype_text {
 /* T as the text format writes it: "i32", "funcref", "(ref null 5)". */
 struct valtype_text valtype_text(valtype t);
 
+/* Whether a value of a type with this code lives in a vector register. */
+static inline bool type_is_vector(uint8_t code)
+{
+    return code == VT_F32 || code == VT_F64 || code == VT_V128;
+}
+
 /* Bytes a value takes in a global, a spill slot or a call's argument array. References are 32-bit offsets (gen/abi.h). */
 static inline unsigned valtype_size_bytes(valtype t)
 {

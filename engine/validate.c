@@ -285,12 +285,15 @@ int module_validate_declarations(struct module *m, uint32_t features, struct err
 }
 
 int module_validate_bodies(const struct module *m, uint32_t features, uint32_t first, uint32_t end,
-                           uint32_t *features_used, struct err *err)
+                           uint32_t *features_used, struct loops *loops, struct err *err)
 {
     struct validator v;
     uint32_t func;
 
     validator_init(&v, m, features_closed(features), err);
+    v.log.out = loops;
+    if (loops != NULL)
+        loops_empty(loops);
     for (func = first; func < end && !v.failed; func++)
         validate_body(&v, func);
     validator_done(&v);
@@ -307,6 +310,7 @@ int module_validate(struct module *m, uint32_t features, struct err *err)
         err = &own;
     status = module_validate_declarations(m, features, err);
     if (status == 0)
-        status = module_validate_bodies(m, features, m->imported_func_count, m->func_count, &m->features_used, err);
+        status =
+            module_validate_bodies(m, features, m->imported_func_count, m->func_count, &m->features_used, NULL, err);
     return status;
 }

@@ -215,83 +215,49 @@ static inline bool is_finished(const struct validator *v, const struct frame *f,
  * FAST_END.
  *
  * Every instruction jumps to the next one's code itself, so that the processor predicts each of those jumps by what
- * came before it. The table holds distances of labels, which need no relocation; 0 stands for all that is not taken. */
+ * came before it. The tables hold distances of labels, which need no relocation; 0 stands for all that is not taken. The
+ * second is for the inside of loops whose locals somebody wants to know. */
 static const uint8_t *take_instructions(struct validator *v, const uint8_t *at, const uint8_t *fast_end)
 {
 #define CODE(label) ((char *)&&label - (char *)&&out)
-    static const int32_t code[256] = {
-        [OP_UNREACHABLE] = CODE(unreachable),
-        [OP_NOP] = CODE(nop),
-        [OP_BLOCK... OP_LOOP] = CODE(block),
-        [OP_IF] = CODE(if_block),
-        [OP_ELSE] = CODE(else_arm),
-        [OP_END] = CODE(end),
-        [OP_BR] = CODE(br),
-        [OP_BR_IF] = CODE(br_if),
-        [OP_RETURN] = CODE(return_),
-        [OP_CALL] = CODE(call),
-        [OP_CALL_INDIRECT] = CODE(call_indirect),
-        [OP_DROP] = CODE(drop),
-        [OP_SELECT] = CODE(select),
-        [OP_LOCAL_GET] = CODE(local_get),
-        [OP_LOCAL_SET] = CODE(local_set),
-        [OP_LOCAL_TEE] = CODE(local_tee),
-        [OP_GLOBAL_GET] = CODE(global_get),
-        [OP_GLOBAL_SET] = CODE(global_set),
-        [OP_I32_LOAD] = CODE(load_i32),
-        [OP_I64_LOAD] = CODE(load_i64),
-        [OP_F32_LOAD] = CODE(load_f32),
-        [OP_F64_LOAD] = CODE(load_f64),
-        [OP_I32_LOAD8_S... OP_I32_LOAD8_U] = CODE(load8_i32),
-        [OP_I32_LOAD16_S... OP_I32_LOAD16_U] = CODE(load16_i32),
-        [OP_I64_LOAD8_S... OP_I64_LOAD8_U] = CODE(load8_i64),
-        [OP_I64_LOAD16_S... OP_I64_LOAD16_U] = CODE(load16_i64),
-        [OP_I64_LOAD32_S... OP_I64_LOAD32_U] = CODE(load32_i64),
-        [OP_I32_STORE] = CODE(store_i32),
-        [OP_I64_STORE] = CODE(store_i64),
-        [OP_F32_STORE] = CODE(store_f32),
-        [OP_F64_STORE] = CODE(store_f64),
-        [OP_I32_STORE8] = CODE(store8_i32),
-        [OP_I32_STORE16] = CODE(store16_i32),
-        [OP_I64_STORE8] = CODE(store8_i64),
-        [OP_I64_STORE16] = CODE(store16_i64),
-        [OP_I64_STORE32] = CODE(store32_i64),
-        [OP_I32_CONST] = CODE(const_i32),
-        [OP_I64_CONST] = CODE(const_i64),
-        [OP_F32_CONST] = CODE(const_f32),
-        [OP_F64_CONST] = CODE(const_f64),
-        [OP_I32_EQZ] = CODE(i32_i32),
-        [OP_I32_EQ... OP_I32_GE_U] = CODE(i32_i32_i32),
-        [OP_I64_EQZ] = CODE(i64_i32),
-        [OP_I64_EQ... OP_I64_GE_U] = CODE(i64_i64_i32),
-        [OP_F32_EQ... OP_F32_GE] = CODE(f32_f32_i32),
-        [OP_F64_EQ... OP_F64_GE] = CODE(f64_f64_i32),
-        [OP_I32_CLZ... OP_I32_POPCNT] = CODE(i32_i32),
-        [OP_I32_ADD... OP_I32_ROTR] = CODE(i32_i32_i32),
-        [OP_I64_CLZ... OP_I64_POPCNT] = CODE(i64_i64),
-        [OP_I64_ADD... OP_I64_ROTR] = CODE(i64_i64_i64),
-        [OP_F32_ABS... OP_F32_SQRT] = CODE(f32_f32),
-        [OP_F32_ADD... OP_F32_COPYSIGN] = CODE(f32_f32_f32),
-        [OP_F64_ABS... OP_F64_SQRT] = CODE(f64_f64),
-        [OP_F64_ADD... OP_F64_COPYSIGN] = CODE(f64_f64_f64),
-        [OP_I32_WRAP_I64] = CODE(i64_i32),
-        [OP_I32_TRUNC_F32_S... OP_I32_TRUNC_F32_U] = CODE(f32_i32),
-        [OP_I32_TRUNC_F64_S... OP_I32_TRUNC_F64_U] = CODE(f64_i32),
-        [OP_I64_EXTEND_I32_S... OP_I64_EXTEND_I32_U] = CODE(i32_i64),
-        [OP_I64_TRUNC_F64_S... OP_I64_TRUNC_F64_U] = CODE(f64_i64),
-        [OP_F32_CONVERT_I32_S... OP_F32_CONVERT_I32_U] = CODE(i32_f32),
-        [OP_F32_DEMOTE_F64] = CODE(f64_f32),
-        [OP_F64_CONVERT_I32_S... OP_F64_CONVERT_I32_U] = CODE(i32_f64),
-        [OP_F64_CONVERT_I64_S... OP_F64_CONVERT_I64_U] = CODE(i64_f64),
-        [OP_F64_PROMOTE_F32] = CODE(f32_f64),
-        [OP_I32_REINTERPRET_F32] = CODE(f32_i32),
-        [OP_I64_REINTERPRET_F64] = CODE(f64_i64),
-        [OP_F32_REINTERPRET_I32] = CODE(i32_f32),
-        [OP_F64_REINTERPRET_I64] = CODE(i64_f64),
-        [OP_I32_EXTEND8_S... OP_I32_EXTEND16_S] = CODE(i32_i32),
-        [OP_I64_EXTEND8_S... OP_I64_EXTEND32_S] = CODE(i64_i64),
-        [0xfd] = CODE(vector), /* the prefix of OPCODE_SPACE_VECTOR */
-    };
+#define IN_BOTH_TABLES                                                                                                 \
+    [OP_UNREACHABLE] = CODE(unreachable), [OP_NOP] = CODE(nop),                                                        \
+    [OP_BLOCK... OP_LOOP] = CODE(block), [OP_IF] = CODE(if_block), [OP_ELSE] = CODE(else_arm), [OP_END] = CODE(end),   \
+    [OP_BR] = CODE(br), [OP_BR_IF] = CODE(br_if), [OP_RETURN] = CODE(return_), [OP_CALL] = CODE(call),                 \
+    [OP_CALL_INDIRECT] = CODE(call_indirect), [OP_DROP] = CODE(drop), [OP_SELECT] = CODE(select),                      \
+    [OP_GLOBAL_GET] = CODE(global_get), [OP_GLOBAL_SET] = CODE(global_set), [OP_I32_LOAD] = CODE(load_i32),            \
+    [OP_I64_LOAD] = CODE(load_i64), [OP_F32_LOAD] = CODE(load_f32), [OP_F64_LOAD] = CODE(load_f64),                    \
+    [OP_I32_LOAD8_S... OP_I32_LOAD8_U] = CODE(load8_i32), [OP_I32_LOAD16_S... OP_I32_LOAD16_U] = CODE(load16_i32),     \
+    [OP_I64_LOAD8_S... OP_I64_LOAD8_U] = CODE(load8_i64), [OP_I64_LOAD16_S... OP_I64_LOAD16_U] = CODE(load16_i64),     \
+    [OP_I64_LOAD32_S... OP_I64_LOAD32_U] = CODE(load32_i64), [OP_I32_STORE] = CODE(store_i32),                         \
+    [OP_I64_STORE] = CODE(store_i64), [OP_F32_STORE] = CODE(store_f32), [OP_F64_STORE] = CODE(store_f64),              \
+    [OP_I32_STORE8] = CODE(store8_i32), [OP_I32_STORE16] = CODE(store16_i32), [OP_I64_STORE8] = CODE(store8_i64),      \
+    [OP_I64_STORE16] = CODE(store16_i64), [OP_I64_STORE32] = CODE(store32_i64), [OP_I32_CONST] = CODE(const_i32),      \
+    [OP_I64_CONST] = CODE(const_i64), [OP_F32_CONST] = CODE(const_f32), [OP_F64_CONST] = CODE(const_f64),              \
+    [OP_I32_EQZ] = CODE(i32_i32), [OP_I32_EQ... OP_I32_GE_U] = CODE(i32_i32_i32), [OP_I64_EQZ] = CODE(i64_i32),        \
+    [OP_I64_EQ... OP_I64_GE_U] = CODE(i64_i64_i32), [OP_F32_EQ... OP_F32_GE] = CODE(f32_f32_i32),                      \
+    [OP_F64_EQ... OP_F64_GE] = CODE(f64_f64_i32), [OP_I32_CLZ... OP_I32_POPCNT] = CODE(i32_i32),                       \
+    [OP_I32_ADD... OP_I32_ROTR] = CODE(i32_i32_i32), [OP_I64_CLZ... OP_I64_POPCNT] = CODE(i64_i64),                    \
+    [OP_I64_ADD... OP_I64_ROTR] = CODE(i64_i64_i64), [OP_F32_ABS... OP_F32_SQRT] = CODE(f32_f32),                      \
+    [OP_F32_ADD... OP_F32_COPYSIGN] = CODE(f32_f32_f32), [OP_F64_ABS... OP_F64_SQRT] = CODE(f64_f64),                  \
+    [OP_F64_ADD... OP_F64_COPYSIGN] = CODE(f64_f64_f64), [OP_I32_WRAP_I64] = CODE(i64_i32),                            \
+    [OP_I32_TRUNC_F32_S... OP_I32_TRUNC_F32_U] = CODE(f32_i32),                                                        \
+    [OP_I32_TRUNC_F64_S... OP_I32_TRUNC_F64_U] = CODE(f64_i32),                                                        \
+    [OP_I64_EXTEND_I32_S... OP_I64_EXTEND_I32_U] = CODE(i32_i64),                                                      \
+    [OP_I64_TRUNC_F64_S... OP_I64_TRUNC_F64_U] = CODE(f64_i64),                                                        \
+    [OP_F32_CONVERT_I32_S... OP_F32_CONVERT_I32_U] = CODE(i32_f32), [OP_F32_DEMOTE_F64] = CODE(f64_f32),               \
+    [OP_F64_CONVERT_I32_S... OP_F64_CONVERT_I32_U] = CODE(i32_f64),                                                    \
+    [OP_F64_CONVERT_I64_S... OP_F64_CONVERT_I64_U] = CODE(i64_f64), [OP_F64_PROMOTE_F32] = CODE(f32_f64),              \
+    [OP_I32_REINTERPRET_F32] = CODE(f32_i32), [OP_I64_REINTERPRET_F64] = CODE(f64_i64),                                \
+    [OP_F32_REINTERPRET_I32] = CODE(i32_f32), [OP_F64_REINTERPRET_I64] = CODE(i64_f64),                                \
+    [OP_I32_EXTEND8_S... OP_I32_EXTEND16_S] = CODE(i32_i32), [OP_I64_EXTEND8_S... OP_I64_EXTEND32_S] = CODE(i64_i64),  \
+    [0xfd] = CODE(vector) /* the prefix of OPCODE_SPACE_VECTOR */
+    static const int32_t codes[2][256] = {
+        {IN_BOTH_TABLES, [OP_LOCAL_GET] = CODE(local_get), [OP_LOCAL_SET] = CODE(local_set),
+         [OP_LOCAL_TEE] = CODE(local_tee)},
+        {IN_BOTH_TABLES, [OP_LOCAL_GET] = CODE(logged_local_get), [OP_LOCAL_SET] = CODE(logged_local_set),
+         [OP_LOCAL_TEE] = CODE(logged_local_tee)}};
+    const int32_t *code = codes[v->log.step];
     valtype *sp = v->sp, *base = v->base, t;
     const uint8_t *next;
     struct frame *f;
@@ -324,6 +290,28 @@ static const uint8_t *take_instructions(struct validator *v, const uint8_t *at, 
         goto out;                                                                                                      \
     sp -= 2;                                                                                                           \
     NEXT(next)
+#define LOCAL_GET(note, again)                                                                                         \
+    next = short_u32(at + 1, &n);                                                                                      \
+    if (next == NULL || n >= v->local_count || v->locals[n] == VT_UNINITIALISED)                                       \
+        goto out;                                                                                                      \
+    *sp++ = v->locals[n];                                                                                              \
+    note;                                                                                                              \
+    at = next;                                                                                                         \
+    if (at >= fast_end)                                                                                                \
+        goto out;                                                                                                      \
+    if (*at == OP_LOCAL_GET)                                                                                           \
+        goto again;                                                                                                    \
+    if (*at == OP_I32_CONST)                                                                                           \
+        goto const_i32;                                                                                                \
+    NEXT(at)
+#define LOCAL_WRITE(popped, note)                                                                                      \
+    next = short_u32(at + 1, &n);                                                                                      \
+    if (next == NULL || n >= v->local_count || !top_is(sp, base, v->locals[n]))                                        \
+        goto out;                                                                                                      \
+    sp -= popped;                                                                                                      \
+    note;                                                                                                              \
+    NEXT(next)
+#define LOG_WRITE loop_log_use(&v->log, n | LOOP_USE_WRITES)
 #define CONSTANT(type, behind)                                                                                         \
     next = behind;                                                                                                     \
     if (next == NULL)                                                                                                  \
@@ -351,6 +339,10 @@ block: /* also loop */
     if ((t != 0x40 && (t < VT_F64 || t > VT_I32)) || v->frames.len == v->frames.capacity)
         goto out;
 open:
+    if (*at == OP_LOOP) {
+        loop_log_open(&v->log, (size_t)(at - v->r.start));
+        code = codes[v->log.step];
+    }
     base = sp;
     v->frames.data[v->frames.len++] = (struct frame){.op = *at,
                                                      .height = (uint32_t)(sp - v->stack),
@@ -369,6 +361,10 @@ end:
     f = vec_last(&v->frames);
     if (v->frames.len == 1 || (f->op == OP_IF && f->single != VT_BOTTOM) || !is_finished(v, f, sp, base))
         goto out;
+    if (f->op == OP_LOOP) {
+        loop_log_close(&v->log, (size_t)(at - v->r.start), v->locals);
+        code = codes[v->log.step];
+    }
     sp = base;
     if (f->single != VT_BOTTOM)
         *sp++ = f->single;
@@ -409,6 +405,7 @@ call:
     if (c.sp == NULL)
         goto out;
     sp = c.sp;
+    v->log.calls++;
     NEXT(next);
 call_indirect:
     next = short_u32(at + 1, &n);
@@ -419,6 +416,7 @@ call_indirect:
     if (c.sp == NULL)
         goto out;
     sp = c.sp;
+    v->log.calls++;
     NEXT(next + 1);
 drop:
     if (sp == base)
@@ -431,29 +429,17 @@ select:
     sp -= 2;
     NEXT(at + 1);
 local_get:
-    next = short_u32(at + 1, &n);
-    if (next == NULL || n >= v->local_count || v->locals[n] == VT_UNINITIALISED)
-        goto out;
-    *sp++ = v->locals[n];
-    at = next;
-    if (at >= fast_end)
-        goto out;
-    if (*at == OP_LOCAL_GET)
-        goto local_get;
-    if (*at == OP_I32_CONST)
-        goto const_i32;
-    NEXT(at);
+    LOCAL_GET(, local_get);
+logged_local_get:
+    LOCAL_GET(loop_log_use(&v->log, n), logged_local_get);
 local_set:
-    next = short_u32(at + 1, &n);
-    if (next == NULL || n >= v->local_count || !top_is(sp, base, v->locals[n]))
-        goto out;
-    sp--;
-    NEXT(next);
+    LOCAL_WRITE(1, );
+logged_local_set:
+    LOCAL_WRITE(1, LOG_WRITE);
 local_tee:
-    next = short_u32(at + 1, &n);
-    if (next == NULL || n >= v->local_count || !top_is(sp, base, v->locals[n]))
-        goto out;
-    NEXT(next);
+    LOCAL_WRITE(0, );
+logged_local_tee:
+    LOCAL_WRITE(0, LOG_WRITE);
 global_get:
     next = short_u32(at + 1, &n);
     if (next == NULL || n >= v->m->global_count)
@@ -564,6 +550,10 @@ out:
     v->base = base;
     return at;
 #undef CODE
+#undef IN_BOTH_TABLES
+#undef LOCAL_GET
+#undef LOCAL_WRITE
+#undef LOG_WRITE
 #undef NEXT
 #undef UNARY
 #undef BINARY
@@ -622,6 +612,7 @@ static void begin_body(struct validator *v, uint32_t func)
     v->sp = v->base = v->stack;
     vec_push(&v->frames, f);
     stack_reserve(v, 0);
+    loop_log_begin(&v->log, v->local_count, rd_left(&v->r));
 }
 
 bool validate_body(struct validator *v, uint32_t func)

@@ -41,6 +41,8 @@ static void validate_block(struct validator *v, enum opcode op)
     if (op == OP_IF)
         pop(v, VT_I32);
     pop_list(v, frame_params(&f));
+    if (op == OP_LOOP)
+        loop_log_open(&v->log, v->op_at);
     push_frame(v, op, f);
 }
 
@@ -108,6 +110,8 @@ static void validate_end(struct validator *v)
 
     if (f->op == OP_IF && !list_is_subtype(v, frame_params(f), frame_results(f)))
         validator_fail(v, "type mismatch: an if without else must give back its parameters");
+    if (f->op == OP_LOOP)
+        loop_log_close(&v->log, v->op_at, v->locals);
     leave_frame(v);
 }
 
@@ -266,6 +270,7 @@ static void validate_return(struct validator *v)
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 static void apply_call(struct validator *v, const struct type_def *t)
 {
+    v->log.calls++;
     pop_list(v, type_params(t));
     push_list(v, type_results(t));
 }
@@ -361,6 +366,7 @@ static void validate_local(struct validator *v, enum opcode op)
         v->locals[index] = t;
         vec_push(&v->initialised, index);
     }
+    loop_log_use(&v->log, op == OP_LOCAL_GET ? index : index | LOOP_USE_WRITES);
     if (op != OP_LOCAL_GET)
         pop(v, t);
     if (op != OP_LOCAL_SET)
@@ -449,6 +455,7 @@ static void validate_memory(struct validator *v, enum opcode op)
 {
     valtype address = address_type(&read_memory(v)->limits);
 
+    v->log.calls += op != OP_MEMORY_SIZE;
     if (op == OP_MEMORY_FILL) {
         pop(v, address);
         pop(v, VT_I32);
@@ -474,6 +481,7 @@ static void validate_memory_init(struct validator *v)
 static void validate_memory_copy(struct validator *v)
 {
     const struct memory_decl *to = read_memory(v), *from = read_memory(v);
+    v->log.calls++;
     pop_copy(v, &to->limits, &from->limits);
 }
 

@@ -22,6 +22,7 @@ void validator_done(struct validator *v)
     vec_done(&v->frames);
     vec_done(&v->late_locals);
     vec_done(&v->initialised);
+    loop_log_done(&v->log);
 }
 
 /* --- failure ------------------------------------------------------------------------------------------------------ */

@@ -8,6 +8,7 @@
 
 #include "base/vec.h"
 #include "engine/body.h"
+#include "engine/loop_log.h"
 #include "engine/subtype.h"
 
 /* In place of types, where no operand must ever match. */
@@ -56,6 +57,7 @@ struct validator {
     uint32_t local_count;
     VEC(struct late_local) late_locals; /* by rising index */
     VEC(uint32_t) initialised;          /* late locals that are, in order */
+    struct loop_log log;
     valtype memory0_address;            /* VT_NO_MEMORY without one */
     bool table0_is_plain;               /* there is a table 0, of funcref with an i32 address */
 };

@@ -222,7 +222,7 @@ static void reset_function(struct compiler *c, uint32_t func)
     c->destination = NO_LOCAL;
     c->homes.len = 1;
     c->homes.data[0].set = c->home_set = 0;
-    c->next_loop = 0;
+    c->next_loop = c->loops->functions.data[func - c->m.first_func];
     c->handlers.len = 0;
     c->unreachable = c->zeros = false;
 }
@@ -283,18 +283,15 @@ static void compiler_done(struct compiler *c)
     optimizer_free(c->optimizer);
     free(c->locals);
     free(c->stack);
-    scan_done(c);
     vec_done(&c->controls);
     vec_done(&c->handlers);
     vec_done(&c->homes);
-    vec_done(&c->loops);
-    vec_done(&c->scan_locals);
     vec_done(&c->table_labels);
     free(c);
 }
 
 int baseline_compile(const struct module *m, const struct code_options *options, uint32_t first, uint32_t end,
-                     struct code_object *out, struct err *err)
+                     const struct loops *loops, struct code_object *out, struct err *err)
 {
     struct compiler *c = calloc(1, sizeof *c);
     int result = 0;
@@ -303,6 +300,7 @@ int baseline_compile(const struct module *m, const struct code_options *options,
         out_of_memory();
     c->module = m;
     c->options = options;
+    c->loops = loops;
     c->err = err;
     masm_init(&c->m, out, options->cpu_features, first);
     vec_reserve(&c->homes, 1);

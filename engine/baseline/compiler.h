@@ -8,7 +8,7 @@
  *    (merge.c). Operands below a block lie in slots or are constants while the block is open, so labels need not
  *    describe them.
  *
- * In a loop the locals it uses most have a home register (scan.c): they are there at the loop's head and at every
+ * In a loop the locals it uses most have a home register (homes.c): they are there at the loop's head and at every
  * label inside, so that the way round the loop touches no memory for their sake. */
 #ifndef WHERRY_ENGINE_BASELINE_COMPILER_H
 #define WHERRY_ENGINE_BASELINE_COMPILER_H
@@ -31,8 +31,6 @@ _Static_assert(LIMIT_LOCALS <= UINT16_MAX, "every block that is open has two of 
 struct local {
     int32_t slot;  /* frame offset */
     uint32_t refs; /* operands that are this local's value */
-    uint32_t scan_weight;
-    bool scan_written;
     bool zero;    /* still zero from the start, which its slot does not say yet */
     uint8_t type; /* valtype code, every reference as VT_REF_NULL */
     reg reg;      /* or REG_NONE */
@@ -95,16 +93,6 @@ struct handler {
     uint32_t next;  /* 1 + index; 0: none */
 };
 
-struct loop_local {
-    uint32_t local;
-    bool written;
-};
-
-struct loop_info {
-    uint32_t first, count; /* into scan_locals: integers and vectors, each kind with the most used first */
-    bool calls;            /* so often that keeping values in registers is in vain */
-};
-
 struct compiler {
     struct masm m;
     const struct module *module;
@@ -138,10 +126,8 @@ struct compiler {
     regset home_set;         /* its */
     bool unreachable;
 
-    VEC(struct loop_info) loops;
-    VEC(struct loop_local) scan_locals;
-    uint32_t next_loop;
-    struct scan *scan;
+    const struct loops *loops;
+    uint32_t next_loop; /* the next one's index in them */
     uint32_t table_stamps;
     VEC(struct masm_label *) table_labels;
 };
@@ -210,11 +196,6 @@ struct operand {
 static inline uint8_t value_type(valtype t)
 {
     return valtype_is_ref(t) ? VT_REF_NULL : valtype_code(t);
-}
-
-static inline bool type_is_vector(uint8_t type)
-{
-    return type == VT_F32 || type == VT_F64 || type == VT_V128;
 }
 
 static inline struct value *vstack_top(struct compiler *c)
@@ -375,11 +356,7 @@ void merge_arrive(struct compiler *c, struct control *control);
 void merge_place(struct compiler *c, const valtype *types, uint32_t count, const reg *ints, const reg *vectors,
                  struct masm_address area);
 
-/* --- scan.c ------------------------------------------------------------------------------------------------------- */
-/* Looks ahead from behind a loop's block type to its end; fills c->loops from index 0 with it and the loops inside,
- * in order. */
-void scan_loop(struct compiler *c, struct rd r);
-void scan_done(struct compiler *c);
+/* --- homes.c: the registers of a loop's locals -------------------------------------------------------------------- */
 void homes_enter_loop(struct compiler *c, const struct loop_info *loop);
 void homes_leave_loop(struct compiler *c);
 

@@ -85,7 +85,7 @@ static void loop_state(struct compiler *c, const struct loop_info *loop, struct 
     state->dirty = homes->set & c->regs.dirty;
     memcpy(state->local_of, homes->local_of, sizeof state->local_of);
     for (uint32_t i = 0; i < loop->count; i++) {
-        struct loop_local *l = &c->scan_locals.data[loop->first + i];
+        const struct loop_local *l = &c->loops->locals.data[loop->first + i];
         reg home = c->locals[l->local].home;
         if (home == REG_NONE)
             continue;
@@ -104,9 +104,7 @@ void control_loop(struct compiler *c)
     struct edge edge;
 
     control_flush_below(c, type, true);
-    if (c->homes.len == 1)
-        scan_loop(c, c->body);
-    loop = &c->loops.data[c->next_loop++];
+    loop = &c->loops->loops.data[c->next_loop++];
     homes_enter_loop(c, loop);
     k = control_open(c, CONTROL_LOOP, type);
     k->reached = true;
@@ -248,11 +246,7 @@ void control_end(struct compiler *c)
             control_br(c, 0);
         end_block(c, k);
         break;
-    case CONTROL_LOOP:
-        homes_leave_loop(c);
-        if (c->homes.len == 1)
-            c->next_loop = 0;
-        break;
+    case CONTROL_LOOP: homes_leave_loop(c); break;
     }
     c->controls.len--;
     if (c->controls.len == 0)
@@ -466,8 +460,7 @@ void control_skip(struct compiler *c)
             c->body.at = at;
             return;
         }
-        if (op == OP_LOOP && c->homes.len > 1)
-            c->next_loop++; /* the scan has seen it */
+        c->next_loop += op == OP_LOOP;
         depth += opens_block(op);
         depth -= closes_block(op);
         body_skip_immediate(&c->body, op);

@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "engine/gen/abi.h"
 #include "engine/gen/site.h"
+#include "engine/loops.h"
 #include "engine/module.h"
 
 /* Exceptions cost nothing until one is thrown: then the runtime looks up each frame's return address, from the newest
@@ -86,12 +87,12 @@ struct code_options {
 code_function_compiler optimizing_compile_function;
 void optimizer_free(struct optimizer *o); /* may be NULL */
 
-/* A compiler: the functions FIRST to END - 1 of M, which are valid, into OUT, which is empty (but may have memory);
+/* A compiler: the functions FIRST to END - 1 of M, which are valid and have LOOPS, into OUT, which is empty (but may have memory);
  * calls of other functions may stay open. Several threads may ask at once. Deterministic: same module, options and
  * range, same bytes; and what comes out for a function does not depend on the range that it is compiled in, but for where it lies. Returns 0 or a
  * negative errno (-ENOTSUP names the feature; -E2BIG code too large for 32-bit offsets). */
 typedef int code_compiler(const struct module *m, const struct code_options *options, uint32_t first, uint32_t end,
-                          struct code_object *out, struct err *err);
+                          const struct loops *loops, struct code_object *out, struct err *err);
 code_compiler baseline_compile;
 
 /* What the slots of COUNT functions take: whole pages. */
