@@ -113,7 +113,7 @@ $(BUILD)/musl-include: Makefile
 	@ln -sfn /usr/include/linux $@/linux
 	@ln -sfn /usr/include/asm-generic $@/asm-generic
 	@ln -sfn /usr/include/$$($(CC) -print-multiarch)/asm $@/asm
-	@for header in nettle seccomp.h seccomp-syscalls.h zlib.h zconf.h; do ln -sfn /usr/include/$$header $@/$$header; done
+	@for header in yajl nettle seccomp.h seccomp-syscalls.h zlib.h zconf.h; do ln -sfn /usr/include/$$header $@/$$header; done
 
 # Identity of the engine in every cache key: any change of its sources makes old artifacts foreign.
 ENGINE_ALL := $(sort $(wildcard engine/*.[ch] engine/*/*.[ch] engine/*/*/*.[ch] include/base/*.h include/wherry/*.h))
@@ -159,9 +159,11 @@ $(BUILD)/%.a:
 	$(call say,AR)$(AR) rcs $@ $^
 
 # --- programs -------------------------------------------------------------------------------------------------------
+# static: libyajl_s is the archive's name in Debian
 comma := ,
+YAJL := $(if $(SANITIZE),-lyajl,-lyajl_s)
 # the linker of musl-gcc does not look where Debian's archives are; what they want of glibc is in oci/fortified.c
-MUSL_LIBRARIES = $(if $(SANITIZE),-lnettle -lz,$(BUILD)/libnettle-lazy.a $(shell $(CC) -print-file-name=libz.a))
+MUSL_LIBRARIES = $(if $(SANITIZE),-lyajl -lnettle -lz,$(BUILD)/libnettle-lazy.a $(foreach name,yajl_s z,$(shell $(CC) -print-file-name=lib$(name).a)))
 # nettle asks what the CPU can do before main, by instructions that trap in a virtual machine, and without it when it is first used
 $(BUILD)/libnettle-lazy.a: $(if $(SANITIZE)$(CROSS),,$(shell $(CC) -print-file-name=libnettle.a))
 	@mkdir -p $(@D)
@@ -169,7 +171,7 @@ $(BUILD)/libnettle-lazy.a: $(if $(SANITIZE)$(CROSS),,$(shell $(CC) -print-file-n
 $(BUILD)/wherry: $(call MUSL_OBJ,$(CMD_SRC) $(if $(SANITIZE),,oci/fortified.c oci/heap.c)) $(BUILD)/obj/musl/commit.o $(BUILD)/liboci-musl.a $(BUILD)/libengine-musl.a $(if $(SANITIZE),,$(BUILD)/libnettle-lazy.a)
 	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) $(if $(SANITIZE),,$(addprefix -Wl$(comma)--wrap=,strerror malloc calloc realloc free)) -o $@ $(filter-out %-lazy.a,$^) $(MUSL_LIBRARIES) $(MUSL_STATIC_END)
 $(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
-	$(call say,LD)$(CC) $(STATIC) -o $@ $^ -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
+	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
 $(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) -o $@ $^ $(MUSL_STATIC_END)
@@ -178,7 +180,7 @@ $(BUILD)/libexec/wherry/compile: $(BUILD)/obj/musl/engine/main_compile.o $(BUILD
 	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) -o $@ $^ $(MUSL_STATIC_END)
 $(BUILD)/libexec/wherry/system: $(call GLIBC_OBJ,oci/main_system.c oci/main_system_unit.c) $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) -pie $(LINK) -Wl,--as-needed $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lcap -lnettle -lseccomp -lsystemd -lm
+	$(call say,LD)$(CC) -pie $(LINK) -Wl,--as-needed $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lnettle -lseccomp -lsystemd -lm
 
 include tests/tests.mk
 

@@ -1,5 +1,5 @@
-/* What makes a musl program of `wherry` (docs/RATIONALE.md says what that saves): the checked forms of two functions that
- * Debian's archives of nettle and zlib take for granted, since they were compiled for glibc; and glibc's words for errors
+/* What makes a musl program of `wherry` (docs/RATIONALE.md says what that saves): the checked forms of four functions that
+ * Debian's archives of yajl and nettle take for granted, since they were compiled for glibc; and glibc's words for errors
  * (linked by --wrap=strerror), which the shim has too and managers know from runc. */
 #include <errno.h>
 #include <stdarg.h>
@@ -7,10 +7,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+void *__memcpy_chk(void *to, const void *from, size_t len, size_t room);
+int __sprintf_chk(char *to, int flag, size_t room, const char *format, ...);
 int __snprintf_chk(char *to, size_t limit, int flag, size_t room, const char *format, ...);
 int __fprintf_chk(FILE *file, int flag, const char *format, ...);
 char *__real_strerror(int code);
 char *__wrap_strerror(int code);
+
+void *__memcpy_chk(void *to, const void *from, size_t len, size_t room)
+{
+    if (len > room)
+        abort();
+    return memcpy(to, from, len);
+}
+
+int __sprintf_chk(char *to, int flag, size_t room, const char *format, ...)
+{
+    va_list ap;
+    int len;
+
+    va_start(ap, format);
+    len = vsnprintf(to, room, format, ap);
+    va_end(ap);
+    if (len >= 0 && (size_t)len >= room)
+        abort();
+    return len;
+}
 
 int __snprintf_chk(char *to, size_t limit, int flag, size_t room, const char *format, ...)
 {

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { HEAP_BYTES = 1024 * 1024, BLOCK_BYTES_MAX = 256 * 1024, ALIGN_BYTES = 16 };
+enum { HEAP_BYTES = 512 * 1024, BLOCK_BYTES_MAX = 64 * 1024, ALIGN_BYTES = 16 };
 
 struct block {
     _Alignas(ALIGN_BYTES) size_t room_bytes; /* behind this header */

@@ -13,10 +13,10 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_ENGINE)): $(BUILD)/tests/%: tests/%
 	$(TEST_LINK) -lcmocka -lnettle -lm
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_OCI)): $(BUILD)/tests/%: tests/%.c $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lcmocka -lcap -lnettle -lz -lm
+	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lz -lm
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lcmocka -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
+	$(TEST_LINK) -lcmocka -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
 -include $(UNIT_BIN:=.d)
 
 # the encoder of the architecture that this build may not be for
@@ -35,7 +35,7 @@ SHIM_MEMORY := $(BUILD)/tests/e2e/shim_memory
 $(SHIM_MEMORY): tests/e2e/shim_memory.c tests/e2e/shim_call.c $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
 	$(TEST_LINK) $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup strndup) \
-	    -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
+	    -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
 -include $(SHIM_CLIENT:=.d) $(SHIM_MEMORY:=.d)
 SHIM_CLIENT += $(SHIM_MEMORY)
 

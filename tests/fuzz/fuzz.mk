@@ -13,7 +13,7 @@ FUZZ_fast    := $(FUZZ_COMMON) -fsanitize=bounds,integer-divide-by-zero,null,shi
 FUZZ_LINK_checked := -fsanitize=fuzzer,address,undefined
 FUZZ_LINK_fast    :=
 FUZZ_MAIN_fast    := tests/fuzz/driver.c
-FUZZ_LIBS    := -lcap -lnettle -lprotobuf-c -lnghttp2 -lz -lm
+FUZZ_LIBS    := -lyajl -lcap -lnettle -lprotobuf-c -lnghttp2 -lz -lm
 SECONDS      ?= 60
 
 # $(1): the build. The archive keeps out of a fuzzer what its target does not reach; the shim first, whose options_read is not oci's.

@@ -2,7 +2,7 @@
 #include "private.h"
 #include <string.h>
 
-enum { BLOCK_BYTES_MAX = 256 * 1024 };
+enum { BLOCK_BYTES_MAX = 64 * 1024 };
 
 void *__wrap_malloc(size_t len);
 void *__wrap_calloc(size_t count, size_t len);
