@@ -164,7 +164,7 @@ ok "delete of it" $? "$(cat "$dir/out")"
 
 # --- ps, pause, resume
 is "ps --format json" "$(rt ps --format json "$id")" "[$pid]"
-if ps > /dev/null 2>&1; then
+if ps -ef > /dev/null 2>&1; then # what the table is made of
     like "ps" "$(rt ps "$id" 2>&1)" "sleep 1000"
     is "ps with options of ps" "$(rt ps "$id" -o pid,args 2>&1 | tail -n +2 | grep -c .)" "$(ps -o pid,args 2>&1 | grep -c "^ *$pid ")"
 else
