@@ -31,10 +31,10 @@ _Static_assert(LIMIT_LOCALS <= UINT16_MAX, "every block that is open has two of 
 struct local {
     int32_t slot;  /* frame offset */
     uint32_t refs; /* operands that are this local's value */
-    bool zero;    /* still zero from the start, which its slot does not say yet */
-    uint8_t type; /* valtype code, every reference as VT_REF_NULL */
-    reg reg;      /* or REG_NONE */
-    reg home;     /* or REG_NONE */
+    bool zero;     /* still zero from the start, which its slot does not say yet */
+    uint8_t type;  /* valtype code, every reference as VT_REF_NULL */
+    reg reg;       /* or REG_NONE */
+    reg home;      /* or REG_NONE */
 };
 
 enum value_kind { VALUE_SLOT, VALUE_CONST, VALUE_REG, VALUE_LOCAL, VALUE_FLAGS };
