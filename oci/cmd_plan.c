@@ -126,8 +126,9 @@ int cmd_plan(struct cmd *cmd, int argc, char **argv)
     if (config_path == NULL)
         config_path = arena_printf(&cmd->arena, "%s/config.json", resolved);
     if (config_read(config_path, &cmd->arena, &config, NULL, &cmd->err) < 0 ||
-        plan_make(&config, &(struct plan_options){.bundle = resolved, .no_pivot = no_pivot, .selinux = lsm_has_selinux()}, &cmd->arena, &plan,
-                  &cmd->err) < 0 ||
+        plan_make(&config,
+                  &(struct plan_options){.bundle = resolved, .no_pivot = no_pivot, .selinux = lsm_has_selinux()},
+                  &cmd->arena, &plan, &cmd->err) < 0 ||
         sysctl_check(&config, &cmd->err) < 0 ||
         (config.process.set && wasm_grant_make(&plan, &cmd->arena, &grant, &cmd->err) < 0))
         return cmd_fail(cmd, 1);

@@ -208,8 +208,8 @@ int main(int argc, char **argv)
         return help ? 0 : 1;
     }
     cmd.name = argv[1];
-    log_write(&cmd.log, LOG_DEBUG, "wherry " WHERRY_VERSION " %s, states in %s, process %d of user %u", cmd.name, cmd.root,
-              (int)getpid(), (unsigned)geteuid());
+    log_write(&cmd.log, LOG_DEBUG, "wherry " WHERRY_VERSION " %s, states in %s, process %d of user %u", cmd.name,
+              cmd.root, (int)getpid(), (unsigned)geteuid());
     ret = dispatch(&cmd, words, argv + 1);
     arena_free(&cmd.arena);
     return ret;

@@ -339,7 +339,8 @@ static int apply_filesystem(int root, const struct mount_entry *m, const char *p
         return ret;
     cleanup_fd int target = path_make(root, path, PATH_MAKE_DIRECTORY, links, e);
     if (target == -ELOOP && links == PATH_REFUSE_LINKS)
-        return err_set(e, ELOOP, "a %s must be mounted on ordinary directory, and '%s' is or lies behind a link", m->type, path);
+        return err_set(e, ELOOP, "a %s must be mounted on ordinary directory, and '%s' is or lies behind a link",
+                       m->type, path);
     if (target < 0)
         return target;
     ret = check_target(target, path, is_proc, e);

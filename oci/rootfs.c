@@ -275,7 +275,8 @@ static int hide_kernel_files(char *mountinfo, const char *rootfs, struct err *e)
             line--;
         *end = 0;
         end = line > mountinfo ? line - 1 : line;
-        if (!mountinfo_read(line, &m) || (strncmp(m.point, rootfs, len) == 0 && (m.point[len] == '/' || m.point[len] == 0)))
+        if (!mountinfo_read(line, &m) ||
+            (strncmp(m.point, rootfs, len) == 0 && (m.point[len] == '/' || m.point[len] == 0)))
             continue;
         if (strcmp(m.type, "proc") == 0 || strcmp(m.type, "sysfs") == 0)
             ret = hide(m.point, e);

@@ -90,8 +90,7 @@ static void answer(int client, int with_body, char *path)
     }
     dprintf(client,
             "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %lld\r\nDocker-Content-Digest: sha256:%s\r\n\r\n",
-            is_manifest ? manifest_type(fd) : "application/octet-stream",
-            (long long)st.st_size, hex);
+            is_manifest ? manifest_type(fd) : "application/octet-stream", (long long)st.st_size, hex);
     while (with_body && at < st.st_size && sendfile(client, fd, &at, (size_t)(st.st_size - at)) > 0)
         ;
     close(fd);

@@ -53,7 +53,8 @@ static int manager(const char *path)
     for (;;) {
         char text[4096], control[256];
         struct iovec data = {text, sizeof text - 1};
-        struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        struct msghdr message = {
+            .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
         ssize_t n = recvmsg(fd, &message, 0);
         if (n < 0)
             return die("recvmsg");

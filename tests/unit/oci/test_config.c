@@ -192,17 +192,19 @@ static void refuses_the_top(void **state)
 
 static void warns_of_capabilities(void **state)
 {
-    assert_int_equal(config_of(&arena, ", \"capabilities\": {\"bounding\": [\"CAP_SAIL\", \"CAP_KILL\"], \"permitted\": "
-                                       "[\"CAP_KILL\", \"CAP_CHOWN\"], \"inheritable\": [\"CAP_KILL\"], \"ambient\": "
-                                       "[\"CAP_CHOWN\", \"CAP_KILL\"]}",
+    assert_int_equal(config_of(&arena,
+                               ", \"capabilities\": {\"bounding\": [\"CAP_SAIL\", \"CAP_KILL\"], \"permitted\": "
+                               "[\"CAP_KILL\", \"CAP_CHOWN\"], \"inheritable\": [\"CAP_KILL\"], \"ambient\": "
+                               "[\"CAP_CHOWN\", \"CAP_KILL\"]}",
                                "", "", &config, &e),
                      0);
     assert_int_equal(config.process.capabilities.bounding, 1u << CAP_KILL);
     assert_int_equal(config.process.capabilities.ambient, 1u << CAP_KILL);
-    assert_string_equal(config.warnings,
-                        "config.json: process.capabilities.bounding[0]: 'CAP_SAIL' is not a known capability; config.json: "
-                        "process.capabilities.ambient: can't raise ambient capability CAP_CHOWN: it is not in the permitted and "
-                        "inheritable sets too");
+    assert_string_equal(
+        config.warnings,
+        "config.json: process.capabilities.bounding[0]: 'CAP_SAIL' is not a known capability; config.json: "
+        "process.capabilities.ambient: can't raise ambient capability CAP_CHOWN: it is not in the permitted and "
+        "inheritable sets too");
     assert_int_equal(config_of(&arena, "", "", "", &config, &e), 0);
     assert_null(config.warnings);
 }

@@ -19,7 +19,8 @@ static void takes_lines_apart(void **state)
 {
     struct mountinfo m;
 
-    assert_true(read_line("36 35 98:0 /part /mnt/a\\040b rw,noatime shared:1 master:2 - ext3 /dev/root rw,errors=continue", &m));
+    assert_true(read_line(
+        "36 35 98:0 /part /mnt/a\\040b rw,noatime shared:1 master:2 - ext3 /dev/root rw,errors=continue", &m));
     assert_string_equal(m.root, "/part");
     assert_string_equal(m.point, "/mnt/a b");
     assert_string_equal(m.type, "ext3");
@@ -32,8 +33,13 @@ static void takes_lines_apart(void **state)
 
 static void refuses_others(void **state)
 {
-    static const char *const lines[] = {"", "24", "24 1 0:22 / /proc", "24 1 0:22 / /proc rw", "24 1 0:22 / /proc rw -",
-                                        "24 1 0:22 / /proc rw - proc", "24 1 0:22 / /proc rw - proc proc"};
+    static const char *const lines[] = {"",
+                                        "24",
+                                        "24 1 0:22 / /proc",
+                                        "24 1 0:22 / /proc rw",
+                                        "24 1 0:22 / /proc rw -",
+                                        "24 1 0:22 / /proc rw - proc",
+                                        "24 1 0:22 / /proc rw - proc proc"};
     struct mountinfo m;
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)

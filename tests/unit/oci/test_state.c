@@ -152,7 +152,8 @@ int main(void)
         cmocka_unit_test(written_is_read),
         cmocka_unit_test(without_an_init),
         cmocka_unit_test(damaged_is_refused),
-        cmocka_unit_test(the_fifo_says_created),  cmocka_unit_test(only_the_same_process_is_alive),
+        cmocka_unit_test(the_fifo_says_created),
+        cmocka_unit_test(only_the_same_process_is_alive),
         cmocka_unit_test(prints_the_spec_s_form),
     };
     return cmocka_run_group_tests_name("state", tests, setup, teardown);

@@ -246,10 +246,8 @@ static void terminal_copies_both_ways(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fifos_without_anybody_there),
-        cmocka_unit_test(a_reader_that_comes_late),
-        cmocka_unit_test(files_and_what_is_refused),
-        cmocka_unit_test(loggers),
+        cmocka_unit_test(fifos_without_anybody_there), cmocka_unit_test(a_reader_that_comes_late),
+        cmocka_unit_test(files_and_what_is_refused),   cmocka_unit_test(loggers),
         cmocka_unit_test(terminal_copies_both_ways),
     };
     return cmocka_run_group_tests(tests, start, stop);
