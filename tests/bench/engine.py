@@ -1,9 +1,11 @@
-"""A WASI command under wasmtime, for tests/bench/engine.sh: python3 engine.py MODULE [ARGUMENT...]"""
+"""A WASI command under wasmtime, whose own cache keeps the code (wasmtime.sh): python3 engine.py MODULE [ARGUMENT...]"""
 
 import sys
 import wasmtime
 
-engine = wasmtime.Engine()
+config = wasmtime.Config()
+config.cache = True
+engine = wasmtime.Engine(config)
 store = wasmtime.Store(engine)
 wasi = wasmtime.WasiConfig()
 wasi.argv = sys.argv[1:]

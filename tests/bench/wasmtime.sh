@@ -9,4 +9,4 @@ if ! PYTHONPATH=$packages "$python" -c 'import wasmtime' 2> /dev/null; then
     "$python" -m pip --quiet install --target "$packages" wasmtime > /dev/null 2>&1 < /dev/null ||
         { echo "wasmtime: pip cannot bring its package" >&2; exit 0; }
 fi
-echo "$(command -v env) PYTHONPATH=$packages $python $top/tests/bench/engine.py"
+echo "$(command -v env) PYTHONPATH=$packages XDG_CACHE_HOME=$packages/cache $python $top/tests/bench/engine.py"
