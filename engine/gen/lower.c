@@ -125,8 +125,7 @@ static bool folds_as_operand(const struct lower *l, ir_value load, ir_value user
     if (!whole || i->uses != 1 || i->block != u->block || l->folded[load])
         return false;
     for (ir_value v = u->prev; v != load; v = ir_inst(l->f, v)->prev) {
-        if (v == IR_NONE || ++steps > FOLD_DISTANCE ||
-            (ir_effects(ir_inst(l->f, v)->op) & (IR_WRITES | IR_TRAPS)) != 0)
+        if (v == IR_NONE || ++steps > FOLD_DISTANCE || (ir_effects(ir_inst(l->f, v)->op) & (IR_WRITES | IR_TRAPS)) != 0)
             return false;
     }
     return true;

@@ -177,6 +177,8 @@ void ir_count_uses(struct ir_func *f);
 bool ir_build(struct ir_func *f, const char **unsupported);
 /* The form: print.c. */
 void ir_print(const struct ir_func *f, FILE *out);
+/* The same, appended to OUT. */
+void ir_put_text(const struct ir_func *f, struct buf *out);
 /* "i32", "ref"; of what is no type of a value "none". */
 const char *ir_type_name(uint8_t type);
 /* Reads what ir_print has written, or somebody by hand (";" begins a comment), of a function of M. F is zeroed, or has been used

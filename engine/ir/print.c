@@ -154,3 +154,17 @@ void ir_print(const struct ir_func *f, FILE *out)
             print_inst(f, v, out);
     }
 }
+
+void ir_put_text(const struct ir_func *f, struct buf *out)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *stream = open_memstream(&text, &len);
+
+    if (stream == NULL)
+        out_of_memory();
+    ir_print(f, stream);
+    fclose(stream);
+    buf_put(out, text, len);
+    free(text);
+}

@@ -5,20 +5,10 @@
 
 void trace_ir(struct trace *t, char letter, const struct ir_func *f, const char *after)
 {
-    char *text = NULL;
-    size_t len = 0;
-    FILE *stream;
-
     if (t == NULL || strchr(t->letters, letter) == NULL || (t->func != UINT32_MAX && t->func != f->index))
         return;
-    stream = open_memstream(&text, &len);
-    if (stream == NULL)
-        out_of_memory();
-    fprintf(stream, "after %s\n", after);
-    ir_print(f, stream);
-    fclose(stream);
-    buf_put(t->out, text, len);
-    free(text);
+    buf_printf(t->out, "after %s\n", after);
+    ir_put_text(f, t->out);
 }
 
 static uint64_t now_ns(void)

@@ -214,7 +214,8 @@ static struct site_origin find_origin(const struct code_tables *t, uint32_t offs
 
     while (site_next(&cursor, &site) && site.pc == offset)
         if ((site.kind != TRAP_NONE) == faulted)
-            return (struct site_origin){site.wasm_offset, code_inlining_of_site(t->inlined_sites, t->inlined_sites_count, cursor.site - 1)};
+            return (struct site_origin){
+                site.wasm_offset, code_inlining_of_site(t->inlined_sites, t->inlined_sites_count, cursor.site - 1)};
     return (struct site_origin){0};
 }
 

@@ -14,30 +14,18 @@ static const uint8_t module_bytes[] = {
 };
 /* clang-format on */
 
-static char *print(const struct ir_func *f)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *stream = open_memstream(&text, &len);
-
-    if (stream == NULL)
-        abort();
-    ir_print(f, stream);
-    fclose(stream);
-    return text;
-}
-
 static void read_again(const struct module *m, const struct ir_func *f)
 {
     static struct ir_func again;
-    char *text = print(f), *text_again;
+    struct buf text = {0}, text_again = {0};
     struct err err = {0};
 
-    assert(ir_parse(&again, m, text, &err) == 0);
-    text_again = print(&again);
-    assert(strcmp(text, text_again) == 0);
-    free(text);
-    free(text_again);
+    ir_put_text(f, &text);
+    assert(ir_parse(&again, m, buf_cstr(&text), &err) == 0);
+    ir_put_text(&again, &text_again);
+    assert(strcmp(buf_cstr(&text), buf_cstr(&text_again)) == 0);
+    buf_done(&text);
+    buf_done(&text_again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -14,18 +14,6 @@ static const char module_text[] =
     "03 (06 00 01 02 03 04 06) 04 (01 70 00 0a) 05 (01 00 01) 06 (02 7f 01 41 00 0b 7e 01 42 00 0b)"
     "0a (06 (00 20 00 0b) (00 20 00 0b) (00 20 00 0b) (00 0b) (00 0b) (00 20 00 0b))";
 
-static void print(const struct ir_func *f, struct buf *out)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *stream = open_memstream(&text, &len);
-
-    ir_print(f, stream);
-    fclose(stream);
-    buf_put(out, text, len);
-    free(text);
-}
-
 /* All but those that the first line names, and they exist. */
 static uint64_t passes_left_out(const char *line)
 {
@@ -58,7 +46,7 @@ static void produce(const char *input, struct buf *out)
     } else {
         passes_run(&f, passes_left_out(input), NULL);
         ir_verify(&f, "the passes");
-        print(&f, out);
+        ir_put_text(&f, out);
     }
     ir_func_done(&f);
     module_free(&m);

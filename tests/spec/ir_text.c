@@ -10,38 +10,24 @@
 static struct ir_func built, again;
 static unsigned modules, functions, failures;
 
-/* To be freed. */
-static char *print(const struct ir_func *f)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *stream = open_memstream(&text, &len);
-
-    if (stream == NULL)
-        abort();
-    ir_print(f, stream);
-    fclose(stream);
-    return text;
-}
-
 static void compare(const char *path, const char *after)
 {
-    char *text = print(&built), *text_again;
+    struct buf text = {0}, text_again = {0};
     struct err err = {0};
 
-    if (ir_parse(&again, built.module, text, &err) != 0) {
+    ir_put_text(&built, &text);
+    if (ir_parse(&again, built.module, buf_cstr(&text), &err) != 0) {
         printf("# %s, function %u after %s: %s\n", path, built.index, after, err.text);
         failures++;
-        free(text);
-        return;
+    } else {
+        ir_put_text(&again, &text_again);
+        if (strcmp(buf_cstr(&text), buf_cstr(&text_again)) != 0) {
+            printf("# %s, function %u after %s: comes back as\n%s", path, built.index, after, buf_cstr(&text_again));
+            failures++;
+        }
     }
-    text_again = print(&again);
-    if (strcmp(text, text_again) != 0) {
-        printf("# %s, function %u after %s: comes back as\n%s", path, built.index, after, text_again);
-        failures++;
-    }
-    free(text);
-    free(text_again);
+    buf_done(&text);
+    buf_done(&text_again);
 }
 
 static void compare_module(const char *path, const struct module *m)
