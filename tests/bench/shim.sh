@@ -16,6 +16,8 @@ rounds=${ROUNDS:-15} pods=${PODS:-100}
 dir=$BUILD/bench/shim
 rm -rf "$dir"
 mkdir -p "$dir/true/bin" "$dir/hello"
+make -s install BUILD="$BUILD" DESTDIR="$dir/installed" PREFIX= || exit 1 # as starts.sh does, and why
+shim=$dir/installed/bin/containerd-shim-wherry-v1
 containerd_programs "${CONTAINERD:-debian}" || { echo "bench: $why"; exit 1; }
 ctr() { "$ctr_program" -a /run/test/containerd.sock -n bench "$@"; }
 
@@ -51,8 +53,8 @@ kinds="nothing wherry wasm runc crun"
 options() {
     case $1 in
     nothing) how="--runtime $BUILD/bench/shim_nothing localhost/true:1" long="sleep 1000000" ;;
-    wherry) how="--runtime $BUILD/containerd-shim-wherry-v1 localhost/true:1" long="sleep 1000000" ;;
-    wasm) how="--runtime $BUILD/containerd-shim-wherry-v1 localhost/hello:1" long="/hello.wasm --sleep" ;;
+    wherry) how="--runtime $shim localhost/true:1" long="sleep 1000000" ;;
+    wasm) how="--runtime $shim localhost/hello:1" long="/hello.wasm --sleep" ;;
     *) how="--runtime io.containerd.runc.v2 --runc-binary $(type -P "$1") localhost/true:1" long="sleep 1000000" ;;
     esac
 }
