@@ -103,14 +103,8 @@ static int parse_func(const char *text, uint32_t *dump_func, struct err *err)
 
 static int parse_pass(const char *name, uint64_t *off, struct err *err)
 {
-    static const char *const names[] = {
-#define X(name, needs, breaks) #name,
-        OPT_PASSES(X)
-#undef X
-    };
-
-    for (size_t n = 0; n < sizeof names / sizeof *names; n++)
-        if (strcmp(name, names[n]) == 0) {
+    for (unsigned n = 0; n < OPT_COUNT; n++)
+        if (strcmp(name, opt_names[n]) == 0) {
             *off |= UINT64_C(1) << n;
             return 0;
         }

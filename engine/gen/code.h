@@ -77,7 +77,7 @@ struct code_options {
     bool replaceable;                         /* functions look at their slots; only by code_compile_module */
     code_function_compiler *compile_function; /* asked before the baseline compiler; or NULL */
     /* of the optimizing compiler: */
-    uint64_t passes_off;                             /* bit n: opt/pass.c's pass n is left out */
+    uint64_t passes_off;                             /* bit n: what enum opt_number calls n is left out */
     bool verify;                                     /* check the IR's invariants */
     struct trace *trace;                             /* opt/trace.h: what it tells meanwhile, to one thread; or NULL */
     void (*progress)(uint64_t done, uint64_t total); /* of code_compile_module; may be NULL */

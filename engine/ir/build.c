@@ -578,8 +578,8 @@ bool build_inline(struct builder *b, uint32_t func)
     struct build_frame frame = {0};
     struct site_origin call = b->origin;
 
-    if (func < b->module->imported_func_count || b->depth == INLINE_DEPTH || times_open(b, func) > INLINE_RECURSION ||
-        !is_small(b, func))
+    if (ir_leaves_out(b->f, OPT_inline) || func < b->module->imported_func_count || b->depth == INLINE_DEPTH ||
+        times_open(b, func) > INLINE_RECURSION || !is_small(b, func))
         return false;
     build_scan(&frame.scan, b->module, func);
     if (b->inlined_instructions + frame.scan.instructions > INLINE_BUDGET ||

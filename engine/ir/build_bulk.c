@@ -5,6 +5,7 @@
  * when it runs, four pieces are copied if it is 16 to 64 bytes (at 0, as far as 16, as far before the last, and the last),
  * or 4 to 15; else the runtime is called, which is taken to be the rarer case. */
 #include "engine/ir/build.h"
+#include <assert.h>
 
 enum { PIECES_MOST = 4, VECTOR_BYTES = 16, WORD_BYTES = 4 };
 
@@ -65,17 +66,39 @@ static void store_piece(struct builder *b, const struct pieces *p, unsigned k, i
     build_emit(b, p->kind->store, VT_BOTTOM, args, 3, 0);
 }
 
-/* TO, FROM: indexes in memory 0. */
-static void copy_pieces(struct builder *b, const struct pieces *p, ir_value to, ir_value from)
-{
-    ir_value held[PIECES_MOST];
+struct transfer { /* the operands; of a fill FROM is the byte */
+    bool fills;
+    ir_value to, from, length;
+};
 
-    from = build_emit1(b, IR_ADDRESS, VT_I64, from, 0);
-    for (unsigned k = 0; k < p->count; k++)
-        held[k] = build_emit2(b, p->kind->load, p->kind->type, p->at[k], from, 0);
-    to = build_emit1(b, IR_ADDRESS, VT_I64, to, 0);
+/* The byte as often as a piece has place for it. */
+static ir_value repeated(struct builder *b, ir_value byte, const struct piece_kind *kind)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+
+    if (kind->type == VT_V128)
+        return build_emit1(b, OP_I8X16_SPLAT, VT_V128, byte, 0);
+    if (ir_is_const(b->f, byte))
+        return ir_const(b->f, kind->type, (uint8_t)ir_inst(b->f, byte)->imm * ones);
+    assert(kind->type == VT_I32);
+    byte = build_emit2(b, OP_I32_AND, VT_I32, byte, build_const_i32(b, UINT8_MAX), 0);
+    return build_emit2(b, OP_I32_MUL, VT_I32, byte, build_const_i32(b, (uint32_t)ones), 0);
+}
+
+static void transfer_pieces(struct builder *b, const struct pieces *p, const struct transfer *t)
+{
+    ir_value held[PIECES_MOST], to, from;
+
+    if (t->fills) {
+        held[0] = repeated(b, t->from, p->kind);
+    } else {
+        from = build_emit1(b, IR_ADDRESS, VT_I64, t->from, 0);
+        for (unsigned k = 0; k < p->count; k++)
+            held[k] = build_emit2(b, p->kind->load, p->kind->type, p->at[k], from, 0);
+    }
+    to = build_emit1(b, IR_ADDRESS, VT_I64, t->to, 0);
     for (unsigned k = p->count; k != 0; k--)
-        store_piece(b, p, k - 1, to, held[k - 1]);
+        store_piece(b, p, k - 1, to, held[t->fills ? 0 : k - 1]);
 }
 
 /* LENGTH - LEAST <= MOST - LEAST; returns the block where it is not so, unfinished; goes on where it is. */
@@ -89,75 +112,59 @@ static uint32_t if_between(struct builder *b, ir_value length, uint32_t least, u
     return no;
 }
 
-static void call_copy(struct builder *b, uint32_t to, uint32_t from)
-{
-    build_builtin(b, BUILTIN_MEMORY_COPY, to | (uint64_t)from << 32, 3, VT_BOTTOM);
-}
-
-static void copy_unknown(struct builder *b, ir_value to, ir_value from, ir_value length)
+/* The operands are still on the stack. */
+static void transfer_unknown(struct builder *b, const struct transfer *t)
 {
     static const uint32_t piece_bytes[] = {VECTOR_BYTES, WORD_BYTES};
     uint32_t most = PIECES_MOST * VECTOR_BYTES, behind = ir_new_block(b->f), no;
     struct pieces p;
 
     for (unsigned n = 0; n < 2; n++) {
-        no = if_between(b, length, piece_bytes[n], most);
-        p = pieces_of_unknown(b, length, piece_bytes[n]);
-        copy_pieces(b, &p, to, from);
+        no = if_between(b, t->length, piece_bytes[n], most);
+        p = pieces_of_unknown(b, t->length, piece_bytes[n]);
+        transfer_pieces(b, &p, t);
         build_jump(b, behind);
         build_start_block(b, no);
         most = VECTOR_BYTES - 1;
     }
     ir_block(b->f, no)->unlikely = true;
-    call_copy(b, 0, 0);
+    build_builtin(b, t->fills ? BUILTIN_MEMORY_FILL : BUILTIN_MEMORY_COPY, 0, 3, VT_BOTTOM);
     build_jump(b, behind);
     build_start_block(b, behind);
 }
 
-static bool is_short(const struct builder *b, ir_value length)
+/* The three operands on the stack, of memory 0; false: the runtime has to be called. */
+static bool transfer_in_place(struct builder *b, bool fills)
 {
-    return ir_is_const(b->f, length) && ir_inst(b->f, length)->imm - 1 < PIECES_MOST * VECTOR_BYTES;
+    const ir_value *operands = b->stack.data + b->stack.len - 3;
+    struct transfer t = {fills, operands[0], operands[1], operands[2]};
+    const struct ir_inst *length = ir_inst(b->f, t.length);
+    struct pieces p;
+
+    if (!build_is_guarded(b, 0) || ir_leaves_out(b->f, OPT_in_place))
+        return false;
+    if (length->op != IR_CONST) {
+        transfer_unknown(b, &t);
+        return true;
+    }
+    /* of a byte that is not known there are words of 4 and vectors, which do for what is long enough */
+    if (length->imm - 1 >= PIECES_MOST * VECTOR_BYTES ||
+        (fills && length->imm < VECTOR_BYTES && !ir_is_const(b->f, t.from)))
+        return false;
+    p = pieces_of(b, (uint32_t)length->imm);
+    transfer_pieces(b, &p, &t);
+    b->stack.len -= 3;
+    return true;
 }
 
 void build_memory_copy(struct builder *b, uint32_t to, uint32_t from)
 {
-    const ir_value *operands = b->stack.data + b->stack.len - 3;
-    struct pieces p;
-
-    if (to != 0 || from != 0 || !build_is_guarded(b, 0)) {
-        call_copy(b, to, from);
-    } else if (!ir_is_const(b->f, operands[2])) {
-        copy_unknown(b, operands[0], operands[1], operands[2]);
-    } else if (is_short(b, operands[2])) {
-        p = pieces_of(b, (uint32_t)ir_inst(b->f, operands[2])->imm);
-        copy_pieces(b, &p, operands[0], operands[1]);
-        b->stack.len -= 3;
-    } else {
-        call_copy(b, to, from);
-    }
-}
-
-static ir_value repeated(struct builder *b, ir_value byte, const struct piece_kind *kind)
-{
-    uint64_t bits = (uint8_t)ir_inst(b->f, byte)->imm * UINT64_C(0x0101010101010101);
-
-    return kind->type == VT_V128 ? build_emit1(b, OP_I8X16_SPLAT, VT_V128, byte, 0) : ir_const(b->f, kind->type, bits);
+    if (to != 0 || from != 0 || !transfer_in_place(b, false))
+        build_builtin(b, BUILTIN_MEMORY_COPY, to | (uint64_t)from << 32, 3, VT_BOTTOM);
 }
 
 void build_memory_fill(struct builder *b, uint32_t memory)
 {
-    const ir_value *operands = b->stack.data + b->stack.len - 3;
-    ir_value to, value;
-    struct pieces p;
-
-    if (memory != 0 || !build_is_guarded(b, 0) || !is_short(b, operands[2]) || !ir_is_const(b->f, operands[1])) {
+    if (memory != 0 || !transfer_in_place(b, true))
         build_builtin(b, BUILTIN_MEMORY_FILL, memory, 3, VT_BOTTOM);
-        return;
-    }
-    p = pieces_of(b, (uint32_t)ir_inst(b->f, operands[2])->imm);
-    value = repeated(b, operands[1], p.kind);
-    to = build_emit1(b, IR_ADDRESS, VT_I64, operands[0], 0);
-    for (unsigned k = p.count; k != 0; k--)
-        store_piece(b, &p, k - 1, to, value);
-    b->stack.len -= 3;
 }

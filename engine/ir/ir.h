@@ -14,6 +14,7 @@
 #include "engine/gen/code.h"
 #include "engine/ir/ops.h"
 #include "engine/module.h"
+#include "engine/opt/passes.h"
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -84,6 +85,7 @@ struct ir_func {
     } constants;
     VEC(struct code_inlining) inlinings; /* calls in place of which a body was built */
     uint32_t entry;
+    uint64_t left_out; /* bit n: what enum opt_number calls n */
     bool explicit_bounds_checks;
     uint8_t *callees; /* by function of the module: enum ir_callee, as far as builds have found out */
 };
@@ -100,6 +102,12 @@ static inline struct ir_block *ir_block(const struct ir_func *f, uint32_t b)
 {
     assert(b != 0 && b < f->blocks.len);
     return &f->blocks.data[b];
+}
+
+/* Whether it does without what enum opt_number calls NUMBER. */
+static inline bool ir_leaves_out(const struct ir_func *f, unsigned number)
+{
+    return (f->left_out >> number & 1) != 0;
 }
 
 static inline bool ir_is_variadic(unsigned op)

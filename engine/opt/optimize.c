@@ -49,13 +49,14 @@ bool optimizing_compile_function(struct optimizer **optimizer, struct masm *m, c
     trace_start(options->trace);
     ir_func_init(&o->f, module, func);
     o->f.explicit_bounds_checks = options->explicit_bounds_checks;
+    o->f.left_out = options->passes_off;
     if (!ir_build(&o->f, &unsupported)) {
         trace_refuse(options->trace, unsupported);
         return false;
     }
     trace_stage(options->trace, TRACE_BUILD);
     trace_ir(options->trace, 'i', &o->f, "building");
-    passes_run(&o->f, options->passes_off, options->trace);
+    passes_run(&o->f, options->trace);
     trace_ir(options->trace, 'o', &o->f, "the passes");
     mark_cold_blocks(&o->f);
     if (options->verify)

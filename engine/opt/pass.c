@@ -6,16 +6,24 @@ const struct pass passes[] = {
     OPT_PASSES(X)
 #undef X
 };
-const unsigned pass_count = sizeof passes / sizeof passes[0];
 
-void passes_run(struct ir_func *f, uint64_t off, struct trace *trace)
+const char *const opt_names[OPT_COUNT] = {
+#define X(name, needs, breaks) #name,
+    OPT_PASSES(X)
+#undef X
+#define X(name) #name,
+        OPT_CHOICES(X)
+#undef X
+};
+
+void passes_run(struct ir_func *f, struct trace *trace)
 {
     unsigned facts = 0;
 
-    for (unsigned n = 0; n < pass_count; n++) {
+    for (unsigned n = 0; n < OPT_PASS_COUNT; n++) {
         const struct pass *p = &passes[n];
         unsigned missing = p->needs & ~facts;
-        if ((off >> n & 1) != 0)
+        if (ir_leaves_out(f, n))
             continue;
         if ((missing & FACT_DOMINATORS) != 0)
             ir_compute_dominators(f);

@@ -18,10 +18,9 @@ struct pass {
 };
 
 extern const struct pass passes[];
-extern const unsigned pass_count;
 
-/* Runs all passes but those in OFF (bit n: passes[n]). */
-void passes_run(struct ir_func *f, uint64_t off, struct trace *trace);
+/* Runs all passes but those that F leaves out. */
+void passes_run(struct ir_func *f, struct trace *trace);
 
 #define X(name, needs, breaks) void pass_##name(struct ir_func *f);
 OPT_PASSES(X)

@@ -60,7 +60,7 @@ void trace_finish(struct trace *t)
     if (t == NULL || strchr(t->letters, 't') == NULL)
         return;
     buf_printf(t->out, "CPU ms of %u functions\n", t->functions);
-    for (unsigned n = 0; n < TRACE_PASSES + pass_count; n++)
+    for (unsigned n = 0; n < TRACE_PASSES + OPT_PASS_COUNT; n++)
         buf_printf(t->out, "%10.3f %s\n", (double)t->ns[n] / 1e6,
                    n < TRACE_PASSES ? names[n] : passes[n - TRACE_PASSES].name);
     for (unsigned n = 0; n < TRACE_REASONS_MAX && t->refusals[n].reason != NULL; n++)

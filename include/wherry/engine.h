@@ -35,7 +35,7 @@ struct engine_options {
     enum engine_compiler compiler; /* 0: the default */
     uint32_t features;             /* enum engine_feature bits; 0: the default set */
     bool explicit_bounds_checks;   /* where address space for guard regions is limited */
-    uint64_t passes_off;           /* bit n: the optimizing compiler leaves opt/passes.h's pass n out */
+    uint64_t passes_off;           /* bit n: the optimizing compiler leaves out opt/passes.h's n */
     char dumps[8];                 /* opt/trace.h's letters: that text comes out instead of an artifact; empty: none */
     uint32_t dump_func;            /* the only function that it tells of, plus 1; 0: all */
     /* how, not what: the artifact is the same with any of these */

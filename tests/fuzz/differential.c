@@ -190,17 +190,17 @@ static void make_calls(uint64_t seed)
 
 /* --- variants ------------------------------------------------------------------------------------------------------- */
 
-/* Optimized code with every pass but number N; N beyond the last: with none. */
+/* Optimized code with everything but number N; N beyond the last: with none. */
 static void choose_without(unsigned n, bool explicit_bounds_checks)
 {
     static char names[VARIANTS_MAX][64];
     struct variant *v = &chosen[variant_count];
 
-    snprintf(names[variant_count], sizeof names[0], "optimizing without %s%s",
-             n < pass_count ? passes[n].name : "passes", explicit_bounds_checks ? ", explicit checks" : "");
+    snprintf(names[variant_count], sizeof names[0], "optimizing without %s%s", n < OPT_COUNT ? opt_names[n] : "passes",
+             explicit_bounds_checks ? ", explicit checks" : "");
     *v = (struct variant){.name = names[variant_count],
                           .options = {.compiler = ENGINE_OPTIMIZING, .explicit_bounds_checks = explicit_bounds_checks}};
-    v->options.passes_off = n < pass_count ? (uint64_t)1 << n : UINT64_MAX;
+    v->options.passes_off = n < OPT_COUNT ? (uint64_t)1 << n : UINT64_MAX;
     variant_count++;
 }
 
@@ -213,7 +213,7 @@ static void choose_variants(uint64_t seed)
         return;
     }
     chosen[variant_count++] = variants[0];
-    for (unsigned n = 0; n <= pass_count; n++)
+    for (unsigned n = 0; n <= OPT_COUNT; n++)
         choose_without(n, seed % 4 == 0);
 }
 

@@ -23,9 +23,9 @@ static uint64_t passes_left_out(const char *line)
     for (size_t at = strspn(line, "; "); at < end; at += strspn(line + at, " ")) {
         size_t len = strcspn(line + at, " \n");
         unsigned n = 0;
-        while (n < pass_count && (strlen(passes[n].name) != len || memcmp(passes[n].name, line + at, len) != 0))
+        while (n < OPT_PASS_COUNT && (strlen(passes[n].name) != len || memcmp(passes[n].name, line + at, len) != 0))
             n++;
-        assert(n < pass_count);
+        assert(n < OPT_PASS_COUNT);
         off &= ~((uint64_t)1 << n);
         at += len;
     }
@@ -44,7 +44,8 @@ static void produce(const char *input, struct buf *out)
         module_validate(&m, FEATURES_ALL, &err) != 0 || ir_parse(&f, &m, input, &err) != 0) {
         buf_printf(out, "error: %s\n", err.text);
     } else {
-        passes_run(&f, passes_left_out(input), NULL);
+        f.left_out = passes_left_out(input);
+        passes_run(&f, NULL);
         ir_verify(&f, "the passes");
         ir_put_text(&f, out);
     }

@@ -42,7 +42,7 @@ static void compare_module(const char *path, const struct module *m)
             continue;
         functions++;
         compare(path, "building");
-        passes_run(&built, 0, NULL);
+        passes_run(&built, NULL);
         compare(path, "the passes");
     }
 }

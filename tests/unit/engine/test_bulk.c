@@ -40,6 +40,14 @@ static const uint8_t copy_unknown_module[] = {
     0x07,        0x05, 0x01, 0x01, 'f',  0x00, 0x00,                   /* export */
     0x0a,        0x0e, 0x01, 0x0c, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20, 0x02, 0xfc, 0x0a, 0x00, 0x00, 0x0b,
 };
+/* The same with (memory.fill (local.get $a) (local.get $b) (local.get $c)): of $b the lowest byte counts. */
+static const uint8_t fill_unknown_module[] = {
+    WASM_HEADER, 0x01, 0x07, 0x01, 0x60, 0x03, 0x7f, 0x7f, 0x7f, 0x00, /* type */
+    0x03,        0x02, 0x01, 0x00,                                     /* function */
+    0x05,        0x03, 0x01, 0x00, 0x01,                               /* memory */
+    0x07,        0x05, 0x01, 0x01, 'f',  0x00, 0x00,                   /* export */
+    0x0a,        0x0d, 0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20, 0x02, 0xfc, 0x0b, 0x00, 0x0b,
+};
 
 struct running {
     struct store *store;
@@ -150,24 +158,40 @@ static void copies_of_any_length(void **state)
     stop(&r);
 }
 
+static void check_fills(struct running *r, unsigned count)
+{
+    const uint32_t value = 0x765400 | BYTE;
+
+    check(r, true, 1000, value, count);
+    check(r, true, PAGE - count, value, count);
+    for (uint32_t beyond = 1; beyond <= count + 1; beyond += 5)
+        check(r, true, PAGE - count + beyond, value, count);
+    check(r, true, UINT32_MAX, value, count);
+}
+
 static void fills(void **state)
 {
     for (unsigned n = 0; n <= COUNT_MOST * 2 + 1; n++) {
-        unsigned count = n / 2;
         struct running r;
-        start_with(&r, n % 2 == 0 ? ENGINE_BASELINE : ENGINE_OPTIMIZING, fill_module, sizeof fill_module, count);
-        check(&r, true, 1000, 0, count);
-        check(&r, true, PAGE - count, 0, count);
-        for (uint32_t beyond = 1; beyond <= count + 1; beyond += 5)
-            check(&r, true, PAGE - count + beyond, 0, count);
-        check(&r, true, UINT32_MAX, 0, count);
+        start_with(&r, n % 2 == 0 ? ENGINE_BASELINE : ENGINE_OPTIMIZING, fill_module, sizeof fill_module, n / 2);
+        check_fills(&r, n / 2);
         stop(&r);
     }
+}
+
+static void fills_of_any_length(void **state)
+{
+    struct running r;
+
+    start(&r, ENGINE_OPTIMIZING, fill_unknown_module, sizeof fill_unknown_module);
+    for (unsigned count = 0; count <= COUNT_MOST; count++)
+        check_fills(&r, count);
+    stop(&r);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(copies), cmocka_unit_test(copies_of_any_length),
-                                       cmocka_unit_test(fills)};
+                                       cmocka_unit_test(fills), cmocka_unit_test(fills_of_any_length)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1298,7 +1298,7 @@ static void random_functions_run_as_they_should_optimized(void **state)
 static void and_with_each_pass_left_out(void **state)
 {
     (void)state;
-    for (unsigned n = 0; n < pass_count; n++)
+    for (unsigned n = 0; n < OPT_COUNT; n++)
         run_seeds(optimizing_compile_function, (uint64_t)1 << n, 6);
 }
 
