@@ -151,12 +151,12 @@ check-e2e: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
 ## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)
 check-vm: all guests $(CRI_PROGRAMS) $(E2E_STATIC) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
 	@tests/packages/install build test vm
-	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/run.sh
+	@TEST_TIMEOUT_S=7200 $(RUN) tests/vm/run.sh
 
 ## check-vm-systemd  the same with systemd as the guest's pid 1: its cgroup driver, and a Kubernetes node (what check-k8s builds) that uses it
 check-vm-systemd: all guests
 	@tests/packages/install build test vm
-	@TEST_TIMEOUT_S=3600 $(RUN) tests/vm/systemd.sh
+	@TEST_TIMEOUT_S=7200 $(RUN) tests/vm/systemd.sh
 
 ## check-vm-qemu  a few end-to-end tests under Debian's kernel in qemu, for what user-mode Linux lacks
 .PHONY: check-vm-qemu

@@ -105,7 +105,11 @@ user_namespace() {
     shift
     expect "$kind: --userns=auto" 3 '' run --userns=auto "$@" --exit 3
     chmod 700 "$dir/volume"
-    expect "$kind: --uidmap, an id-mapped volume of root's alone" 0 'from the host' run --uidmap 0:300000:70000 -v "$dir/volume:/data:ro,idmap" "$@" --read /data/file
+    if [ "$(stat -f -c %T "$dir/volume")" = tmpfs ] && ! printf '6.3\n%s\n' "$(uname -r)" | sort -V -C; then
+        skip "$kind: --uidmap, an id-mapped volume of root's alone" "Linux $(uname -r) cannot id-map a tmpfs (6.3 can)"
+    else
+        expect "$kind: --uidmap, an id-mapped volume of root's alone" 0 'from the host' run --uidmap 0:300000:70000 -v "$dir/volume:/data:ro,idmap" "$@" --read /data/file
+    fi
     chmod 755 "$dir/volume"
     id=$(podman_in_test run -d --network none --uidmap 0:300000:70000 --user 5:5 "$@" --sleep 2>&1)
     wait_for_log "$id" waiting

@@ -27,8 +27,16 @@ is "files from all threads" "$(alone files)" "threads done: 8
 status 0"
 is "memory grown by all threads" "$(alone grow)" "threads done: 8
 status 0"
-is "the first thread's return ends the others" "$(alone many)" "threads started: 200
+# Each thread's store reserves 4 GiB of addresses, and a process of user-mode Linux has 512 GiB of them (others 128 TiB): some 130
+# threads fit there, the next is refused, which the module is told. The stack lies at the top.
+top=$(awk '/\[stack\]/ { sub(/-.*/, "", $1); print length($1) }' /proc/self/maps)
+if [ "${top:-12}" -le 10 ]; then
+    like "the first thread's return ends the others (as many as 512 GiB of addresses hold)" "$(alone many | tr '\n' ' ')" \
+        '^threads started: 1[0-9][0-9] status 0 $'
+else
+    is "the first thread's return ends the others" "$(alone many)" "threads started: 200
 status 0"
+fi
 trapped=$(alone trap)
 like "a trap in a thread ends the process" "$trapped" '^status 134$'
 is "the trap is told once" "$(printf '%s\n' "$trapped" | grep -c 'trap: unreachable')" 1
