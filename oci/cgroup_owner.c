@@ -1,6 +1,7 @@
 /* See cgroup_owner.h. */
 #include "oci/cgroup_owner.h"
 #include "base/fd.h"
+#include "oci/mount.h"
 #include "oci/sys.h"
 #include <limits.h>
 
@@ -8,7 +9,7 @@ enum { LIST_MAX_BYTES = 4096 };
 
 static bool is_writable_cgroup(const struct config_mount *m)
 {
-    if (m->type == NULL || (strcmp(m->type, "cgroup") != 0 && strcmp(m->type, "cgroup2") != 0))
+    if (!mount_is_cgroup(m))
         return false;
     for (uint32_t i = 0; i < m->options.count; i++)
         if (strcmp(m->options.data[i], "ro") == 0)

@@ -4,6 +4,7 @@
 #include "oci/container.h"
 #include "oci/json_write.h"
 #include "oci/mount.h"
+#include "oci/mountinfo.h"
 #include "oci/path.h"
 #include <sys/stat.h>
 
@@ -36,19 +37,26 @@ void checkpoint_add_options(struct criu *criu, const struct checkpoint_options *
 
 /* --- what comes from outside --------------------------------------------------------------------------------------------- */
 
-/* Whether the mount with that number is one of process PID's mount namespace. */
-static bool has_mount(pid_t pid, unsigned long mount_id)
+/* Of process PID: its mounts, as it sees them. Empty when they cannot be read. */
+static void read_mounts(pid_t pid, struct buf *text)
 {
     char path[64];
-    struct buf text = {0};
-    bool found = false;
 
     snprintf(path, sizeof path, "/proc/%d/mountinfo", (int)pid);
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0 && fd_read_to_end(fd, &text, 1 << 24) == 0)
-        for (const char *line = buf_cstr(&text); *line != 0 && !found;
-             line += strcspn(line, "\n"), line += *line == '\n')
-            found = strtoul(line, NULL, 10) == mount_id;
+    if (fd < 0 || fd_read_to_end(fd, text, 1 << 24) != 0)
+        text->len = 0;
+}
+
+/* Whether the mount with that number is one of process PID's mount namespace. */
+static bool has_mount(pid_t pid, unsigned long mount_id)
+{
+    struct buf text = {0};
+    bool found = false;
+
+    read_mounts(pid, &text);
+    for (const char *line = buf_cstr(&text); *line != 0 && !found; line += strcspn(line, "\n"), line += *line == '\n')
+        found = strtoul(line, NULL, 10) == mount_id;
     buf_done(&text);
     return found;
 }
@@ -114,6 +122,24 @@ static void add_namespace(struct criu *criu, const struct config *config, enum c
     snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, file);
     if (config->namespaces[type].path != NULL && stat(path, &st) == 0)
         criu_add(criu, "--external=%s[%llu]:%s", file, (unsigned long long)st.st_ino, name);
+}
+
+/* criu dumps no mount of a cgroup whose root is not that of the hierarchy: those are the host's too, a directory each. */
+static void add_cgroups(struct criu *criu, pid_t pid)
+{
+    struct buf text = {0};
+    char *next;
+
+    read_mounts(pid, &text);
+    for (char *line = arena_strdup(criu->arena, buf_cstr(&text)); *line != 0; line = next) {
+        struct mountinfo mount;
+        next = line + strcspn(line, "\n");
+        if (*next != 0)
+            *next++ = 0;
+        if (mountinfo_read(line, &mount) && strncmp(mount.type, "cgroup", 6) == 0)
+            criu_add(criu, "--external=mnt[%s]:%s", mount.point, mount.point);
+    }
+    buf_done(&text);
 }
 
 static void add_mounts(struct criu *criu, const struct config *config)
@@ -182,6 +208,7 @@ static int dump(const struct state *state, const struct config *config, const st
     add_namespace(criu, config, NAMESPACE_NETWORK, state->pid, "net", "extRootNetNS");
     add_namespace(criu, config, NAMESPACE_PID, state->pid, "pid", "extRootPidNS");
     add_mounts(criu, config);
+    add_cgroups(criu, state->pid);
     ret = note_streams(criu, state->pid, o->image_path, e);
     return ret < 0 ? ret : criu_run(criu, NULL, NULL, e);
 }

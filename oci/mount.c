@@ -356,6 +356,11 @@ bool mount_is_bind(const struct mount_entry *m)
     return m->tree >= 0 || (m->options->flags & MS_BIND) != 0 || (m->type != NULL && strcmp(m->type, "bind") == 0);
 }
 
+bool mount_is_cgroup(const struct config_mount *m)
+{
+    return m->type != NULL && (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0);
+}
+
 bool mount_binds(const struct config_mount *m)
 {
     for (uint32_t i = 0; i < m->options.count; i++)

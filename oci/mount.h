@@ -61,6 +61,9 @@ bool mount_is_bind(const struct mount_entry *entry);
 /* The same for a mount of the config, by its type or options. */
 bool mount_binds(const struct config_mount *mount);
 
+/* True for one of type "cgroup" or "cgroup2". */
+bool mount_is_cgroup(const struct config_mount *mount);
+
 /* Reads linux.rootfsPropagation ("rslave"). Returns MS_* flags, or 0 if it is none of the eight names. */
 unsigned long mount_propagation(const char *name);
 

@@ -4,7 +4,6 @@
 #include "oci/cgroup_file.h"
 #include "oci/path.h"
 #include "oci/sys.h"
-#include <limits.h>
 
 /* Binds the host's DIRECTORY at PATH below AT with ENTRY's flags. */
 static int bind_directory(const char *directory, bool tree, int at, const char *path, const struct mount_options *o,
@@ -36,6 +35,16 @@ static int link_controllers(int at, const char *controllers, const char *name, s
     return 0;
 }
 
+static const char *name_of(const struct cgroup_hierarchy *h)
+{
+    return strrchr(h->mount_point, '/') + 1;
+}
+
+static const char *unified_directory(const struct cgroup *c, bool own_namespace)
+{
+    return own_namespace ? c->hierarchies[0].directory : c->hierarchies[0].mount_point;
+}
+
 static int mount_v1(int root, const struct mount_entry *m, const struct cgroup *c, struct err *e)
 {
     const struct mount_options *o = m->options;
@@ -51,7 +60,7 @@ static int mount_v1(int root, const struct mount_entry *m, const struct cgroup *
     ret = top < 0 ? top : 0;
     for (unsigned i = 0; ret == 0 && i < c->count; i++) {
         const struct cgroup_hierarchy *h = &c->hierarchies[i];
-        const char *name = strrchr(h->mount_point, '/') + 1;
+        const char *name = name_of(h);
         ret = bind_directory(h->directory, false, top, name, o, e);
         if (ret == 0)
             ret = link_controllers(top, h->controllers, name, e);
@@ -63,13 +72,23 @@ static int mount_v1(int root, const struct mount_entry *m, const struct cgroup *
 
 int mount_cgroup(int root, const struct mount_entry *m, bool own_namespace, const struct cgroup *c, struct err *e)
 {
-    const struct cgroup_hierarchy *v2 = &c->hierarchies[0];
-    int ret;
+    int ret = c->unified
+                  ? bind_directory(unified_directory(c, own_namespace), true, root, m->destination, m->options, e)
+                  : mount_v1(root, m, c, e);
 
-    if (!c->unified)
-        ret = mount_v1(root, m, c, e);
-    else
-        ret =
-            bind_directory(own_namespace ? v2->directory : v2->mount_point, true, root, m->destination, m->options, e);
     return ret < 0 ? err_prefix(e, "mount cgroup at '%s'", m->destination) : 0;
+}
+
+const char *mount_cgroup_bound(const struct cgroup *c, bool own_namespace, const char *destination, unsigned index,
+                               char path[PATH_MAX])
+{
+    if (index >= (c->unified ? 1 : c->count))
+        return NULL;
+    if (c->unified) {
+        snprintf(path, PATH_MAX, "%s", destination);
+        return unified_directory(c, own_namespace);
+    }
+    if (snprintf(path, PATH_MAX, "%s/%s", destination, name_of(&c->hierarchies[index])) >= PATH_MAX)
+        return NULL;
+    return c->hierarchies[index].directory;
 }

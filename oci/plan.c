@@ -85,11 +85,6 @@ static void plan_namespaces(struct planner *p)
     add_if(p, p->config->net_device_count != 0, PLAN_NET_DEVICES);
 }
 
-static bool is_cgroup(const struct config_mount *m)
-{
-    return m->type != NULL && (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0);
-}
-
 static bool is_bind(const struct config_mount *m, const struct mount_options *o)
 {
     return (o->flags & MS_BIND) != 0 || (m->type != NULL && strcmp(m->type, "bind") == 0);
@@ -120,7 +115,8 @@ static int read_id_maps(struct planner *p, uint32_t index, const struct mount_op
 /* File systems of the kernel's own have labels by its policy; a bind mount keeps those of its files. */
 static const char *label_of(const struct planner *p, const struct config_mount *m, const struct mount_options *options)
 {
-    bool kernels = m->type != NULL && (strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0 || is_cgroup(m));
+    bool kernels =
+        m->type != NULL && (strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0 || mount_is_cgroup(m));
     return kernels || is_bind(m, options) ? NULL : p->plan->mount_label;
 }
 
@@ -220,7 +216,7 @@ static int plan_mounts(struct planner *p)
         struct mount_entry *entry = read_mount(p, i);
         if (entry == NULL)
             return -p->e->code;
-        if (is_cgroup(&p->config->mounts[i])) {
+        if (mount_is_cgroup(&p->config->mounts[i])) {
             vec_push(&p->cgroup_mounts, entry);
             continue;
         }
@@ -457,7 +453,7 @@ static int check_live(const struct planner *p, uint32_t index, const struct moun
         what = "remount";
     else if (entry->options->copy_up)
         what = "tmpcopyup";
-    else if (is_cgroup(&p->config->mounts[index]))
+    else if (mount_is_cgroup(&p->config->mounts[index]))
         what = "type cgroup";
     return what == NULL
                ? 0

@@ -4,6 +4,7 @@
 #include "oci/init.h"
 #include "oci/json.h"
 #include "oci/mount.h"
+#include "oci/mount_cgroup.h"
 #include "oci/path.h"
 #include "oci/sys.h"
 #include <sched.h>
@@ -112,8 +113,21 @@ static int add_bind(struct criu *criu, const struct plan *plan, const struct con
     return 0;
 }
 
-static int add_mounts(struct criu *criu, const struct plan *plan, struct err *e)
+/* And its own cgroups that of those which it had. */
+static void add_cgroups(struct criu *criu, const struct init *init, const char *destination)
 {
+    bool own_namespace = init->plan->config->namespaces[NAMESPACE_CGROUP].set;
+    const char *directory;
+    char path[PATH_MAX];
+
+    for (unsigned i = 0; (directory = mount_cgroup_bound(init->cgroup, own_namespace, destination, i, path)) != NULL;
+         i++)
+        criu_add(criu, "--external=mnt[%s]:%s", path, directory);
+}
+
+static int add_mounts(struct criu *criu, const struct init *init, struct err *e)
+{
+    const struct plan *plan = init->plan;
     cleanup_fd int root = open(plan->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int ret = 0;
 
@@ -127,6 +141,8 @@ static int add_mounts(struct criu *criu, const struct plan *plan, struct err *e)
             continue;
         if (mount_binds(m))
             ret = add_bind(criu, plan, m, path, &directory, e);
+        else if (mount_is_cgroup(m))
+            add_cgroups(criu, init, path);
         if (ret == 0)
             ret = make_mount_point(root, plan->config, path, directory, e);
     }
@@ -180,7 +196,7 @@ int checkpoint_restore(struct init *init, const struct checkpoint_options *o, st
     if (ret == 0)
         ret = add_namespace(criu, &config->namespaces[NAMESPACE_PID], PID_NAMESPACE, "extRootPidNS", &r.pid, e);
     if (ret == 0)
-        ret = add_mounts(criu, init->plan, e);
+        ret = add_mounts(criu, init, e);
     if (ret == 0)
         ret = criu_run(criu, prepare, &r, e);
     if (ret == 0)

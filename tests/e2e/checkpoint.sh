@@ -51,7 +51,8 @@ if "$criu" check > "$dir/check" 2>&1; then
     # what a container prints must be what it was: a file would have to have its length, so nothing is kept of it
     users='.process.user = {uid: 1000, gid: 1000}'
     capsh --print 2> /dev/null | grep -q '^Bounding.*cap_sys_resource' || users= # criu reads the limits of others' processes
-    for case in . "$users" '.linux.namespaces |= map(select(.type != "network"))'; do
+    for case in . "$users" '.linux.namespaces |= map(select(.type != "network"))' \
+        '.mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro"]}]'; do
         [ -n "$case" ] || { skip "another user" "criu needs CAP_SYS_RESOURCE for it"; continue; }
         rm -rf "$dir/images" "$dir/volume/n"
         chmod 777 "$dir/volume"

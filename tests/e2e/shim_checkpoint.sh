@@ -44,6 +44,7 @@ checkpoints() {
     is "$version: it runs" "$(status_of c1)" RUNNING
     counts_from "$(number)"
     ok "$version: and goes on" $?
+    sleep 1.1 # ctr names an image by the second
     ctr task checkpoint --exit --image-path "$dir/images2" c1 > "$dir/out" 2>&1
     ok "$version: task checkpoint --exit" $? "$(cat "$dir/out")"
     for _ in $(seq 100); do [ "$(status_of c1)" = STOPPED ] && break; sleep 0.05; done
