@@ -39,8 +39,13 @@ is "nor with capabilities over all files" "$(run "$dir/hostile/wherry")" "0 atte
 tests/bundle "$dir/bundle.live" "$dir/rootfs" --cgroup "/$id" -- /big.wasm
 is "nor the live file of a first start" "$("$dir/hostile/wherry" --root "$dir/state/rt" run --bundle "$dir/bundle.live" "$id" 2>&1 < /dev/null)" "0 attempts succeeded"
 ok "which there was" $(($(find "$dir/var/cache" -name '*.live' | wc -l) == 0)) "there is none"
-while "$BUILD/wherry" cache stat --json | jq -e .optimizing > /dev/null; do sleep 0.1; done
-"$BUILD/wherry" cache optimize > /dev/null
+# the job that the start asked for may only be about to begin, and has the lowest priority; what it makes must not come into the emptied
+# cache of what follows
+for _ in $(seq 3000); do
+    "$BUILD/wherry" cache optimize > /dev/null
+    [ "$("$BUILD/wherry" cache stat --json | jq -c '[.toOptimize, .optimizing]')" = '[0,false]' ] && break
+    sleep 0.1
+done
 is "what is in the cache is whole" "$("$BUILD/wherry" cache verify)" "3 intact, 0 damaged and removed"
 like "and runs" "$(run "$BUILD/wherry")" "[Hh]ello"
 
