@@ -113,7 +113,7 @@ static int add_bind(struct criu *criu, const struct plan *plan, const struct con
     return 0;
 }
 
-/* And its own cgroups that of those which it had. */
+/* The new container's cgroups take the place of those that were mounted when the checkpoint was made. */
 static void add_cgroups(struct criu *criu, const struct init *init, const char *destination)
 {
     bool own_namespace = init->plan->config->namespaces[NAMESPACE_CGROUP].set;

@@ -65,32 +65,25 @@ static bool has_twice(const struct config_seccomp_rule *r)
     return false;
 }
 
-/* What the rules of one entry's names begin with. */
-static void encode_head(const struct config_seccomp_rule *r, struct buf *head)
+static void encode_head(const struct config_seccomp_rule *r, const char *name, struct buf *out)
 {
-    head->len = 0;
-    buf_put_str(head, "rule ");
-    put_hex(r->action, head);
-    buf_put_u8(head, ' ');
-}
-
-static void put_head(const struct buf *head, const char *name, struct buf *out)
-{
-    buf_put(out, head->data, head->len);
+    buf_put_str(out, "rule ");
+    put_hex(r->action, out);
+    buf_put_u8(out, ' ');
     buf_put_str(out, name);
 }
 
 /* All arguments must match; but if one argument is named twice, as in runc any one may, since libseccomp takes one
  * comparison per argument and rule. */
-static void encode_rule(const struct config_seccomp_rule *r, const struct buf *head, const char *name, struct buf *out)
+static void encode_rule(const struct config_seccomp_rule *r, const char *name, struct buf *out)
 {
     bool separate = has_twice(r);
 
     if (!separate)
-        put_head(head, name, out);
+        encode_head(r, name, out);
     for (uint32_t i = 0; i < r->arg_count; i++) {
         if (separate)
-            put_head(head, name, out);
+            encode_head(r, name, out);
         encode_argument(&r->args[i], out);
         if (separate)
             buf_put_u8(out, '\n');
@@ -99,38 +92,23 @@ static void encode_rule(const struct config_seccomp_rule *r, const struct buf *h
         buf_put_u8(out, '\n');
 }
 
-static int encode_names(const struct config_seccomp_rule *r, const struct buf *head, bool without_effect,
-                        struct buf *out, struct err *e)
-{
-    for (uint32_t n = 0; n < r->names.count; n++) {
-        const char *name = r->names.data[n];
-        if (!is_word(name))
-            return err_set(e, EINVAL, "linux.seccomp.syscalls: '%s' is no system call", name);
-        if (!without_effect)
-            encode_rule(r, head, name, out);
-    }
-    return 0;
-}
-
 int seccomp_encode(const struct config_seccomp *p, struct buf *out, struct err *e)
 {
-    struct buf head = {0};
-    int ret = 0;
-
     buf_printf(out, "default %" PRIx32 "\n", p->default_action);
     for (uint32_t i = 0; i < p->architectures.count; i++) {
         if (!is_word(p->architectures.data[i]))
             return err_set(e, EINVAL, "linux.seccomp.architectures: '%s' is no architecture", p->architectures.data[i]);
         buf_printf(out, "arch %s\n", p->architectures.data[i]);
     }
-    for (uint32_t i = 0; ret == 0 && i < p->rule_count; i++) {
-        const struct config_seccomp_rule *r = &p->rules[i];
-        encode_head(r, &head);
-        ret = encode_names(r, &head, r->action == p->default_action, out,
-                           e); /* libseccomp refuses what changes nothing */
-    }
-    buf_done(&head);
-    return ret;
+    for (uint32_t i = 0; i < p->rule_count; i++)
+        for (uint32_t n = 0; n < p->rules[i].names.count; n++) {
+            const char *name = p->rules[i].names.data[n];
+            if (!is_word(name))
+                return err_set(e, EINVAL, "linux.seccomp.syscalls: '%s' is no system call", name);
+            if (p->rules[i].action != p->default_action) /* libseccomp refuses what changes nothing */
+                encode_rule(&p->rules[i], name, out);
+        }
+    return 0;
 }
 
 /* --- the file of a filter ------------------------------------------------------------------------------------------- */

@@ -75,9 +75,8 @@ struct container {
     void (*stopped)(struct container *c); /* called once the init's exit is announced; may be NULL */
     struct oom_watch oom;
     bool own_pid_namespace, paused, all_killed;
-    ProtobufCBinaryData
-        restore;    /* the create request of one that Start restores from a checkpoint; without data: none */
-    bool abandoned; /* its create failed, and what that left is being removed */
+    ProtobufCBinaryData restore; /* packed: the create request of what Start restores; no data: none */
+    bool abandoned;              /* its create failed, and what that left is being removed */
 };
 
 struct container *container_find(struct shim *shim, const char *id);

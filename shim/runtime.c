@@ -263,8 +263,8 @@ void runtime_update(const void *argument, const struct worker_fds *fds, struct w
         report_error(report, error, &e);
 }
 
-/* criu's log stays in the bundle, where containerd's users look for it. The empty namespaces are criu's word list, joined; it
- * knows of the network's only. */
+/* criu's log stays in the bundle, where containerd's users look for it, unless they name a place. Of the namespaces only the network's
+ * can be left empty, so there is at most one word (the method has checked). */
 void runtime_checkpoint(const void *argument, const struct worker_fds *fds, struct worker_report *report)
 {
     const struct runtime_job *job = argument;
