@@ -76,7 +76,7 @@ END
 containerd_start() {
     "$containerd" -c "$dir/config.toml" -l "${CONTAINERD_LOG_LEVEL:-info}" >> "$dir/containerd.log" 2>&1 < /dev/null &
     containerd_pid=$!
-    for _ in $(seq 200); do
+    for _ in $(seq 1200); do
         ctr version > /dev/null 2>&1 && return
         sleep 0.05
     done

@@ -32,7 +32,7 @@ left() {
     local lines=(/proc/[0-9]*/cmdline) pid
     grep -laF -- "$dir/state/wherry" "${lines[@]}" 2> /dev/null | tr -dc '0-9\n' | while read -r pid; do
         # the second tier goes on after a start, on purpose; one that is ending, or only becoming that, has a moment for it
-        for _ in $(seq 50); do
+        for _ in $(seq 300); do
             case $(cat "/proc/$pid/comm" 2> /dev/null) in "" | wherry-optimize) continue 2 ;; esac
             [ -s "/proc/$pid/cmdline" ] || continue 2
             sleep 0.1
@@ -160,7 +160,7 @@ before=$(left) # the init has become its program
 still "start twice" 'running' rt start "$id"
 still "delete of a running container" 'running' rt delete "$id"
 rt kill "$id" KILL > /dev/null 2>&1
-for _ in $(seq 50); do [ "$(rt state "$id" 2> /dev/null | jq -r .status)" = stopped ] && break; sleep 0.1; done
+eventually '[ "$(rt state "$id" 2> /dev/null | jq -r .status)" = stopped ]'
 still "kill of a stopped container" 'not running' rt kill "$id" TERM
 out=$(rt delete "$id" 2>&1)
 ok "delete" $? "$out"

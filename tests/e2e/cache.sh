@@ -60,7 +60,7 @@ wait
 running=0 pss=0 rss=0
 for i in 1 2 3 4 5 6 7 8 9 10; do
     pid=$(cat "$dir/pid.$i" 2> /dev/null) || continue
-    for try in 1 2 3 4 5 6 7 8 9 10; do grep -q State:.S "/proc/$pid/status" 2> /dev/null && break; sleep 0.2; done
+    eventually 'grep -q State:.S "/proc/$pid/status" 2> /dev/null'
     # of the artifact's mapping alone
     set -- $(awk -v name="$(ls -S "$dir/var/cache" | grep -E '^.{64}$' | head -1)" '
         /^[0-9a-f]+-/ { mine = index($0, name) > 0 } mine && $1 == "Rss:" { rss += $2 } mine && $1 == "Pss:" { pss += $2 }
@@ -83,7 +83,7 @@ optimizer() {
 "$BUILD/wherry" cache prune --all > /dev/null
 tests/bundle "$dir/bundle.t" "$dir/rootfs" --cgroup "/$id-t" -- /big.wasm
 "$BUILD/wherry" --root "$dir/state/rt" run --detach --pid-file "$dir/pid.t" --bundle "$dir/bundle.t" "$id-t" > "$dir/out.t" 2>&1 < /dev/null
-for try in 1 2 3 4 5 6 7 8 9 10; do pid=$(optimizer); [ -n "$pid" ] && break; sleep 0.05; done
+eventually 'pid=$(optimizer); [ -n "$pid" ]'
 [ -z "$pid" ] || kill -STOP "$pid" # so that it is not done before it has been looked at
 is "a first start runs baseline code" "$(compilers)" baseline
 ok "a process optimizes" $((pid == 0)) "there is none"
@@ -99,7 +99,7 @@ fi
 is "killed, it leaves its work to be done" "$("$BUILD/wherry" cache stat --json | jq .toOptimize)" 1
 is "the container runs on" "$(kill -0 "$(cat "$dir/pid.t")" && echo yes)" yes
 live() { awk '/ r-xs .*live/ { print "code" } / r--s .*live/ { n++ } / .w.s .*live/ { print "writable" } END { if (n > 0) print "tables" }' "/proc/$(cat "$dir/pid.t")/maps" | sort | tr '\n' ' '; }
-for try in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(live)" ] && break; sleep 0.2; done
+eventually '[ -n "$(live)" ]'
 is "it has the live file mapped, to read and to execute" "$(live)" "code tables "
 is "cache optimize does it" "$("$BUILD/wherry" cache optimize)" "1 optimized"
 is "both are there" "$(compilers)" "baseline optimizing"
@@ -107,7 +107,7 @@ is "the live file is gone, but for who has it" "$(find "$dir/var/cache" -name '*
 tests/bundle "$dir/bundle.u" "$dir/rootfs" --cgroup "/$id-u" -- /big.wasm
 "$BUILD/wherry" --root "$dir/state/rt" run --detach --pid-file "$dir/pid.u" --bundle "$dir/bundle.u" "$id-u" > "$dir/out.u" 2>&1 < /dev/null
 optimized=$("$BUILD/wherry" cache list --json | jq -r '.[] | select(.compiler == "optimizing").name')
-for try in 1 2 3 4 5 6 7 8 9 10; do grep -q "$optimized" "/proc/$(cat "$dir/pid.u")/maps" && break; sleep 0.2; done
+eventually 'grep -q "$optimized" "/proc/$(cat "$dir/pid.u")/maps"'
 grep -q "$optimized" "/proc/$(cat "$dir/pid.u")/maps"
 ok "the next start runs optimized code" $? "it is not mapped"
 is "and nothing is asked for" "$("$BUILD/wherry" cache stat --json | jq -c '[.toOptimize, .optimizing]')" '[0,false]'

@@ -26,7 +26,7 @@ bundle() { tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "/$id" --mount "$dir/vo
 count='i=0; while true; do i=$((i+1)); echo $i > /volume/n; echo tick; sleep 0.1; done'
 number() { local n; n=$(cat "$dir/volume/n" 2> /dev/null); echo "${n:-0}"; } # it may just be written
 # counts on from NUMBER: within a bound, since it may not have begun
-counts_from() { for _ in $(seq 200); do [ "$(number)" -gt "$1" ] && return; sleep 0.05; done; false; }
+counts_from() { eventually '[ "$(number)" -gt "$1" ]' "$@"; }
 
 # --- what needs no criu
 bundle plain . /bin/sh -c "$count"
@@ -82,7 +82,7 @@ if "$criu" check > "$dir/check" 2>&1; then
     bundle pipe . /bin/sh -c 'trap "exit 7" TERM; '"$count"
     { rt run --bundle "$dir/pipe" "$id" < /dev/null 2>&1 | cat > "$dir/first"; } &
     counts_from 3
-    for _ in $(seq 100); do grep -q tick "$dir/first" && break; sleep 0.05; done
+    eventually 'grep -q tick "$dir/first"'
     rt checkpoint --leave-running --image-path "$dir/images" --work-path "$dir/work" "$id" > "$dir/out" 2>&1
     ok "checkpoint --leave-running" $? "$(cat "$dir/out")"
     before=$(number)
@@ -91,7 +91,7 @@ if "$criu" check > "$dir/check" 2>&1; then
     rt delete --force "$id"
     wait
     { rt restore --bundle "$dir/pipe" --image-path "$dir/images" --work-path "$dir/work" "$id" < /dev/null 2>&1; echo "status $?"; } | cat > "$dir/second" &
-    for _ in $(seq 200); do grep -q tick "$dir/second" && break; sleep 0.05; done
+    eventually 'grep -q tick "$dir/second"'
     rt kill "$id" TERM
     wait
     like "what it prints goes to the new pipe" "$(cat "$dir/second")" tick

@@ -28,13 +28,13 @@ bundle() {
     tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "/$id" -- "${@:3}"
     jq "$2" "$dir/$1/config.json" > "$dir/new" && mv "$dir/new" "$dir/$1/config.json"
 }
-run() { timeout 30 "$BUILD/wherry" --root "$dir/state/rt" run --bundle "$dir/$1" "${@:2}" "$id" 2>&1 < /dev/null; }
+run() { timeout 120 "$BUILD/wherry" --root "$dir/state/rt" run --bundle "$dir/$1" "${@:2}" "$id" 2>&1 < /dev/null; }
 # start NAME: in the background, until deleted
 start() { quiet run --detach --bundle "$dir/$1" "$id"; }
 inside() { rt exec "$id" "$@" 2>&1 < /dev/null; }
 gone() { quiet delete --force "$id"; }
 status() { rt state "$id" 2> /dev/null | jq -r .status; }
-wait_for() { for _ in $(seq 100); do [ "$(status)" = "$1" ] && return; sleep 0.1; done; }
+wait_for() { eventually '[ "$(status)" = "$1" ]' "$@"; }
 
 # --- capabilities: what cannot be granted is a warning (runtime-spec, config)
 bundle unknown '.process.capabilities.bounding += ["CAP_SAIL", "CAP_ANCHOR"]' /bin/echo hello
@@ -118,7 +118,7 @@ gone
 # --- without a pid namespace the end of the init ends nothing else, so SIGKILL is for all
 bundle shared '.linux.namespaces |= map(select(.type != "pid"))' /bin/sleep 100
 left() { cat "/sys/fs/cgroup/pids/$id/cgroup.procs" "/sys/fs/cgroup/$id/cgroup.procs" 2> /dev/null | wc -l; }
-wait_empty() { for _ in $(seq 100); do [ "$(left)" = 0 ] && return; sleep 0.1; done; }
+wait_empty() { eventually '[ "$(left)" = 0 ]'; }
 start shared
 quiet exec --detach "$id" sleep 100
 is "a second process" "$(left)" 2

@@ -34,7 +34,7 @@ bundle() {
     tests/bundle "$dir/$1" "$dir/$1/rootfs" --cgroup "/$id" "${@:3}"
     jq "$2" "$dir/$1/config.json" > "$dir/$1/changed.json" && mv "$dir/$1/changed.json" "$dir/$1/config.json"
 }
-run() { timeout 30 "$runtime" --root "$dir/state/rt" run --bundle "$dir/$1" "$id" 2>&1 < /dev/null; }
+run() { timeout 120 "$runtime" --root "$dir/state/rt" run --bundle "$dir/$1" "$id" 2>&1 < /dev/null; }
 
 # --- descriptors and the working directory
 image fds

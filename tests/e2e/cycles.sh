@@ -49,7 +49,7 @@ for ((i = 0; i < cycles; i++)); do
     life $i || { failed="number $i: $(cat "$dir/state/out")"; break; }
 done
 is "$cycles containers" "$failed" ""
-for _ in $(seq 100); do [ -n "$(processes)" ] || break; sleep 0.1; done
+eventually '[ -z "$(processes)" ]'
 is "no process is left" "$(processes)" ""
 is "no mount is left" "$(cat /proc/self/mountinfo)" "$mounts"
 is "no cgroup is left" "$(find /sys/fs/cgroup -maxdepth 3 -name "$id*" 2> /dev/null)" ""

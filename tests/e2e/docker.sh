@@ -38,7 +38,7 @@ dockerd --config-file "$dir/daemon.json" --data-root "$dir/root" --exec-root "$d
     --host "unix://$socket" > "$dir/dockerd.log" 2>&1 &
 daemon=$!
 docker_() { timeout 120 docker --host "unix://$socket" "$@" < /dev/null; }
-for _ in $(seq 150); do
+for _ in $(seq 600); do
     docker_ version > /dev/null 2>&1 && break
     kill -0 $daemon 2> /dev/null || break
     sleep 0.2
@@ -72,7 +72,7 @@ if [ -n "$wasm" ]; then
     image hello '["/hello.wasm"]' "$dir/images/hello"
 fi
 
-wait_for_log() { for _ in $(seq 100); do docker_ logs "$1" 2> /dev/null | grep -q "$2" && return; sleep 0.1; done; }
+wait_for_log() { eventually 'docker_ logs "$1" 2> /dev/null | grep -q "$2"' "$@"; }
 value() { docker_ inspect --format "$2" "$1" 2>&1; }
 
 # the cases that hold for both kinds; $1 says which, the rest is image and command of the program "hello"
@@ -108,7 +108,7 @@ both_kinds() {
 both_kinds native busybox hello
 expect "native: a program that is not there is named" 127 'nowhere' run busybox /bin/nowhere
 is "native: healthcheck" "$(id=$(docker_ run -d --network none --health-cmd true --health-interval 1s busybox sleep 100)
-    for _ in $(seq 100); do [ "$(value "$id" '{{.State.Health.Status}}')" = starting ] || break; sleep 0.1; done
+    eventually '[ "$(value "$id" "{{.State.Health.Status}}")" != starting ]'
     value "$id" '{{.State.Health.Status}}'; docker_ rm -f "$id" > /dev/null)" healthy
 if [ -z "$wasm" ]; then
     skip "wasm: all cases" "$(basename "$runtime") is not wherry, or build/guests/hello.wasm could not be built here"

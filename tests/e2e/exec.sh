@@ -65,7 +65,7 @@ jq -n '{terminal: false, user: {uid: 5, gid: 6, additionalGids: [9]}, args: ["/b
     env: ["PATH=/bin"], cwd: "/tmp"}' > "$dir/process.json"
 rt exec --detach --process "$dir/process.json" --pid-file "$dir/pid" "$id" > "$dir/detached" 2>&1 < /dev/null
 ok "exec --detach --process --pid-file" $? "$(cat "$dir/detached")"
-for _ in $(seq 100); do [ "$(wc -l < "$dir/detached")" = 4 ] && break; sleep 0.05; done
+eventually '[ "$(wc -l < "$dir/detached")" = 4 ]'
 is "it is what the object says" "$(tr '\n' ' ' < "$dir/detached")" "5 6 6 9 /tmp "
 is "the pid file names it" "$(awk '/^Uid/ { print $2 }' "/proc/$(cat "$dir/pid")/status")" 5
 kill -9 "$(cat "$dir/pid")"
@@ -79,7 +79,7 @@ like "execCPUAffinity that is no list" "$(exec_ --process "$dir/affinity.json" "
 if command -v python3 > /dev/null; then
     jq '.terminal = true | .args = ["/bin/sh", "-c", "tty; stty size"] | .user = {uid: 0, gid: 0} | .consoleSize = {height: 33, width: 99}' \
         "$dir/process.json" > "$dir/terminal.json"
-    out=$(timeout 20 python3 - "$dir/console" "$runtime" --root "$dir/state/rt" exec --detach --process "$dir/terminal.json" \
+    out=$(timeout 120 python3 - "$dir/console" "$runtime" --root "$dir/state/rt" exec --detach --process "$dir/terminal.json" \
         --console-socket "$dir/console" "$id" 2>&1 << 'PYTHON'
 import array, os, socket, subprocess, sys
 server = socket.socket(socket.AF_UNIX)
@@ -157,7 +157,7 @@ ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/chroot"
 mkdir -p "$dir/rootfs/jail/bin" && cp "$dir/rootfs/bin/busybox" "$dir/rootfs/jail/bin/sleep"
 tests/bundle "$dir/jail" "$dir/rootfs" --cgroup "/$id-jail" -- /bin/chroot /jail /bin/sleep 1000
 rt run --detach --bundle "$dir/jail" "$id-jail" > "$dir/out" 2>&1 < /dev/null
-sleep 0.3
+eventually '[ "$(tr "\0" " " < "/proc/$(rt state "$id-jail" | jq .pid)/cmdline")" = "/bin/sleep 1000 " ]'
 is "exec beside an init that chroots itself" "$(exec_ "$id-jail" ls -d /jail/bin)" /jail/bin
 rt delete --force "$id-jail" > "$dir/out" 2>&1
 ok "delete of it" $? "$(cat "$dir/out")"
@@ -189,7 +189,7 @@ ok "update by an object" $?
 is "the new limit is set" "$(limit memory memory.limit_in_bytes memory.max)" 33554432
 like "update with nonsense" "$(rt update --memory much "$id" 2>&1)" "much"
 is "events --stats" "$(rt events --stats "$id" | jq -c '[.type, .id, .data.memory.usage.limit, .data.pids.current > 0]')" "[\"stats\",\"$id\",33554432,true]"
-is "events go on until the container stops" "$(timeout 20 "$runtime" --root "$dir/state/rt" events --interval=1s "$id" > "$dir/events" & sleep 1.5; rt kill "$id" KILL; wait $!; echo $?)" 0
+is "events go on until the container stops" "$(timeout 120 "$runtime" --root "$dir/state/rt" events --interval=1s "$id" > "$dir/events" & sleep 1.5; rt kill "$id" KILL; wait $!; echo $?)" 0
 like "and print figures" "$(cat "$dir/events")" '"type":"stats"'
 like "exec in a stopped container" "$(exec_ "$id" true)" "container not running"
 like "pause of a stopped container" "$(rt pause "$id" 2>&1)" "container not running"

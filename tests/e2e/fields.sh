@@ -27,7 +27,7 @@ bundle() {
     tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "/$id" -- "${@:3}"
     jq "$2" "$dir/$1/config.json" > "$dir/new" && mv "$dir/new" "$dir/$1/config.json"
 }
-run() { timeout 20 "$BUILD/wherry" --root "$dir/state/rt" run --bundle "$dir/$1" "$id" 2>&1 < /dev/null; }
+run() { timeout 120 "$BUILD/wherry" --root "$dir/state/rt" run --bundle "$dir/$1" "$id" 2>&1 < /dev/null; }
 kinds="native"
 [ ! -e "$dir/rootfs/hello.wasm" ] || kinds="native wasm"
 program() { if [ "$1" = wasm ]; then echo /hello.wasm; else echo "/bin/echo hello"; fi; }
@@ -112,7 +112,7 @@ quiet run --detach --bundle "$dir/other" "$id-other"
 quiet kill --regex "^$id-[0-9]" KILL
 ok "kill --regex" $? "$(cat "$dir/out")"
 for n in 1 2; do
-    for _ in $(seq 100); do [ "$(rt state "$id-$n" | jq -r .status)" = stopped ] && break; sleep 0.05; done
+    eventually '[ "$(rt state "$id-$n" | jq -r .status)" = stopped ]'
     is "kill --regex reached $n" "$(rt state "$id-$n" | jq -r .status)" stopped
 done
 is "and no other" "$(rt state "$id-other" | jq -r .status)" running
@@ -127,18 +127,18 @@ mkdir -p "$dir/state/journal"
 mount -t tmpfs run /run
 mkdir -p /run/systemd/journal
 receive() { # SOCKET: prints one datagram
-    timeout 20 perl -MIO::Socket::UNIX -e 'unlink $ARGV[0];
+    timeout 120 perl -MIO::Socket::UNIX -e 'unlink $ARGV[0];
         my $s = IO::Socket::UNIX->new(Local => $ARGV[0], Type => SOCK_DGRAM) or die; $s->recv(my $text, 4096); print $text' "$1"
 }
 if command -v perl > /dev/null; then
     receive /run/systemd/journal/socket > "$dir/journal" 2>&1 &
-    for _ in $(seq 100); do [ -S /run/systemd/journal/socket ] && break; sleep 0.05; done
+    eventually '[ -S /run/systemd/journal/socket ]'
     quiet --log=journald:harbour state nobody
     wait $!
     is "--log=journald:NAME" "$(tr '\n' '|' < "$dir/journal")" \
         'PRIORITY=3|SYSLOG_IDENTIFIER=harbour|MESSAGE=container "nobody" does not exist|'
     receive /run/log-socket > "$dir/syslog" 2>&1 &
-    for _ in $(seq 100); do [ -S /run/log-socket ] && break; sleep 0.05; done
+    eventually '[ -S /run/log-socket ]'
     mount -t tmpfs dev /dev && ln -s /run/log-socket /dev/log && mknod -m 666 /dev/null c 1 3
     quiet --log syslog:harbour state nobody
     wait $!

@@ -29,7 +29,7 @@ quiet() { rt "$@" > "$dir/out" 2>&1 < /dev/null; }
 bundle() { tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "/$id" "${@:2}"; }
 run() { rt run --bundle "$dir/$1" "$id" 2>&1 < /dev/null; }
 status() { rt state "$id" 2> /dev/null | jq -r .status; }
-await() { for _ in $(seq 100); do [ "$(status)" = "$1" ] && return; sleep 0.05; done; }
+await() { eventually '[ "$(status)" = "$1" ]' "$@"; }
 left() {
     find /sys/fs/cgroup -maxdepth 3 -name "$id*" 2> /dev/null
     ls "$dir/state/rt" 2> /dev/null
@@ -131,7 +131,7 @@ is "native: --preserve-fds" "$(rt run --preserve-fds 1 --bundle "$dir/fds" "$id"
 bundle term -- /bin/sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done'
 rt run --bundle "$dir/term" "$id" > "$dir/ready" 2>&1 < /dev/null &
 runner=$!
-for _ in $(seq 200); do grep -qs ready "$dir/ready" && break; sleep 0.05; done
+eventually 'grep -qs ready "$dir/ready"'
 rt kill "$id" 15
 wait $runner
 is "native: a handled SIGTERM, by number" $? 9
@@ -164,7 +164,7 @@ done
 for signal in TERM INT HUP USR1; do
     rt run --bundle "$dir/life-wasm" "$id" > "$dir/$signal" 2>&1 < /dev/null &
     runner=$!
-    for _ in $(seq 200); do grep -qs waiting "$dir/$signal" && break; sleep 0.05; done
+    eventually 'grep -qs waiting "$dir/$signal"'
     rt kill "$id" $signal
     wait $runner
     is "wasm: SIG$signal ends it with 128 + its number" $? $((128 + $(kill -l $signal)))
@@ -172,12 +172,8 @@ done
 like "wasm: the process carries the module's name" "$(
     quiet run --detach --bundle "$dir/life-wasm" "$id"
     pid=$(rt state "$id" | jq .pid)
-    for _ in $(seq 100); do # its first instruction is the engine's, which takes the name a moment later
-        name=$(cat "/proc/$pid/comm")
-        [ "$name" = engine ] || break
-        sleep 0.05
-    done
-    echo "$name"
+    eventually '[ "$(cat "/proc/$pid/comm")" != engine ]' # its first instruction is the engine's, which takes the name a moment later
+    cat "/proc/$pid/comm"
     rt delete --force "$id")" '^hello'
 is "wasm: nothing is left" "$(left)" ""
 like "plan prints what a module is granted" "$(bundle plan --mount "$dir/volume:/data:ro" -- /hello.wasm && rt plan "$dir/plan" 2>&1)" '/data'

@@ -35,19 +35,20 @@ else
     file() { echo "/sys/fs/cgroup/$1/$id/$2"; }
     throttled=nr_throttled memory_events=memory.oom_control
 fi
-stopped() { for _ in $(seq 400); do [ "$(rt state "$id" | jq -r .status)" = stopped ] && return; sleep 0.05; done; false; }
+stopped() { eventually '[ "$(rt state "$id" | jq -r .status)" = stopped ]'; }
 # counts: waits until COUNTER of FILE is above WANTED, for as long as a slow machine may take
-counts() { for _ in $(seq 400); do [ "$(awk -v n="$2" '$1 == n {print $2}' "$1")" -gt "$3" ] 2> /dev/null && return; sleep 0.05; done; false; }
+count_of() { awk -v n="$2" '$1 == n {print $2}' "$1"; }
+counts() { eventually '[ "$(count_of "$1" "$2")" -gt "$3" ] 2> /dev/null' "$@"; }
 
 # --- memory
 if has memory; then
     begin '{memory: {limit: 33554432, swap: 33554432}}' /bin/sh -c \
         'until [ -e /tmp/go ]; do sleep 0.1; done; head -c 200000000 /dev/zero | tail -c 150000000 > /dev/null; sleep 1000'
     rt events --interval 1s "$id" > "$dir/events" 2>&1 &
-    for _ in $(seq 400); do [ -s "$dir/events" ] && break; sleep 0.05; done
+    eventually '[ -s "$dir/events" ]'
     touch "$dir/rootfs/tmp/go"
     ok "memory: more than the limit is an out-of-memory kill" "$(counts "$(file memory $memory_events)" oom_kill 0; echo $?)"
-    for _ in $(seq 400); do grep -q oom "$dir/events" && break; sleep 0.05; done
+    eventually 'grep -q oom "$dir/events"'
     like "memory: events tells of it" "$(cat "$dir/events")" "{\"type\":\"oom\",\"id\":\"$id\""
     is "memory: of the one process, the container goes on" "$(rt state "$id" | jq -r .status)" running
     is "memory: events --stats has the limit" "$(rt events --stats "$id" | jq .data.memory.usage.limit)" 33554432
@@ -91,7 +92,7 @@ if has cpu; then
     sleep 0.5
     is "freeze: and uses no CPU time" "$(used)" "$before"
     rt resume "$id"
-    for _ in $(seq 200); do [ "$(used)" != "$before" ] && break; sleep 0.05; done
+    eventually '[ "$(used)" != "$before" ]'
     is "freeze: resumed it does" "$([ "$(used)" != "$before" ]; echo $?)" 0
     rt delete --force "$id"
 else
@@ -123,11 +124,11 @@ if has io && [ -b "$disk" ] && sh -c "$(read_disk "$disk")"; then
     jq -n "$(limit 65536) + {devices: [{allow: false, access: \"rwm\"},
         {allow: true, type: \"b\", major: $major, minor: $minor, access: \"r\"}]}" > "$dir/limited"
     begin "$(cat "$dir/limited")" /bin/sh -c "echo begun > /tmp/begun; $(read_disk /disk); echo done > /tmp/done; sleep 1000"
-    for _ in $(seq 400); do [ -e "$dir/rootfs/tmp/begun" ] && break; sleep 0.05; done
+    eventually '[ -e "$dir/rootfs/tmp/begun" ]'
     sh -c "$(read_disk "$disk")"
     is "io: who has a limit is behind who has none" "$(ls "$dir/rootfs/tmp/begun" "$dir/rootfs/tmp/done" 2>&1 | grep -c 'No such')" 1
     jq -n "$(limit 0)" | rt update --resources - "$id"
-    for _ in $(seq 400); do [ -e "$dir/rootfs/tmp/done" ] && break; sleep 0.05; done
+    eventually '[ -e "$dir/rootfs/tmp/done" ]'
     is "io: after update there is none" "$(cat "$dir/rootfs/tmp/done")" done
     rt delete --force "$id"
 else

@@ -70,7 +70,7 @@ is "remove takes only what is a mount point" "$(in_it cat /proc/1/comm)" sleep
 # CVE-2025-52881: the container's /proc is its own: what it has put there must not lead the runtime anywhere
 begin '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])' \
     /bin/sh -c 'mkdir -p /fake/self/fd; for n in 0 1 2 3 4 5 6 7 8 9 10 11 12; do ln -s /bin /fake/self/fd/$n; done; mount -o bind /fake /proc; sleep 1000'
-for _ in $(seq 100); do in_it ls /proc/self/fd/12/busybox > /dev/null && break; sleep 0.05; done
+eventually 'in_it ls /proc/self/fd/12/busybox > /dev/null'
 out=$(mounts add '[{destination: "/made", type: "tmpfs", source: "t", options: ["rprivate"]}]')
 is "CVE-2025-52881: a made-up /proc in the container is not gone by" "$out$(in_it ls /bin/busybox)" "/bin/busybox"
 in_it touch /made/here
@@ -83,7 +83,7 @@ like "no array" "$(mounts add '{}')" "array"
 like "no such file" "$(rt mounts add "$id" /nowhere/mounts.json 2>&1)" "/nowhere/mounts.json"
 like "neither add nor remove" "$(rt mounts list "$id" - 2>&1)" "add or remove"
 rt kill "$id" KILL
-for _ in $(seq 100); do [ "$(rt state "$id" | jq -r .status)" = stopped ] && break; sleep 0.05; done
+eventually '[ "$(rt state "$id" | jq -r .status)" = stopped ]'
 like "a container that has stopped" "$(mounts add '[]')" "container not running"
 rt delete "$id"
 if [ -e "$dir/rootfs/hello.wasm" ]; then

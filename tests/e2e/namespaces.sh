@@ -74,7 +74,7 @@ rt delete --force "$id"
 is "nothing of it either" "$(left)" ""
 unshare -m --propagation private sleep 100 &
 holder=$!
-for _ in $(seq 100); do [ "$(readlink /proc/$holder/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ] && break; sleep 0.02; done
+eventually '[ "$(readlink /proc/$holder/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ]'
 joined="(.linux.namespaces[] | select(.type == \"mount\")).path = \"/proc/$holder/ns/mnt\""
 is "joins a mount namespace" "$(inside --edit "$joined" -- /bin/sh -c 'ls -d /bin/busybox; busybox readlink /proc/self/ns/mnt')" "/bin/busybox
 $(readlink /proc/$holder/ns/mnt)"

@@ -23,7 +23,7 @@ cp "$(command -v busybox)" "$dir/rootfs/bin/busybox"
 for applet in sh ip cat sleep true ls; do ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/$applet"; done
 cp "$BUILD/guests/"*.wasm "$dir/rootfs/" 2> /dev/null
 bundle() { tests/bundle "$dir" "$dir/rootfs" --cgroup "/$id" --edit "$1" -- "${@:2}"; }
-run() { timeout 30 "$BUILD/wherry" --root "$dir/state/rt" run --bundle "$dir" "$id" 2>&1 < /dev/null; }
+run() { timeout 120 "$BUILD/wherry" --root "$dir/state/rt" run --bundle "$dir" "$id" 2>&1 < /dev/null; }
 # device NAME: with an MTU, a hardware address, addresses of both families; one of them is not permanent, one of the link only
 device() {
     ip link add "$1" type veth peer name "$1p" && ip link set "$1" mtu 1400 address 02:00:00:00:00:17
@@ -75,7 +75,7 @@ like "into a user namespace's network" "$(run)" "inet 10.9.8.7/24"
 device wa5
 unshare -n sleep 100 &
 other=$!
-for _ in $(seq 100); do [ "$(readlink /proc/$other/ns/net)" != "$(readlink /proc/self/ns/net)" ] && break; sleep 0.02; done
+eventually '[ "$(readlink /proc/$other/ns/net)" != "$(readlink /proc/self/ns/net)" ]'
 bundle ".linux.netDevices = {wa5: {name: \"eth7\"}} | (.linux.namespaces[] | select(.type == \"network\")).path = \"/proc/$other/ns/net\"" /bin/ip addr show eth7
 like "into one that is joined" "$(run)" "inet 10.9.8.7/24"
 like "where it stays" "$(nsenter -n -t $other ip -o addr show dev eth7)" "10.9.8.7/24"

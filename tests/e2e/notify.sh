@@ -31,10 +31,10 @@ listen() { # SOCKET
     rm -f "$dir/heard"
     "$peer" manager "$1" >> "$heard" 2>&1 & # it is emptied between the cases
     manager=$!
-    for _ in $(seq 200); do grep -q "$1" /proc/net/unix && break; sleep 0.02; done
+    eventually 'grep -q "$1" /proc/net/unix' "$@"
 }
 heard() { tr '\n' ' ' < "$heard"; }
-await() { for _ in $(seq 400); do grep -q -- "$1" "$2" && return; sleep 0.05; done; }
+await() { eventually 'grep -q -- "$1" "$2"' "$@"; }
 pid_of() { rt state "$id" | jq .pid; }
 
 # --- detached: create and start, as a manager does; start returns when the container is ready, with its init as main process
@@ -44,7 +44,7 @@ bundle ".process.args = $hostile | .process.env += [\"NOTIFY_SOCKET=/run/systemd
 rt create --bundle "$dir" "$id" > "$dir/out" 2>&1 < /dev/null
 ok "create" $? "$(cat "$dir/out")"
 is "nothing is said before start" "$(heard)" ""
-timeout 30 env NOTIFY_SOCKET="$socket" "$BUILD/wherry" --root "$dir/state/rt" start "$id" > "$dir/out" 2>&1
+timeout 120 env NOTIFY_SOCKET="$socket" "$BUILD/wherry" --root "$dir/state/rt" start "$id" > "$dir/out" 2>&1
 ok "start returns when the container is ready" $? "$(cat "$dir/out")"
 is "start: the container's state, READY with its init, a barrier; nothing that it may not say" "$(heard)" \
     "STATUS=loading READY=1|MAINPID=$(pid_of) [fd]BARRIER=1 "
@@ -53,7 +53,7 @@ is "delete leaves nothing" "$(ls "$dir/state/rt")" ""
 
 # --- a container that ends without a word does not hold up its manager
 bundle '.process.args = ["/bin/peer", "nonsense"]' x
-timeout 30 env NOTIFY_SOCKET="$socket" "$BUILD/wherry" --root "$dir/state/rt" run --detach --bundle "$dir" "$id" > "$dir/out" 2>&1 < /dev/null
+timeout 120 env NOTIFY_SOCKET="$socket" "$BUILD/wherry" --root "$dir/state/rt" run --detach --bundle "$dir" "$id" > "$dir/out" 2>&1 < /dev/null
 ok "run --detach returns when the container has ended" $? "$(cat "$dir/out")"
 is "and READY is not said for it" "$(grep -c READY "$heard")" 1
 rt delete --force "$id"
@@ -77,7 +77,7 @@ for case in ".process.user = {uid: 1000, gid: 1000}" ".root.readonly = true" \
     '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'; do
     : > "$heard"
     bundle "$case | .process.args = [\"/bin/peer\", \"say\", \"READY=1\"]" x
-    timeout 30 env NOTIFY_SOCKET="$socket" "$BUILD/wherry" --root "$dir/state/rt" run --detach --bundle "$dir" "$id" > "$dir/out" 2>&1 < /dev/null
+    timeout 120 env NOTIFY_SOCKET="$socket" "$BUILD/wherry" --root "$dir/state/rt" run --detach --bundle "$dir" "$id" > "$dir/out" 2>&1 < /dev/null
     like "also with ${case:0:40}..." "$(cat "$heard" "$dir/out")" READY=1
     rt delete --force "$id"
 done

@@ -29,7 +29,7 @@ cp "$BUILD/guests/"*.wasm "$dir/rootfs/" 2> /dev/null
 # bundle NAME JQ PROGRAM...
 bundle() { tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "/$id" --mount "$dir/volume:/volume:ro" --edit "$2" -- "${@:3}"; }
 rt() { timeout 60 "$without" "$calls" "$BUILD/wherry" --root "$dir/state/rt" "$@" 2>&1 < /dev/null; }
-await() { for _ in $(seq 200); do [ "$(rt state "$id" | jq -r .status 2> /dev/null)" = "$1" ] && return; sleep 0.05; done; false; }
+await() { eventually '[ "$(rt state "$id" | jq -r .status 2> /dev/null)" = "$1" ]' "$@"; }
 
 sleeper='while true; do sleep 1; done'
 bundle native . /bin/sh -c "$sleeper"

@@ -131,7 +131,7 @@ memory_limit() {
 }
 
 wait_for_log() {
-    for _ in $(seq 100); do podman_in_test logs "$1" 2>/dev/null | grep -q "$2" && return; sleep 0.1; done
+    eventually 'podman_in_test logs "$1" 2>/dev/null | grep -q "$2"' "$@"
 }
 
 life() {

@@ -44,7 +44,7 @@ works() {
     ok "$1" $? "$(cat "$dir/out")"
 }
 number() { local n; n=$(cat "$dir/volume/n" 2> /dev/null); echo "${n:-0}"; } # it may just be written
-counts_from() { for _ in $(seq 200); do [ "$(number)" -gt "$1" ] && return; sleep 0.05; done; false; }
+counts_from() { eventually '[ "$(number)" -gt "$1" ]' "$@"; }
 goes_on() { counts_from "$2"; ok "$1: it counts on" $?; is "$1: from where it was" "$(($(number) - $2 < 100))" 1; }
 state_of() { podman_in_test inspect --format '{{.State.Status}}' counter 2>&1; }
 

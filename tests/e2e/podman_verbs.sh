@@ -83,7 +83,7 @@ pod() {
 quiet() { pod "$@" > "$dir/run/out" 2>&1 < /dev/null; }
 said() { pod "$@" 2>&1 < /dev/null | grep -v level=warning; }
 state() { said inspect --format "$2" "$1"; }
-wait_log() { for _ in $(seq 100); do said logs "$1" | grep -q "$2" && return; sleep 0.1; done; }
+wait_log() { eventually 'said logs "$1" | grep -q "$2"' "$@"; }
 works() { quiet "${@:2}"; ok "$1" $? "$(cat "$dir/run/out")"; }
 
 # verbs KIND PROGRAM: of hello

@@ -87,7 +87,7 @@ life() {
     is "$kind: exec" "$(rt exec "$id" sh -c 'id -u; busybox readlink /proc/self/ns/user; exit 5'; echo $?)" "0
 $(readlink "/proc/$pid/ns/user")
 5"
-    is "$kind: kill" "$(rt kill "$id" KILL 2>&1; for _ in $(seq 100); do [ "$(rt state "$id" | jq -r .status)" = stopped ] && break; sleep 0.05; done; rt state "$id" | jq -r .status)" stopped
+    is "$kind: kill" "$(rt kill "$id" KILL 2>&1; eventually '[ "$(rt state "$id" | jq -r .status)" = stopped ]'; rt state "$id" | jq -r .status)" stopped
     is "$kind: delete" "$(rt delete "$id" 2>&1; left)" ""
 }
 life native /bin/sleep 100

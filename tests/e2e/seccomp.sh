@@ -28,7 +28,7 @@ rt() { "$runtime" --root "$dir/state/rt" "$@"; }
 quiet() { rt "$@" > "$dir/out" 2>&1 < /dev/null; }
 bundle() { tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "/$id" "${@:2}"; }
 inside() { bundle inside "$@" && rt run --bundle "$dir/inside" "$id" 2>&1 < /dev/null; }
-await() { for _ in $(seq 100); do grep -qs "$1" "$2" && return; sleep 0.05; done; }
+await() { eventually 'grep -qs "$1" "$2"' "$@"; }
 
 # --- calls that an agent answers
 socket=$dir/state/agent

@@ -68,7 +68,7 @@ started() {
 status_of() { ctr task ls | awk -v id="$1" '$1 == id { print $3 }'; }
 gone() {
     ctr task kill -s SIGKILL "$1" > /dev/null 2>&1
-    for _ in $(seq 100); do [ "$(status_of "$1")" = STOPPED ] && break; sleep 0.02; done
+    eventually '[ "$(status_of "$1")" = STOPPED ]' "$@"
     ctr task rm "$1" > /dev/null 2>&1
     ctr c rm "$1" > /dev/null 2>&1
 }
@@ -86,19 +86,21 @@ life() {
     sleep 0.2
     is "$version: pid 1 without a handler ignores SIGTERM" "$(status_of c2)" RUNNING
     ctr task kill -s SIGKILL c2
-    for _ in $(seq 100); do [ "$(status_of c2)" = STOPPED ] && break; sleep 0.02; done
+    eventually '[ "$(status_of c2)" = STOPPED ]'
     is "$version: killed" "$(status_of c2)" STOPPED
     expect "$version: the exit status is 137" 0 'exit code 137' ctr task rm c2
     ctr c rm c2
 }
 
+# listens LOG: waits until `ctr events` writes into LOG, of which it says nothing by itself
+listens() { eventually 'ctr images label localhost/busybox:1 heard=$RANDOM > /dev/null; [ -s "$1" ]' "$@"; }
 events() {
     local pid
     ctr events > "$dir/events.log" 2>&1 &
     pid=$!
-    sleep 0.3
+    listens "$dir/events.log"
     run localhost/busybox:1 c3 true
-    sleep 0.3
+    eventually 'grep -q /tasks/delete "$dir/events.log"'
     kill $pid
     wait $pid 2>/dev/null
     is "$version: events in order" "$(grep -o '/tasks/[a-z]*' "$dir/events.log" | tr '\n' ' ')" \
@@ -121,7 +123,7 @@ execs() {
     expect "$version: and exec works again" 0 '' ctr task exec --exec-id x1 e1 true
     ctr task exec --exec-id x2 e1 sleep 500 &
     pid=$!
-    for _ in $(seq 100); do ctr task ps e1 | grep -q x2 && break; sleep 0.05; done
+    eventually 'ctr task ps e1 | grep -q x2'
     like "$version: task ps knows the exec" "$(ctr task ps e1)" 'x2'
     ctr task kill -s SIGKILL e1
     wait $pid
@@ -135,7 +137,7 @@ execs() {
 
 # typed ID EXEC TEXT: TEXT once the process is there; before that ctr does not pass the end on
 typed() {
-    for _ in $(seq 200); do ctr task ps "$1" 2> /dev/null | grep -q "${2:-^[0-9]}" && break; sleep 0.05; done
+    eventually 'ctr task ps "$1" 2> /dev/null | grep -q "${2:-^[0-9]}"' "$@"
     sleep 0.2
     printf %s "$3"
 }
@@ -156,14 +158,14 @@ END
     chmod +x "$dir/logger"
     ctr run --log-uri "binary://$dir/logger?file=$log" --runtime "$shim" -d localhost/busybox:1 g2 sh -c 'echo out; echo err >&2' > "$dir/started.log" 2>&1
     ok "$version: a container with a logger is started" $? "$(cat "$dir/started.log")"
-    for _ in $(seq 100); do [ "$(status_of g2)" = STOPPED ] && grep -q '^of' "$log" && break; sleep 0.02; done
+    eventually '[ "$(status_of g2)" = STOPPED ] && grep -q "^of" "$log"'
     is "$version: the logger got both streams and their end" "$(sort "$log" 2>&1 | tr '\n' ' ')" "err of wherry-shim g2 out "
     gone g2
     ctr run --log-uri "binary:///nowhere/logger" --runtime "$shim" -d localhost/busybox:1 g3 true > "$dir/started.log" 2>&1
     like "$version: no such logger" "$(cat "$dir/started.log")" 'cannot run the logger /nowhere/logger'
     ctr c rm g3
     ctr run --log-uri "file://$dir/new/log" --runtime "$shim" -d localhost/busybox:1 g4 sh -c 'echo out; echo err >&2' > "$dir/started.log" 2>&1
-    for _ in $(seq 100); do [ "$(status_of g4)" = STOPPED ] && break; sleep 0.02; done
+    eventually '[ "$(status_of g4)" = STOPPED ]'
     is "$version: a file as log" "$(sort "$dir/new/log" 2>&1 | tr '\n' ' ')" "err out "
     gone g4
 }
@@ -195,13 +197,15 @@ restart() {
     done
     is "$version: twenty containers" "$(ctr task ls | grep -c RUNNING)" 20
     containerd_kill
+    inits=
+    for i in $(seq 20); do inits="$inits /proc/$(pid_of_container "r$i")/comm"; done
     for i in $(seq 10); do touch "/proc/$(pid_of_container "r$i")/root/go"; done
-    sleep 0.5
+    eventually '[ "$(cat $inits 2> /dev/null | wc -l)" = 10 ]'
     containerd_start
     is "$version: after containerd was killed and restarted all are there" "$(ctr task ls -q | wc -l)" 20
     is "$version: ten of them run" "$(ctr task ls | grep -c RUNNING)" 10
     for i in $(seq 11 20); do touch "/proc/$(pid_of_container "r$i")/root/go"; done
-    for _ in $(seq 100); do [ "$(ctr task ls | grep -c STOPPED)" = 20 ] && break; sleep 0.05; done
+    eventually '[ "$(ctr task ls | grep -c STOPPED)" = 20 ]'
     for i in $(seq 20); do
         ctr task rm "r$i" 2>&1 | grep -q "exit code $i\"" && good=$((good + 1))
         ctr c rm "r$i"
@@ -219,7 +223,7 @@ shim_killed() {
     started k1 sleep 1000
     pid=$(pid_of_container k1)
     kill -9 "$(shim_of k1)"
-    for _ in $(seq 100); do [ -z "$(ctr task ls -q)" ] && break; sleep 0.05; done
+    eventually '[ -z "$(ctr task ls -q)" ]'
     is "$version: shim killed: no task" "$(ctr task ls -q)" ""
     is "$version: shim killed: the container is ended" "$(tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null)" ""
     ctr c rm k1
@@ -228,10 +232,10 @@ shim_killed() {
 oom() {
     ctr events > "$dir/oom.log" 2>&1 &
     local pid=$!
-    sleep 0.2
+    listens "$dir/oom.log"
     expect "$version: over its memory limit it is killed" 137 '' run --memory-limit 20000000 localhost/busybox:1 o1 \
         sh -c 'dd if=/dev/zero of=/dev/null bs=200M count=1; exit 137'
-    sleep 0.3
+    eventually 'grep -q /tasks/delete "$dir/oom.log"'
     kill $pid
     wait $pid 2>/dev/null
     is "$version: OOM before exit" "$(grep -o '/tasks/\(oom\|exit\)' "$dir/oom.log" | uniq | tr '\n' ' ')" "/tasks/oom /tasks/exit "
@@ -255,11 +259,11 @@ cycles() {
     local pid
     started p1 sleep 1000
     gone p1
-    is "$version: the shim ends with its last container" "$(sleep 0.3; shim_of p1)" ""
+    is "$version: the shim ends with its last container" "$(eventually '[ -z "$(shim_of p1)" ]'; shim_of p1)" ""
 }
 
 nothing_left() {
-    sleep 0.3
+    eventually '[ -z "$(pgrep -f "$shim -namespace wherry-shim")" ]'
     is "$version: nothing is left: tasks" "$(ctr task ls -q)" ""
     is "$version: nothing is left: shims" "$(pgrep -f "$shim -namespace wherry-shim" | tr '\n' ' ')" ""
     is "$version: nothing is left: sockets" "$(ls /run/containerd/s 2>/dev/null)" ""

@@ -21,11 +21,11 @@ PATH=$(dirname "${criu:-/usr/bin/criu}"):$PATH # the shim looks for it there
 
 count='i=0; while true; do i=$((i+1)); echo $i > /volume/n; sleep 0.1; done'
 number() { local n; n=$(cat "$dir/volume/n" 2> /dev/null); echo "${n:-0}"; } # it may just be written
-counts_from() { for _ in $(seq 200); do [ "$(number)" -gt "$1" ] && return; sleep 0.05; done; false; }
+counts_from() { eventually '[ "$(number)" -gt "$1" ]' "$@"; }
 status_of() { ctr task ls | awk -v id="$1" '$1 == id { print $3 }'; }
 remove() {
     ctr task kill -s SIGKILL "$1" > /dev/null 2>&1
-    for _ in $(seq 100); do case $(status_of "$1") in STOPPED | "") break ;; esac; sleep 0.05; done
+    eventually 'case $(status_of "$1") in STOPPED | "") ;; *) false ;; esac' "$@"
     ctr task rm "$1" > /dev/null 2>&1
     ctr c rm "$1" > /dev/null 2>&1
 }
@@ -47,7 +47,7 @@ checkpoints() {
     sleep 1.1 # ctr names an image by the second
     ctr task checkpoint --exit --image-path "$dir/images2" c1 > "$dir/out" 2>&1
     ok "$version: task checkpoint --exit" $? "$(cat "$dir/out")"
-    for _ in $(seq 100); do [ "$(status_of c1)" = STOPPED ] && break; sleep 0.05; done
+    eventually '[ "$(status_of c1)" = STOPPED ]'
     is "$version: ends it" "$(status_of c1)" STOPPED
     remove c1
     is "$version: and nothing of it is left" "$(ctr c ls -q; ls /run/containerd/wherry/wherry-shim)" ""

@@ -40,7 +40,6 @@ shim_pid() { call Connect id=x | sed -n 's/shim_pid=//p'; }
 status() { call State id="$1" | sed -n 's/^status=//p'; }
 pid_of() { call State id="$1" | sed -n 's/^pid=//p'; }
 children() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
-wait_until() { for _ in $(seq 100); do eval "$1" && return; sleep 0.05; done; return 1; }
 
 # left ID: what is there of it, one word each; nothing is the empty string
 left() {
@@ -51,7 +50,7 @@ left() {
     grep -lsz "MARK=$1\$" /proc/[0-9]*/environ | grep -q . && what="$what process"
     echo "${what# }"
 }
-clean() { wait_until "[ -z \"\$(left $1)\" ]"; is "$2: nothing is left" "$(left "$1")" ""; }
+clean() { eventually "[ -z \"\$(left $1)\" ]"; is "$2: nothing is left" "$(left "$1")" ""; }
 witness() { is "$1: the pod's other container runs on" "$(status witness)" 2; }
 
 bundle witness pod sleep 1000
@@ -66,12 +65,12 @@ is "its socket is root's alone" "$(stat -c %a "${address#unix://}" "$(dirname "$
 is "and so are its states" "$(stat -c %a /run/containerd/wherry/test)" 700
 
 # --- what clients send ------------------------------------------------------------------------------------------------
-printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | timeout 10 "$client" "$address" raw > "$dir/raw" 2>&1
+printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | timeout 60 "$client" "$address" raw > "$dir/raw" 2>&1
 ok "bytes that are no frames end in a closed connection, not a hang" $(($? == 124))
 witness "bytes that are no frames"
-printf '\0\0\0\003\0\0\0\001\001\0\377\377\377' | timeout 10 "$client" "$address" raw > "$dir/raw" 2>&1
+printf '\0\0\0\003\0\0\0\001\001\0\377\377\377' | timeout 60 "$client" "$address" raw > "$dir/raw" 2>&1
 like "a request that is no message is answered" "$(tr -d '\0' < "$dir/raw")" 'not a valid message'
-{ printf '\0\100\0\001\0\0\0\001\001\0'; head -c 4194305 /dev/zero; } | timeout 10 "$client" "$address" raw > "$dir/raw" 2>&1
+{ printf '\0\100\0\001\0\0\0\001\001\0'; head -c 4194305 /dev/zero; } | timeout 60 "$client" "$address" raw > "$dir/raw" 2>&1
 like "a message above 4 MiB is answered" "$(tr -d '\0' < "$dir/raw")" 'larger than'
 is "an unknown method" "$(call Frobnicate)" "error 12 method Frobnicate of containerd.task.v2.Task is not served here"
 like "an unknown container" "$(call State id=nobody)" 'error 5'
@@ -189,26 +188,30 @@ mkfifo "$dir/late"
 create c1 stdout="$dir/late" > /dev/null
 call Start id=c1 > /dev/null
 call Wait id=c1 > /dev/null
-timeout 10 cat "$dir/late"
+timeout 60 cat "$dir/late"
 ok "a reader that comes after the end is not left waiting for a writer" $?
 call Delete id=c1 > /dev/null
 clean c1 "a reader that comes late"
 
 # --- workers -----------------------------------------------------------------------------------------------------------
 bundle c1 pod sleep 1000
-change c1 '.process.env += ["MARK=c1"] | .hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "5"]}]'
+change c1 '.process.env += ["MARK=c1"] | .hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "10"]}]'
 daemon=$(shim_pid)
 before=$(children "$daemon")
 create c1 > "$dir/create" &
-wait_until '[ "$(children "$daemon")" != "$before" ]'
-sleep 0.3
+eventually '[ "$(children "$daemon")" != "$before" ]'
+# the worker is the copy of the shim that has a child of its own, the hook
+worker_with_hook() {
+    for child in $(children "$daemon"); do
+        [ "$(cat "/proc/$child/comm")" = containerd-shim ] && [ -n "$(children "$child")" ] && echo "$child"
+    done
+}
+eventually '[ -n "$(worker_with_hook)" ]'
 witness "a slow hook"
-for child in $(children "$daemon"); do # the worker is the copy of the shim that has a child of its own, the hook
-    [ "$(cat "/proc/$child/comm")" = containerd-shim ] && [ -n "$(children "$child")" ] && kill -9 "$child"
-done
+kill -9 $(worker_with_hook)
 wait $!
 like "a killed worker is a failed call" "$(cat "$dir/create")" 'error .*died'
-wait_until '[ "$(children "$daemon" | wc -w)" = 1 ]'
+eventually '[ "$(children "$daemon" | wc -w)" = 1 ]'
 is "its init is gone" "$(children "$daemon" | wc -w)" 1
 clean c1 "a killed worker"
 witness "a killed worker"
@@ -231,7 +234,7 @@ worker_of_call() { # the copy of the shim among its new children
         [ "$(cat "/proc/$child/comm" 2> /dev/null)" = containerd-shim ] && echo "$child"
     done
 }
-wait_until '[ -n "$(worker_of_call)" ]'
+eventually '[ -n "$(worker_of_call)" ]'
 witness "a slow logger"
 kill -9 $(worker_of_call)
 wait $!
@@ -246,7 +249,7 @@ change c1 '.hooks.poststop = [{path: "'"$dir/slow"'"}]'
 create c1 > /dev/null
 before=$(children "$daemon")
 call Delete id=c1 > "$dir/delete" &
-wait_until '[ -n "$(worker_of_call)" ]'
+eventually '[ -n "$(worker_of_call)" ]'
 sleep 0.3
 kill -9 $(worker_of_call)
 wait $!
@@ -263,7 +266,7 @@ change k1 '.process.env += ["MARK=k1"]'
 killed_at() {
     local pid=$(shim_pid)
     kill -9 "$pid"
-    wait_until "[ ! -e /proc/$pid ]" # containerd too runs \`delete\` when the shim is gone
+    eventually "[ ! -e /proc/$pid ]" # containerd too runs \`delete\` when the shim is gone
     (cd "$dir/k1" && "$shim" -namespace test -address /none -publish-binary /none -id k1 -bundle "$dir/k1" delete > "$dir/deleted" 2>&1)
     ok "shim killed $1: delete succeeds" $? "$(cat "$dir/deleted")"
     clean k1 "shim killed $1"
@@ -314,18 +317,20 @@ address=$pod_address
 witness "other shims killed"
 
 # --- many --------------------------------------------------------------------------------------------------------------
+descriptors() { ls "/proc/$daemon/fd" | wc -l; }
+idle=$(descriptors)
 private_kib() { awk '/^Private_Dirty/ { print $2 }' "/proc/$daemon/smaps_rollup"; }
 for i in 0 1 2 3 4 5 6 7; do bundle "cycle$i" pod sleep 1000; bundles="${bundles:-} $dir/cycle$i"; done
 "$client" "$address" cycles 5 8 $bundles > "$dir/cycles" 2>&1
-sleep 0.1 # until the shim has seen the clients go
-before_kib=$(private_kib) before_fds=$(ls "/proc/$daemon/fd" | wc -l)
+eventually '[ "$(descriptors)" -le "$idle" ]' # the shim has seen the clients go
+before_kib=$(private_kib) before_fds=$(descriptors)
 "$client" "$address" cycles "${CYCLES:-125}" 8 $bundles > "$dir/cycles" 2>&1
 ok "$((${CYCLES:-125} * 8)) cycles over 8 connections" $? "$(cat "$dir/cycles")"
-sleep 0.1
+eventually '[ "$(descriptors)" -le "$idle" ]'
 after_kib=$(private_kib)
 [ "$after_kib" -le $((before_kib + 16)) ]
 ok "the shim's private memory is flat ($before_kib KiB before, $after_kib after)" $?
-is "CVE-2022-23471, CVE-2025-64329: and its descriptors" "$(ls "/proc/$daemon/fd" | wc -l)" "$before_fds"
+is "CVE-2022-23471, CVE-2025-64329: and its descriptors" "$(descriptors)" "$before_fds"
 is "and its children" "$(children "$daemon" | wc -w)" 1
 witness "many cycles"
 
@@ -333,9 +338,9 @@ call Kill id=witness signal=9 > /dev/null
 call Wait id=witness > /dev/null
 call Delete id=witness > /dev/null
 call Shutdown id=witness > /dev/null
-wait_until '[ ! -e "${address#unix://}" ]'
+eventually '[ ! -e "${address#unix://}" ]'
 ok "the shim ends and removes its socket" $?
-wait_until '[ ! -e "/proc/$daemon" ]'
+eventually '[ ! -e "/proc/$daemon" ]'
 ok "and its process" $?
 find /sys/fs/cgroup -depth -path "*/$group" -type d -exec rmdir {} \; 2>/dev/null
 is "no cgroup" "$(find /sys/fs/cgroup -path "*/$group*" -type d)" ""

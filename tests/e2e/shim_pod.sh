@@ -53,7 +53,7 @@ container() {
     id=$(crictl create "$pod" "$dir/$1.json" "$dir/pod.json" 2> "$dir/error") && crictl start "$id" > /dev/null 2>> "$dir/error" && echo "$id" || cat "$dir/error"
 }
 state_of() { crictl inspect "$1" 2>/dev/null | jq -r '.status.state'; }
-wait_for() { for _ in $(seq 100); do [ "$(state_of "$1")" = "$2" ] && return; sleep 0.05; done; }
+wait_for() { eventually '[ "$(state_of "$1")" = "$2" ]' "$@"; }
 log() { cut -d' ' -f4- "$dir/logs/$1.log" 2>&1; }
 
 pod=$(crictl runp -r wherry "$dir/pod.json" 2>&1)
@@ -132,7 +132,7 @@ is "the sidecar's handler of SIGTERM decides its exit code" "$(crictl inspect "$
 crictl stopp "$pod" > /dev/null 2>&1
 crictl rmp "$pod" > /dev/null 2>&1
 is "nothing is left: pods" "$(crictl pods -q)" ""
-for _ in $(seq 50); do pgrep -f "$shim -namespace k8s.io" > /dev/null || break; sleep 0.1; done # a pod's shim lets its last answer be read
+eventually '! pgrep -f "$shim -namespace k8s.io" > /dev/null' # a pod's shim lets its last answer be read
 is "nothing is left: shims" "$(pgrep -f "$shim -namespace k8s.io")" ""
 is "nothing is left: states" "$(ls /run/containerd/wherry/k8s.io 2>/dev/null)" ""
 containerd_stop

@@ -28,11 +28,11 @@ start() {
     [ -p "/run/$1/log" ] || mkfifo "/run/$1/log"
     address=$(cd "/run/$1" && "$shim" -namespace test -address /none -publish-binary /none -id "$1" start < /dev/null)
 }
-call() { timeout 20 "$client" "$address" call "$@" 2>&1; }
+call() { timeout 60 "$client" "$address" call "$@" 2>&1; }
 sandbox() { local method=$1 id=$2; shift 2; call "$method" sandbox_id="$id" "$@"; }
 state() { sandbox SandboxStatus "$1" | sed -n 's/^state=//p'; }
 namespace() { readlink "/proc/$1/ns/$2"; }
-gone() { for _ in $(seq 100); do [ -e "/proc/$1" ] || return 0; sleep 0.05; done; return 1; }
+gone() { eventually '! [ -e "/proc/$1" ]' "$@"; }
 
 start one
 pid=$(call Connect id=one | sed -n 's/shim_pid=//p')

@@ -37,7 +37,7 @@ started() {
     ok "$id is started" $? "$(cat "$dir/started.log")"
 }
 status_of() { ctr task ls | awk -v id="$1" '$1 == id { print $3 }'; }
-wait_for() { for _ in $(seq 200); do [ "$(status_of "$1")" = "$2" ] && return; sleep 0.02; done; }
+wait_for() { eventually '[ "$(status_of "$1")" = "$2" ]' "$@"; }
 pid_of() { ctr task ls | awk -v id="$1" '$1 == id { print $2 }'; }
 gone() {
     ctr task kill -s SIGKILL "$1" > /dev/null 2>&1
@@ -47,25 +47,27 @@ gone() {
 }
 # typed ID EXEC TEXT: TEXT once the process is there; before that ctr does not pass the end on
 typed() {
-    for _ in $(seq 200); do ctr task ps "$1" 2> /dev/null | grep -q "${2:-^[0-9]}" && break; sleep 0.05; done
+    eventually 'ctr task ps "$1" 2> /dev/null | grep -q "${2:-^[0-9]}"' "$@"
     sleep 0.2
     printf %s "$3"
 }
-# on_terminal COMMAND...: types "abc", a line's end and the end of file
+# on_terminal ID EXEC COMMAND...: types "abc", a line's end and the end of file once the process is there
 on_terminal() {
-    { sleep 1; printf 'abc\n\004'; sleep 1; } |
+    local id=$1 exec=$2
+    shift 2
+    { typed "$id" "$exec" $'abc\n\004'; sleep 1; } |
         script -qec "$ctr_program -a /run/test/containerd.sock -n wherry-wasm $*" /dev/null 2>&1 | tr -d '\r'
 }
 
 is "stdin and its end" "$(typed w1 '' hello | run localhost/hello:1 w1 /hello.wasm --stdin)" "stdin: 5 bytes, then end of file"
-like "a terminal" "$(on_terminal run --rm -t --runtime "$shim" localhost/hello:1 w1 /hello.wasm --stdin)" '^stdin: 4 bytes, then end of file$'
+like "a terminal" "$(on_terminal w1 '' run --rm -t --runtime "$shim" localhost/hello:1 w1 /hello.wasm --stdin)" '^stdin: 4 bytes, then end of file$'
 
 started w2 --memory-limit 64000000
 like "exec: another module of the image" "$(ctr task exec --exec-id x1 w2 /hello.wasm second 'with words' 2>&1)" 'argument 2: with words'
 ctr task exec --exec-id x1 w2 /hello.wasm --exit 5 > /dev/null 2>&1
 is "exec: its exit code" $? 5
 is "exec: stdin and its end" "$(typed w2 x1 abc | ctr task exec --exec-id x1 w2 /hello.wasm --stdin 2>&1)" "stdin: 3 bytes, then end of file"
-like "exec with a terminal" "$(on_terminal task exec -t --exec-id x1 w2 /hello.wasm --stdin)" '^stdin: 4 bytes, then end of file$'
+like "exec with a terminal" "$(on_terminal w2 x1 task exec -t --exec-id x1 w2 /hello.wasm --stdin)" '^stdin: 4 bytes, then end of file$'
 like "exec of what the image does not have" "$(ctr task exec --exec-id x1 w2 /bin/sh 2>&1)" '/bin/sh.*no such file'
 like "pids" "$(ctr task ps w2 2>&1)" "^$(pid_of w2)"
 ctr task pause w2
@@ -96,10 +98,10 @@ is "a writable mount" "$(cat "$dir/data/file" 2>&1)" text
 
 ctr events > "$dir/events.log" 2>&1 &
 events=$!
-sleep 0.3
+eventually 'ctr images label localhost/hello:1 heard=$RANDOM > /dev/null; [ -s "$dir/events.log" ]'
 run --memory-limit 20000000 localhost/hello:1 w5 /hello.wasm --grow 100 > /dev/null
 is "over its memory limit it is killed" $? 137
-sleep 0.3
+eventually 'grep -q /tasks/delete "$dir/events.log"'
 kill $events
 wait $events 2> /dev/null
 is "events: OOM before exit" "$(grep -o '/tasks/[a-z]*' "$dir/events.log" | uniq | tr '\n' ' ')" "/tasks/create /tasks/start /tasks/oom /tasks/exit /tasks/delete "

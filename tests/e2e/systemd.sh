@@ -42,7 +42,7 @@ if [ "$(cat /proc/1/comm)" != systemd ]; then
         done
     }
     trap end_manager EXIT
-    for _ in $(seq 100); do [ -S /run/user/systemd/private ] && break; sleep 0.05; done
+    eventually '[ -S /run/user/systemd/private ]'
 fi
 if ! systemctl $user list-units > "$dir/units" 2>&1; then
     skip "systemd driver" "no systemd manager runs here: $(head -1 "$dir/units")"
@@ -63,7 +63,7 @@ bundle() {
     tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "wherrytest.slice:wherrytest:$id" "${@:3}" || return
     jq "$filter" "$dir/$1/config.json" > "$dir/new" && mv "$dir/new" "$dir/$1/config.json"
 }
-await_gone() { for _ in $(seq 100); do [ "$(show LoadState)" = not-found ] && return; sleep 0.05; done; }
+await_gone() { eventually '[ "$(show LoadState)" = not-found ]'; }
 limits='.linux.resources = {memory: {limit: 64000000}, pids: {limit: 50}, cpu: {shares: 512, quota: 50000, period: 100000}}'
 
 life() {

@@ -23,7 +23,7 @@ cp "$(command -v busybox)" "$dir/rootfs/bin/busybox"
 for applet in sh sleep true id cat ls grep tty stty; do ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/$applet"; done
 cp "$BUILD/guests/"*.wasm "$dir/rootfs/" 2> /dev/null
 id=wherry-terminal-$$
-rt() { timeout 30 "$runtime" --root "$dir/state/rt" "$@"; }
+rt() { timeout 120 "$runtime" --root "$dir/state/rt" "$@"; }
 bundle() { tests/bundle "$dir/$1" "$dir/rootfs" --cgroup "/$id" --edit '.process.terminal = true' "${@:2}"; }
 # drive SCRIPT COMMAND...: COMMAND in a terminal of 22 lines and 77 columns. SCRIPT is lines of "expect TEXT", "type TEXT",
 # "size LINES COLUMNS"; then all is read to the end. Prints what came out, the exit status, and whether the terminal is as before.

@@ -70,7 +70,7 @@ is "an oom score that only the host's root may set" "$(inside --edit '.process.o
 is "a sysctl of its network namespace" "$(inside --edit '.linux.sysctl = {"net.ipv4.ip_forward": "1"}' -- /bin/cat /proc/sys/net/ipv4/ip_forward)" 1
 is "a network namespace that is the host's to give, joined" "$(
     unshare -n sleep 100 & holder=$!
-    for _ in $(seq 100); do [ "$(readlink /proc/$holder/ns/net)" != "$(readlink /proc/self/ns/net)" ] && break; sleep 0.02; done
+    eventually '[ "$(readlink /proc/$holder/ns/net)" != "$(readlink /proc/self/ns/net)" ]'
     inside --edit "(.linux.namespaces[] | select(.type == \"network\")).path = \"/proc/$holder/ns/net\"
         | .mounts |= map(select(.type != \"sysfs\")) | .linux.maskedPaths = []" -- /bin/busybox readlink /proc/self/ns/net > "$dir/got" 2>&1
     [ "$(cat "$dir/got")" = "$(readlink /proc/$holder/ns/net)" ] && echo joined || cat "$dir/got"
@@ -106,7 +106,7 @@ like "which must have the mappings that the config says" "$(rt run --bundle "$di
 is "pause and resume" "$(rt pause "$id" 2>&1; rt state "$id" | jq -r .status; rt resume "$id" 2>&1; rt state "$id" | jq -r .status)" "paused
 running"
 rt kill "$id" KILL
-for _ in $(seq 100); do [ "$(rt state "$id" | jq -r .status)" = stopped ] && break; sleep 0.05; done
+eventually '[ "$(rt state "$id" | jq -r .status)" = stopped ]'
 ok "delete" "$(rt delete "$id" > "$dir/out" 2>&1; echo $?)" "$(cat "$dir/out")"
 is "nothing is left" "$(left)" ""
 
