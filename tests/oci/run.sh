@@ -51,6 +51,9 @@ from_tap() {
 # test_delete freezes its container in a cgroup of its own; left so, it would keep our pid namespace alive for ever
 thaw() { [ ! -e /sys/fs/cgroup/freezer/frozen ] || { echo THAWED > /sys/fs/cgroup/freezer/frozen/freezer.state; sleep 0.2; rmdir /sys/fs/cgroup/freezer/frozen; }; }
 
+# crun's suite leaves cgroups of that name, and who joins them then is refused what its device rules refuse
+test_cgroups() { find /sys/fs/cgroup -depth -type d 2> /dev/null | grep -E '/test(/|$)'; }
+
 # --- crun's Python suite: flags that runc lacks are taken off on the way
 wrap_for_crun_suite() {
     if [ "$1" != runc ]; then bin "$1"; return; fi
@@ -75,8 +78,9 @@ tests_of() {
     done | tr '\n' ' '
 }
 run_crun() {
-    local runtime test name names
+    local runtime test name names cgroups_before
     runtime=$(wrap_for_crun_suite "$1")
+    cgroups_before=$(test_cgroups)
     mkdir -p "$work/crun"
     for test in "$suites_dir"/crun/tests/test_*.py; do
         name=$(basename "$test" .py)
@@ -88,6 +92,7 @@ run_crun() {
         cat "$work/log" >> "$out/$1.crun.log"
         from_tap < "$work/log" | sed "s/^\([a-z]*\) /\1 $name:/"
     done
+    test_cgroups | grep -vxF "${cgroups_before:-none}" | xargs -r rmdir
 }
 
 # --- runtime-tools: RUNTIME is one word, so a wrapper gives it a state directory
