@@ -9,6 +9,7 @@ dir=$BUILD/fast/node-install
 rm -rf "$dir"
 mkdir -p "$dir/etc"
 config=$dir/etc/config.toml
+export work=$dir # a name that the script uses too, and must not take from its caller
 node() { k8s/node/wherry-node "$1" --from "$BUILD" --prefix "$dir/prefix" --config "$config" --restart "echo restarted >> $dir/restarts" "${@:2}" 2>&1; }
 restarts() { cat "$dir/restarts" 2> /dev/null | wc -l; }
 
