@@ -9,14 +9,14 @@
 static int compile_module(struct module *m, const void *bytes, size_t len, const struct engine_options *options,
                           struct trace *trace, struct code_object *code, struct err *err)
 {
-    struct code_options code_options = {
-        .cpu_features = engine_cpu_features(options->compiler),
-        .explicit_bounds_checks = options->explicit_bounds_checks,
-        .replaceable = options->compiler == ENGINE_BASELINE,
-        .compile_function = options->compiler == ENGINE_OPTIMIZING ? optimizing_compile_function : NULL,
-        .passes_off = options->passes_off,
-        .trace = trace,
-        .progress = options->progress};
+    struct code_options code_options = {.cpu_features = engine_cpu_features(options->compiler),
+                                        .explicit_bounds_checks = options->explicit_bounds_checks,
+                                        .replaceable = options->compiler == ENGINE_BASELINE,
+                                        .compile_function =
+                                            options->compiler == ENGINE_OPTIMIZING ? optimizing_compile_function : NULL,
+                                        .passes_off = options->passes_off,
+                                        .trace = trace,
+                                        .progress = options->progress};
     int status = module_decode(m, bytes, len, options->features, err);
 
     if (status != 0)

@@ -58,8 +58,8 @@ struct validator {
     VEC(struct late_local) late_locals; /* by rising index */
     VEC(uint32_t) initialised;          /* late locals that are, in order */
     struct loop_log log;
-    valtype memory0_address;            /* VT_NO_MEMORY without one */
-    bool table0_is_plain;               /* there is a table 0, of funcref with an i32 address */
+    valtype memory0_address; /* VT_NO_MEMORY without one */
+    bool table0_is_plain;    /* there is a table 0, of funcref with an i32 address */
 };
 
 void validator_init(struct validator *v, const struct module *m, uint32_t features, struct err *err);

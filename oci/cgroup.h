@@ -29,7 +29,7 @@ struct cgroup_hierarchy {
 };
 
 struct cgroup {
-    bool unified; /* v2 alone: the only entry is the v2 hierarchy, with the controllers in it */
+    bool unified;     /* v2 alone: the only entry is the v2 hierarchy, with the controllers in it */
     const char *unit; /* the systemd unit whose cgroup it is; NULL: none. Kept in the state file on its own */
     unsigned count;
     struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES_MAX];

@@ -15,7 +15,7 @@ struct container_exec {
     bool plain_output; /* the terminal leaves "\n" as it is */
     int module;        /* as in struct container_create; -1 */
     const uint8_t *module_digest; /* as there; NULL */
-    int stdio[3];      /* descriptors that become 0, 1, 2; -1: the caller's own */
+    int stdio[3];                 /* descriptors that become 0, 1, 2; -1: the caller's own */
     unsigned preserve_fds;
     bool ignore_paused;          /* let it begin in a paused container, where it waits until that is resumed */
     bool clone_parent;           /* the process becomes the child of the caller's parent, with exit signal 0 */

@@ -84,8 +84,7 @@ struct sys_sched_attr { /* struct sched_attr of linux/sched/types.h, whose sched
     X(setgroups, (size_t count, const gid_t *groups), count, groups)                                                   \
     X(setresuid, (uid_t real, uid_t effective, uid_t saved), real, effective, saved)                                   \
     X(setresgid, (gid_t real, gid_t effective, gid_t saved), real, effective, saved)                                   \
-    X(prlimit64, (pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old), pid, resource, limit,  \
-      old)                                                                                                             \
+    X(prlimit64, (pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old), pid, resource, limit, old) \
     X(sethostname, (const char *name, size_t len), name, len)                                                          \
     X(setdomainname, (const char *name, size_t len), name, len)                                                        \
     X(sched_setattr, (pid_t pid, struct sys_sched_attr * attr, unsigned flags), pid, attr, flags)                      \

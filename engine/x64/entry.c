@@ -9,24 +9,24 @@
 #include <signal.h>
 #include <ucontext.h>
 
-#define LOAD_VECTORS_AT(base, at) \
-    "movaps " at "(" base "), %xmm0\n" \
-    "movaps " at "+16(" base "), %xmm1\n" \
-    "movaps " at "+32(" base "), %xmm2\n" \
-    "movaps " at "+48(" base "), %xmm3\n" \
-    "movaps " at "+64(" base "), %xmm4\n" \
-    "movaps " at "+80(" base "), %xmm5\n" \
-    "movaps " at "+96(" base "), %xmm6\n" \
+#define LOAD_VECTORS_AT(base, at)                                                                                      \
+    "movaps " at "(" base "), %xmm0\n"                                                                                 \
+    "movaps " at "+16(" base "), %xmm1\n"                                                                              \
+    "movaps " at "+32(" base "), %xmm2\n"                                                                              \
+    "movaps " at "+48(" base "), %xmm3\n"                                                                              \
+    "movaps " at "+64(" base "), %xmm4\n"                                                                              \
+    "movaps " at "+80(" base "), %xmm5\n"                                                                              \
+    "movaps " at "+96(" base "), %xmm6\n"                                                                              \
     "movaps " at "+112(" base "), %xmm7\n"
 #define LOAD_VECTORS(base) LOAD_VECTORS_AT(base, C_VECTORS)
-#define SAVE_VECTORS_AT(base, at) \
-    "movaps %xmm0, " at "(" base ")\n" \
-    "movaps %xmm1, " at "+16(" base ")\n" \
-    "movaps %xmm2, " at "+32(" base ")\n" \
-    "movaps %xmm3, " at "+48(" base ")\n" \
-    "movaps %xmm4, " at "+64(" base ")\n" \
-    "movaps %xmm5, " at "+80(" base ")\n" \
-    "movaps %xmm6, " at "+96(" base ")\n" \
+#define SAVE_VECTORS_AT(base, at)                                                                                      \
+    "movaps %xmm0, " at "(" base ")\n"                                                                                 \
+    "movaps %xmm1, " at "+16(" base ")\n"                                                                              \
+    "movaps %xmm2, " at "+32(" base ")\n"                                                                              \
+    "movaps %xmm3, " at "+48(" base ")\n"                                                                              \
+    "movaps %xmm4, " at "+64(" base ")\n"                                                                              \
+    "movaps %xmm5, " at "+80(" base ")\n"                                                                              \
+    "movaps %xmm6, " at "+96(" base ")\n"                                                                              \
     "movaps %xmm7, " at "+112(" base ")\n"
 #define SAVE_VECTORS(base) SAVE_VECTORS_AT(base, C_VECTORS)
 /* arguments and results differ in the order of the integer registers */

@@ -20,17 +20,19 @@ enum cache_phase {
 };
 
 struct cache_settings {
-    const char
-        *directory;      /* NULL: /var/lib/wherry/cache for root, else $XDG_CACHE_HOME/wherry or $HOME/.cache/wherry */
+    /* NULL: /var/lib/wherry/cache for root, else $XDG_CACHE_HOME/wherry or $HOME/.cache/wherry */
+    const char *directory;
     const char *libexec; /* NULL: found as worker.h says */
     bool disabled;       /* compile always, keep nothing */
-    bool optimizes;  /* of a module that is run from baseline code, optimized code is made afterwards (cache_optimize) */
-    bool background; /* at a priority that yields to everything else, in no slot: for whoever makes what nobody waits for */
-    bool kept_private;   /* nobody else ever gets the descriptor: the read-only mount (0.15 ms) is not needed */
-    int *mount_fd; /* that mount's descriptor, which the caller has set to -1 and closes when nobody waits for him: the kernel takes
-                    * 0.1 ms for it; NULL: closed at once */
-    const uint8_t *digest; /* the SHA-256 that the module is named by, 32 bytes: it must have it; NULL: any */
-    pid_t mounts_of;     /* the process in whose mount namespace the module was opened; 0: the caller */
+    bool optimizes; /* of a module that is run from baseline code, optimized code is made afterwards (cache_optimize) */
+    /* at a priority that yields to everything else, in no slot: for whoever makes what nobody waits for */
+    bool background;
+    bool kept_private; /* nobody else ever gets the descriptor: the read-only mount (0.15 ms) is not needed */
+    /* that mount's descriptor, which the caller has set to -1 and closes when nobody waits for him: the kernel takes 0.1 ms
+     * for it; NULL: closed at once */
+    int *mount_fd;
+    const uint8_t *digest;        /* the SHA-256 that the module is named by, 32 bytes: it must have it; NULL: any */
+    pid_t mounts_of;              /* the process in whose mount namespace the module was opened; 0: the caller */
     uint64_t worker_memory_bytes; /* address space of the compile worker; 0: 8 GiB */
     unsigned worker_cpu_seconds;  /* 0: 300 */
     void (*progress)(void *context, enum cache_phase phase, uint64_t done, uint64_t total); /* may be NULL */

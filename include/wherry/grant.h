@@ -44,10 +44,11 @@ struct grant {
     uint32_t socket_count;
     const char *working_directory; /* guest path; where the guest has the notion */
     bool network;                  /* the guest may use sockets beyond the listed ones */
-    uint64_t memory_max_bytes;     /* growth above it fails, of a memory or of the heap of objects; 0: no limit of the engine's own */
-    uint64_t stack_bytes;          /* 0: the engine's default */
-    const char *reason_path;       /* in the container: a file that is also told why the module ended, if not by itself; */
-    int reason_fd;                 /* that file, open for appending; 0: none. Only this crosses the exec */
+    /* growth above it fails, of a memory or of the heap of objects; 0: no limit of the engine's own */
+    uint64_t memory_max_bytes;
+    uint64_t stack_bytes;    /* 0: the engine's default */
+    const char *reason_path; /* in the container: a file that is also told why the module ended, if not by itself; */
+    int reason_fd;           /* that file, open for appending; 0: none. Only this crosses the exec */
 };
 
 /* The flat form that crosses an exec: descriptors are sent as their numbers. grant_decode points into BYTES (which must
