@@ -117,9 +117,7 @@ static int answer_module(struct init *init, struct state *state, pid_t pid, stru
         ret = engine_artifact_check_imports(artifact, &grant, e);
     if (ret < 0)
         return err_prefix(e, "exec: \"%s\"", message->path);
-    ret = note_module(init, state, e);
-    if (ret == 0)
-        ret = engine = open_engine(init->request->libexec, &engine_mount, e);
+    ret = engine = open_engine(init->request->libexec, &engine_mount, e);
     if (ret < 0)
         return ret;
     go.fds[0] = engine;
@@ -127,7 +125,8 @@ static int answer_module(struct init *init, struct state *state, pid_t pid, stru
     go.fds[2] = live >= 0 ? live : artifact;
     go.fds[3] = mount >= 0 ? mount : engine_mount;
     go.fds[4] = mount >= 0 ? engine_mount : -1;
-    return channel_send(init->channel, &go, e);
+    ret = channel_send(init->channel, &go, e);
+    return ret == 0 ? note_module(init, state, e) : ret; /* while the init goes on: the caller hears of neither before both */
 }
 
 /* A device of config.json for a user namespace, owned by its ids. -1 where the caller may not make devices either. */

@@ -16,7 +16,7 @@ struct cache_entry {
     char name[ENTRY_NAME_BYTES];
 };
 
-/* Fills in the name: the digest over everything that an artifact depends on. */
+/* Fills in the name: half of the module's digest, and what stands for everything else that an artifact depends on. */
 void entry_name(struct cache_entry *entry);
 
 /* Whether there is a file of that name: what to look at first of two. */
