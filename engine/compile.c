@@ -21,7 +21,7 @@ static int compile_module(struct module *m, const void *bytes, size_t len, const
 
     if (status != 0)
         return status;
-    return code_compile_module(m, options->features, &code_options, baseline_compile,
+    return code_compile_module(m, options->features, &code_options,
                                trace != NULL ? 1 : options->cores, code, err);
 }
 

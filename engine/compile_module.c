@@ -16,6 +16,7 @@ enum {
     /* what a byte of a body becomes, about: for reservations */
     ARTIFACT_BYTES_PER_BYTE = 4,
     BYTES_PER_SITE = 8,
+    BYTES_PER_CALL = 32,
 };
 
 struct part {
@@ -31,7 +32,6 @@ struct job {
     const struct module *m;
     uint32_t features;
     const struct code_options *options;
-    code_compiler *compiler;
     VEC(struct part) parts;
     uint64_t body_bytes;
     pthread_mutex_t lock; /* of all below */
@@ -167,10 +167,16 @@ static void join_what_is_done(struct job *job)
 
 static struct code_object *take_object(struct job *job)
 {
-    struct code_object *code = job->unused.len != 0 ? vec_pop(&job->unused) : calloc(1, sizeof *code);
+    struct code_object *code;
 
+    if (job->unused.len != 0)
+        return vec_pop(&job->unused);
+    code = calloc(1, sizeof *code);
     if (code == NULL)
         out_of_memory();
+    /* what grows is copied, and touched twice */
+    buf_reserve(&code->code, PART_BYTES * ARTIFACT_BYTES_PER_BYTE);
+    vec_reserve(&code->sites, PART_BYTES / BYTES_PER_SITE);
     return code;
 }
 
@@ -200,16 +206,21 @@ static void hand_in(struct job *job, struct part *p)
 static void *work(void *argument)
 {
     struct job *job = argument;
+    struct validator *validator = NULL;
+    struct compiler *compiler = NULL;
     struct loops loops = {0};
     struct part *p;
 
     while ((p = take_part(job)) != NULL) {
-        p->status = module_validate_bodies(job->m, job->features, p->first, p->end, &p->features_used, &loops, &p->err);
+        p->status = module_validate_bodies(&validator, job->m, job->features, p->first, p->end, &p->features_used,
+                                           &loops, &p->err);
         if (p->status == 0)
-            p->status = job->compiler(job->m, job->options, p->first, p->end, &loops, p->code, &p->err);
+            p->status = baseline_compile(&compiler, job->m, job->options, p->first, p->end, &loops, p->code, &p->err);
         hand_in(job, p);
     }
     loops_done(&loops);
+    baseline_free(compiler);
+    validator_free(validator);
     return NULL;
 }
 
@@ -290,22 +301,29 @@ static void job_done(struct job *job)
     pthread_mutex_destroy(&job->lock);
 }
 
-int code_compile_module(struct module *m, uint32_t features, const struct code_options *options,
-                        code_compiler *compiler, unsigned cores, struct code_object *out, struct err *err)
+/* For COUNT elements, of a large module some MB of which most is filled: in huge pages. */
+static void *huge_array(size_t count, size_t element_bytes, size_t *capacity)
 {
-    struct job job = {.m = m,
-                      .features = features,
-                      .options = options,
-                      .compiler = compiler,
-                      .whole = out,
-                      .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct buf b = {0};
+
+    buf_reserve_huge(&b, count * element_bytes);
+    *capacity = b.capacity / element_bytes;
+    return b.data;
+}
+
+int code_compile_module(struct module *m, uint32_t features, const struct code_options *options, unsigned cores,
+                        struct code_object *out, struct err *err)
+{
+    struct job job = {
+        .m = m, .features = features, .options = options, .whole = out, .lock = PTHREAD_MUTEX_INITIALIZER};
     int status = module_validate_declarations(m, features, err);
 
     if (status != 0)
         return status;
     cut(&job);
     vec_reserve(&out->entries, m->func_count - m->imported_func_count + 1);
-    vec_reserve(&out->sites, job.body_bytes / BYTES_PER_SITE);
+    out->sites.data = huge_array(job.body_bytes / BYTES_PER_SITE, sizeof *out->sites.data, &out->sites.capacity);
+    out->calls.data = huge_array(job.body_bytes / BYTES_PER_CALL, sizeof *out->calls.data, &out->calls.capacity);
     buf_reserve_huge(&out->code, job.body_bytes * ARTIFACT_BYTES_PER_BYTE + m->len); /* artifact_write adds the rest */
     work_together(&job, cores);
     status = outcome(&job, m, err);

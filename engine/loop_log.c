@@ -13,12 +13,22 @@ struct loop_weight {
     uint32_t writes; /* LOOP_USE_WRITES or 0 */
 };
 
+void loop_log_reserve(struct loop_log *log, size_t body_bytes)
+{
+    size_t room = body_bytes / 2 + 1;
+
+    if (room <= log->capacity)
+        return;
+    free(log->uses);
+    log->capacity = 0;
+    log->uses = vec_grow(NULL, &log->capacity, room, sizeof *log->uses);
+}
+
 void loop_log_begin(struct loop_log *log, uint32_t local_count, size_t body_bytes)
 {
-    size_t room = body_bytes / 2 + 1, weights = log->weight_capacity;
+    size_t weights = log->weight_capacity;
 
-    if (room > log->capacity)
-        log->uses = vec_grow(log->uses, &log->capacity, room, sizeof *log->uses);
+    loop_log_reserve(log, body_bytes);
     log->next = log->uses;
     log->step = 0;
     log->open.len = 0;

@@ -32,6 +32,8 @@ struct loop_log {
     size_t weight_capacity;
 };
 
+/* Makes room for a body of BODY_BYTES; what there was is gone. */
+void loop_log_reserve(struct loop_log *log, size_t body_bytes);
 /* A function of LOCAL_COUNT locals and a body of BODY_BYTES begins. */
 void loop_log_begin(struct loop_log *log, uint32_t local_count, size_t body_bytes);
 /* A loop at offset AT begins, the innermost one ends there; of the types of LOCALS only the register class matters. */

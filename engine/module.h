@@ -152,10 +152,13 @@ struct loops; /* engine/loops.h */
 
 /* Its two parts, for those who spread the second over several threads: everything but bodies; then the bodies of the
  * functions FIRST to END - 1, which may be asked by several threads at once. FEATURES_USED gathers what they use; LOOPS,
- * emptied before, tells of their loops unless it is NULL. */
+ * emptied before, tells of their loops unless it is NULL. *KEPT, NULL at first and released by validator_free, lets one range
+ * use the memory of the last; KEPT may be NULL. */
+struct validator;
 int module_validate_declarations(struct module *m, uint32_t features, struct err *err);
-int module_validate_bodies(const struct module *m, uint32_t features, uint32_t first, uint32_t end,
-                           uint32_t *features_used, struct loops *loops, struct err *err);
+int module_validate_bodies(struct validator **kept, const struct module *m, uint32_t features, uint32_t first,
+                           uint32_t end, uint32_t *features_used, struct loops *loops, struct err *err);
+void validator_free(struct validator *kept); /* may be NULL */
 
 void module_free(struct module *m);
 

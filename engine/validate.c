@@ -274,9 +274,9 @@ static void validate_all_declarations(struct validator *v)
 
 int module_validate_declarations(struct module *m, uint32_t features, struct err *err)
 {
-    struct validator v;
+    struct validator v = {0};
 
-    validator_init(&v, m, features_closed(features), err);
+    validator_reset(&v, m, features_closed(features), err);
     validate_types(&v, m);
     validate_all_declarations(&v);
     validator_done(&v);
@@ -284,21 +284,42 @@ int module_validate_declarations(struct module *m, uint32_t features, struct err
     return v.failed ? -err->code : 0;
 }
 
-int module_validate_bodies(const struct module *m, uint32_t features, uint32_t first, uint32_t end,
-                           uint32_t *features_used, struct loops *loops, struct err *err)
+static uint32_t longest_body(const struct module *m, uint32_t first, uint32_t end)
 {
-    struct validator v;
+    uint32_t longest = 0;
+
+    for (uint32_t func = first; func < end; func++)
+        if (m->funcs[func].body.len > longest)
+            longest = m->funcs[func].body.len;
+    return longest;
+}
+
+int module_validate_bodies(struct validator **kept, const struct module *m, uint32_t features, uint32_t first,
+                           uint32_t end, uint32_t *features_used, struct loops *loops, struct err *err)
+{
+    struct validator own = {0}, *v = kept != NULL ? *kept : &own;
     uint32_t func;
 
-    validator_init(&v, m, features_closed(features), err);
-    v.log.out = loops;
+    if (v == NULL && (v = *kept = calloc(1, sizeof *v)) == NULL)
+        out_of_memory();
+    validator_reset(v, m, features_closed(features), err);
+    validator_reserve(v, longest_body(m, first, end));
+    v->log.out = loops;
     if (loops != NULL)
         loops_empty(loops);
-    for (func = first; func < end && !v.failed; func++)
-        validate_body(&v, func);
-    validator_done(&v);
-    *features_used |= v.features_used;
-    return v.failed ? -err->code : 0;
+    for (func = first; func < end && !v->failed; func++)
+        validate_body(v, func);
+    *features_used |= v->features_used;
+    if (v == &own)
+        validator_done(v);
+    return v->failed ? -err->code : 0;
+}
+
+void validator_free(struct validator *kept)
+{
+    if (kept != NULL)
+        validator_done(kept);
+    free(kept);
 }
 
 int module_validate(struct module *m, uint32_t features, struct err *err)
@@ -310,7 +331,7 @@ int module_validate(struct module *m, uint32_t features, struct err *err)
         err = &own;
     status = module_validate_declarations(m, features, err);
     if (status == 0)
-        status =
-            module_validate_bodies(m, features, m->imported_func_count, m->func_count, &m->features_used, NULL, err);
+        status = module_validate_bodies(NULL, m, features, m->imported_func_count, m->func_count, &m->features_used,
+                                        NULL, err);
     return status;
 }

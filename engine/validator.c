@@ -4,15 +4,36 @@
 #include "engine/feature.h"
 #include "engine/limits.h"
 
-void validator_init(struct validator *v, const struct module *m, uint32_t features, struct err *err)
+enum { STACK_SLACK = 8 }; /* of one instruction that pops little and pushes more, in unreachable code */
+
+void validator_reset(struct validator *v, const struct module *m, uint32_t features, struct err *err)
 {
-    *v = (struct validator){.m = m, .features = features, .err = err, .func = MODULE_NONE};
-    v->locals = malloc(LIMIT_LOCALS * sizeof *v->locals);
-    if (v->locals == NULL)
+    v->m = m;
+    v->features = features;
+    v->features_used = 0;
+    v->err = err;
+    v->func = MODULE_NONE;
+    v->failed = false;
+    v->r = (struct rd){0};
+    v->frames.len = 0;
+    v->sp = v->base = v->stack;
+    if (v->locals == NULL && (v->locals = malloc(LIMIT_LOCALS * sizeof *v->locals)) == NULL)
         out_of_memory();
     v->memory0_address = m->memory_count == 0 ? VT_NO_MEMORY : address_type(&m->memories[0].limits);
     v->table0_is_plain =
         m->table_count != 0 && !m->tables[0].limits.is64 && m->tables[0].type == valtype_ref(true, HEAP_FUNC);
+}
+
+void validator_reserve(struct validator *v, uint32_t longest_bytes)
+{
+    size_t need = (size_t)longest_bytes + STACK_SLACK;
+
+    if (need > v->stack_capacity) {
+        free(v->stack);
+        v->stack_capacity = 0;
+        v->stack = vec_grow(NULL, &v->stack_capacity, need, sizeof *v->stack);
+    }
+    loop_log_reserve(&v->log, longest_bytes);
 }
 
 void validator_done(struct validator *v)
@@ -93,9 +114,8 @@ void rebase(struct validator *v)
 
 void stack_reserve(struct validator *v, size_t count)
 {
-    enum { SLACK = 8 }; /* of one instruction that pops little and pushes more, in unreachable code */
     size_t height = (size_t)(v->sp - v->stack);
-    size_t need = height + count + rd_left(&v->r) + SLACK;
+    size_t need = height + count + rd_left(&v->r) + STACK_SLACK;
 
     if (need <= v->stack_capacity)
         return;

@@ -62,7 +62,10 @@ struct validator {
     bool table0_is_plain;    /* there is a table 0, of funcref with an i32 address */
 };
 
-void validator_init(struct validator *v, const struct module *m, uint32_t features, struct err *err);
+/* Begins anew; V is zeroed, or has been used before and keeps its memory. */
+void validator_reset(struct validator *v, const struct module *m, uint32_t features, struct err *err);
+/* Makes room for bodies of up to LONGEST_BYTES at once: what grows is copied, and touched twice. */
+void validator_reserve(struct validator *v, uint32_t longest_bytes);
 void validator_done(struct validator *v);
 
 /* Records a failure at the current instruction unless there is one already (a fault of v->r counts). Returns false. */

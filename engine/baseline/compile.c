@@ -194,6 +194,8 @@ static bool compile_instruction(struct compiler *c, enum opcode op)
 }
 
 /* --- functions and modules ---------------------------------------------------------------------------------------- */
+enum { CONTROLS_EXPECTED = 512 }; /* deeper nesting is rare, and what grows is copied */
+
 static int compile_body(struct compiler *c)
 {
     while (c->controls.len != 0) {
@@ -277,33 +279,28 @@ static int check_size(struct compiler *c)
                    target_native.code_bytes_max >> 20);
 }
 
-static void compiler_done(struct compiler *c)
-{
-    masm_done(&c->m);
-    optimizer_free(c->optimizer);
-    free(c->locals);
-    free(c->stack);
-    vec_done(&c->controls);
-    vec_done(&c->handlers);
-    vec_done(&c->homes);
-    vec_done(&c->table_labels);
-    free(c);
-}
-
-int baseline_compile(const struct module *m, const struct code_options *options, uint32_t first, uint32_t end,
-                     const struct loops *loops, struct code_object *out, struct err *err)
+static struct compiler *compiler_new(void)
 {
     struct compiler *c = calloc(1, sizeof *c);
-    int result = 0;
 
     if (c == NULL)
         out_of_memory();
+    vec_reserve(&c->homes, 1);
+    vec_reserve(&c->controls, CONTROLS_EXPECTED);
+    return c;
+}
+
+int baseline_compile(struct compiler **kept, const struct module *m, const struct code_options *options, uint32_t first,
+                     uint32_t end, const struct loops *loops, struct code_object *out, struct err *err)
+{
+    struct compiler *c = *kept != NULL ? *kept : (*kept = compiler_new());
+    int result = 0;
+
     c->module = m;
     c->options = options;
     c->loops = loops;
     c->err = err;
     masm_init(&c->m, out, options->cpu_features, first);
-    vec_reserve(&c->homes, 1);
     for (uint32_t i = first; i < end && result == 0; i++) {
         result = compile_function(c, i);
         if (result == 0)
@@ -311,6 +308,21 @@ int baseline_compile(const struct module *m, const struct code_options *options,
     }
     if (result == 0)
         masm_finish(&c->m);
-    compiler_done(c);
+    masm_done(&c->m);
+    optimizer_free(c->optimizer);
+    c->optimizer = NULL;
     return result;
+}
+
+void baseline_free(struct compiler *kept)
+{
+    if (kept == NULL)
+        return;
+    free(kept->locals);
+    free(kept->stack);
+    vec_done(&kept->controls);
+    vec_done(&kept->handlers);
+    vec_done(&kept->homes);
+    vec_done(&kept->table_labels);
+    free(kept);
 }

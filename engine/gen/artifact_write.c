@@ -20,7 +20,8 @@ struct writer {
     const struct module *m;
     struct code_object *code;
     struct buf sections[ARTIFACT_SECTION_COUNT];
-    bool *in_image; /* per data segment */
+    bool *in_image;       /* per data segment */
+    uint64_t image_bytes; /* of ARTIFACT_pages, which is put together in the file itself */
 };
 
 #define PUT(w, section, ...)                                                                                           \
@@ -198,26 +199,40 @@ static int by_first(const void *a, const void *b)
 
 static void put_image(struct writer *w, uint32_t memory, struct span span)
 {
-    const struct module *m = w->m;
-    struct buf *pages = &w->sections[ARTIFACT_pages];
-    uint64_t first = pages->len, base = span.first * ARTIFACT_PAGE_BYTES;
     uint64_t size_bytes = (span.end - span.first) * ARTIFACT_PAGE_BYTES;
-    uint8_t *at;
 
-    if (pages->data == NULL)
-        buf_reserve_huge(pages, size_bytes);
-    at = buf_extend(pages, size_bytes);
-    memset(at, 0, size_bytes);
+    PUT(w, images, (struct artifact_image){memory, 0, span.first * ARTIFACT_PAGE_BYTES, w->image_bytes, size_bytes});
+    w->image_bytes += size_bytes;
+}
+
+/* What IMAGE holds, to AT. */
+static void fill_image(const struct writer *w, const struct artifact_image *image, uint8_t *at)
+{
+    const struct module *m = w->m;
+
+    memset(at, 0, image->size_bytes);
     for (uint32_t i = 0; i < m->data_count; i++) {
         const struct data_segment *d = &m->datas[i];
         uint64_t offset = 0;
-        if (!segment_of(d, memory) || d->bytes.len == 0)
+        if (!segment_of(d, image->memory) || d->bytes.len == 0)
             continue;
         constant_offset(m, d->offset, &offset);
-        if (offset >= base && offset - base < size_bytes)
-            memcpy(at + (offset - base), m->bytes + d->bytes.offset, d->bytes.len);
+        if (offset >= image->memory_offset && offset - image->memory_offset < image->size_bytes)
+            memcpy(at + (offset - image->memory_offset), m->bytes + d->bytes.offset, d->bytes.len);
     }
-    PUT(w, images, (struct artifact_image){memory, 0, base, first, size_bytes});
+}
+
+/* Straight into the file: some modules are mostly data, and a copy would have to be touched first. */
+static void put_pages(const struct writer *w, struct buf *out)
+{
+    const struct buf *images = &w->sections[ARTIFACT_images];
+    uint8_t *pages = buf_extend(out, w->image_bytes);
+    struct artifact_image image;
+
+    for (size_t at = 0; at < images->len; at += sizeof image) {
+        memcpy(&image, images->data + at, sizeof image);
+        fill_image(w, &image, pages + image.first);
+    }
 }
 
 static void put_images_of(struct writer *w, uint32_t memory)
@@ -251,6 +266,17 @@ static void put_images_of(struct writer *w, uint32_t memory)
     vec_done(&spans);
 }
 
+/* Makes room for what is in no image. */
+static void reserve_bytes(struct writer *w)
+{
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < w->m->data_count; i++)
+        bytes += w->in_image[i] ? 0 : w->m->datas[i].bytes.len;
+    buf_reserve(&w->sections[ARTIFACT_bytes], bytes);
+    buf_advise_huge(&w->sections[ARTIFACT_bytes]);
+}
+
 static void put_datas(struct writer *w)
 {
     const struct module *m = w->m;
@@ -261,6 +287,7 @@ static void put_datas(struct writer *w)
     for (uint32_t i = 0; i < m->memory_count; i++)
         if (can_have_image(m, i))
             put_images_of(w, i);
+    reserve_bytes(w);
     for (uint32_t i = 0; i < m->data_count; i++) {
         const struct data_segment *d = &m->datas[i];
         struct artifact_data out = {
@@ -398,6 +425,7 @@ static struct byte_span section_bytes(const struct writer *w, unsigned section)
     const struct code_object *code = w->code;
 
     switch (section) {
+    case ARTIFACT_pages: return (struct byte_span){NULL, w->image_bytes};
 #define TABLE(field)                                                                                                   \
     case ARTIFACT_##field: return (struct byte_span){code->field.data, code->field.len * sizeof code->field.data[0]};
         TABLE(entries)
@@ -441,7 +469,10 @@ static void lay_out(struct writer *w, struct artifact_header *header, struct buf
     for (unsigned i = ARTIFACT_code + 1; i < ARTIFACT_SECTION_COUNT; i++) {
         buf_align(out, artifact_section_align(i));
         header->sections[i] = (struct artifact_section){out->len, section_bytes(w, i).len};
-        buf_put(out, section_bytes(w, i).data, section_bytes(w, i).len);
+        if (i == ARTIFACT_pages)
+            put_pages(w, out);
+        else
+            buf_put(out, section_bytes(w, i).data, section_bytes(w, i).len);
     }
     buf_align(out, ARTIFACT_PAGE_BYTES);
     header->file_bytes = out->len;

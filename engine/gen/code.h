@@ -87,13 +87,15 @@ struct code_options {
 code_function_compiler optimizing_compile_function;
 void optimizer_free(struct optimizer *o); /* may be NULL */
 
-/* A compiler: the functions FIRST to END - 1 of M, which are valid and have LOOPS, into OUT, which is empty (but may have memory);
+/* The one-pass compiler: the functions FIRST to END - 1 of M, which are valid and have LOOPS, into OUT, which is empty (but may have memory);
  * calls of other functions may stay open. Several threads may ask at once. Deterministic: same module, options and
  * range, same bytes; and what comes out for a function does not depend on the range that it is compiled in, but for where it lies. Returns 0 or a
- * negative errno (-ENOTSUP names the feature; -E2BIG code too large for 32-bit offsets). */
-typedef int code_compiler(const struct module *m, const struct code_options *options, uint32_t first, uint32_t end,
-                          const struct loops *loops, struct code_object *out, struct err *err);
-code_compiler baseline_compile;
+ * negative errno (-ENOTSUP names the feature; -E2BIG code too large for 32-bit offsets). *KEPT, NULL at first and released by
+ * baseline_free, lets one range use the memory of the last. */
+struct compiler;
+int baseline_compile(struct compiler **kept, const struct module *m, const struct code_options *options, uint32_t first,
+                     uint32_t end, const struct loops *loops, struct code_object *out, struct err *err);
+void baseline_free(struct compiler *kept); /* may be NULL */
 
 /* What the slots of COUNT functions take: whole pages. */
 static inline uint32_t code_slots_bytes(uint32_t count)
@@ -103,11 +105,11 @@ static inline uint32_t code_slots_bytes(uint32_t count)
 
 enum { CODE_ALIGN = 16 }; /* of every function */
 
-/* Checks M, decoded, and compiles it with COMPILER on up to CORES threads; the outcome does not depend on their number.
+/* Checks M, decoded, and compiles it on up to CORES threads; the outcome does not depend on their number.
  * Bodies are validated right before they are compiled, while they are in the cache. Returns 0, what module_validate
- * says, or what COMPILER says; of several failures that of the lowest function. */
-int code_compile_module(struct module *m, uint32_t features, const struct code_options *options,
-                        code_compiler *compiler, unsigned cores, struct code_object *out, struct err *err);
+ * says, or what baseline_compile says; of several failures that of the lowest function. */
+int code_compile_module(struct module *m, uint32_t features, const struct code_options *options, unsigned cores,
+                        struct code_object *out, struct err *err);
 
 /* The same as code_add_site, which is its short way: where room is wanted, or a block. */
 void code_add_site_far(struct code_object *o, struct site site);

@@ -32,7 +32,7 @@ static void produce(const char *input, struct buf *out)
 
     golden_module_bytes(input, &bytes);
     if (module_decode(&m, bytes.data, bytes.len, FEATURES_ALL, &err) != 0 ||
-        code_compile_module(&m, FEATURES_ALL, &options, baseline_compile, 1, &code, &err) != 0)
+        code_compile_module(&m, FEATURES_ALL, &options, 1, &code, &err) != 0)
         buf_printf(out, "error: %s\n", err.text);
     else
         put_code(&m, &code, out);

@@ -1178,9 +1178,9 @@ static void start(struct running *r, const struct program *p, const struct code_
 
     emit_module(p, &r->bytes);
     if (module_decode(&r->m, r->bytes.data, r->bytes.len, features, &err) != 0 ||
-        code_compile_module(&r->m, features, options, baseline_compile, 1, &r->code, &err) != 0)
+        code_compile_module(&r->m, features, options, 1, &r->code, &err) != 0)
         fail_msg("%s", err.text);
-    assert_int_equal(code_compile_module(&r->m, features, options, baseline_compile, 2, &again, &err), 0);
+    assert_int_equal(code_compile_module(&r->m, features, options, 2, &again, &err), 0);
     assert_int_equal(again.code.len, r->code.code.len);
     assert_memory_equal(again.code.data, r->code.code.data, again.code.len);
     code_object_done(&again);

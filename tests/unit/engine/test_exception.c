@@ -57,7 +57,7 @@ static void start(struct running *r, void (*damage)(struct code_object *))
     int fd = memfd_create("artifact", MFD_CLOEXEC);
 
     if (module_decode(&m, exception_module, sizeof exception_module, features, &err) != 0 ||
-        code_compile_module(&m, features, &options, baseline_compile, 1, &code, &err) != 0)
+        code_compile_module(&m, features, &options, 1, &code, &err) != 0)
         fail_msg("%s", err.text);
     if (damage != NULL)
         damage(&code);

@@ -30,7 +30,7 @@ static struct loops validated(const uint8_t *bytes, size_t len)
     assert_int_equal(module_decode(&m, bytes, len, FEATURES_ALL, &err), 0);
     assert_int_equal(module_validate_declarations(&m, FEATURES_ALL, &err), 0);
     for (int again = 0; again < 2; again++) /* what was there before is emptied */
-        assert_int_equal(module_validate_bodies(&m, FEATURES_ALL, 0, 2, &features_used, &loops, &err), 0);
+        assert_int_equal(module_validate_bodies(NULL, &m, FEATURES_ALL, 0, 2, &features_used, &loops, &err), 0);
     module_free(&m);
     return loops;
 }
