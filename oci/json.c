@@ -8,8 +8,9 @@ struct builder {
     struct json *root, *open;              /* open: the innermost object or array still being read */
     struct json *last[JSON_DEPTH_MAX + 1]; /* the last child so far, by depth */
     unsigned depth;
-    const char *key;   /* read, its value not yet */
-    const char *fault; /* why a callback stopped the parser */
+    const char *text, *text_end; /* what is read */
+    const char *key;             /* read, its value not yet */
+    const char *fault;           /* why a callback stopped the parser */
 };
 
 static int build_fail(struct builder *b, const char *fault)
@@ -59,10 +60,17 @@ static int on_number(void *context, const char *text, size_t len)
     return 1;
 }
 
+/* Only an escape can have made a NUL (the parser lets no bare one pass), and what had one is not handed over where it lies. */
+static bool has_nul(const struct builder *b, const unsigned char *text, size_t len)
+{
+    bool had_escape = (const char *)text < b->text || (const char *)text >= b->text_end;
+    return had_escape && memchr(text, 0, len) != NULL;
+}
+
 static int on_string(void *context, const unsigned char *text, size_t len)
 {
     struct builder *b = context;
-    if (memchr(text, 0, len) != NULL)
+    if (has_nul(b, text, len))
         return build_fail(b, "a string contains a NUL character");
     build_add(b, JSON_STRING)->text = arena_strndup(b->arena, (const char *)text, len);
     return 1;
@@ -71,7 +79,7 @@ static int on_string(void *context, const unsigned char *text, size_t len)
 static int on_key(void *context, const unsigned char *text, size_t len)
 {
     struct builder *b = context;
-    if (memchr(text, 0, len) != NULL)
+    if (has_nul(b, text, len))
         return build_fail(b, "a key contains a NUL character");
     b->key = arena_strndup(b->arena, (const char *)text, len);
     return 1;
@@ -113,19 +121,38 @@ static int compare_keys(const void *a, const void *b)
     return strcmp((*(const struct json *const *)a)->key, (*(const struct json *const *)b)->key);
 }
 
-/* Sorting keeps an object with a million keys from taking a trillion comparisons. */
-static int on_object_end(void *context)
+/* A member whose key another one has, or NULL. */
+static const struct json *find_twin(struct builder *b, const struct json *object)
 {
-    struct builder *b = context;
-    const struct json **sorted = arena_array(b->arena, const struct json *, b->open->count);
+    enum { FEW = 8 };
+    const struct json **sorted;
     size_t n = 0;
 
-    for (const struct json *child = b->open->first; child != NULL; child = child->next)
+    if (object->count <= FEW) {
+        for (const struct json *x = object->first; x != NULL; x = x->next)
+            for (const struct json *y = x->next; y != NULL; y = y->next)
+                if (strcmp(x->key, y->key) == 0)
+                    return y;
+        return NULL;
+    }
+    /* sorting keeps an object with a million keys from taking a trillion comparisons */
+    sorted = arena_array(b->arena, const struct json *, object->count);
+    for (const struct json *child = object->first; child != NULL; child = child->next)
         sorted[n++] = child;
     qsort(sorted, n, sizeof *sorted, compare_keys);
     for (size_t i = 1; i < n; i++)
         if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0)
-            return build_fail(b, arena_printf(b->arena, "%s: the key appears twice", json_path(sorted[i]).text));
+            return sorted[i];
+    return NULL;
+}
+
+static int on_object_end(void *context)
+{
+    struct builder *b = context;
+    const struct json *twin = find_twin(b, b->open);
+
+    if (twin != NULL)
+        return build_fail(b, arena_printf(b->arena, "%s: the key appears twice", json_path(twin).text));
     return build_close(b);
 }
 
@@ -176,6 +203,14 @@ static size_t utf8_len(const unsigned char *s, size_t left)
 static int check_utf8(const char *text, size_t len, struct err *e)
 {
     for (size_t at = 0; at < len;) {
+        uint64_t eight;
+        if (len - at >= sizeof eight) {
+            memcpy(&eight, text + at, sizeof eight);
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) { /* ASCII, as nearly all of it is */
+                at += sizeof eight;
+                continue;
+            }
+        }
         size_t step = utf8_len((const unsigned char *)text + at, len - at);
         if (step == 0)
             return err_set(e, EINVAL, "invalid JSON at offset %zu: invalid UTF-8", at);
@@ -186,7 +221,7 @@ static int check_utf8(const char *text, size_t len, struct err *e)
 
 const struct json *json_parse(const char *text, size_t len, struct arena *arena, struct err *e)
 {
-    struct builder b = {.arena = arena};
+    struct builder b = {.arena = arena, .text = text, .text_end = text + len};
     yajl_handle parser;
     yajl_status status;
 

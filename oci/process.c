@@ -126,7 +126,7 @@ static int answer_module(struct init *init, struct state *state, pid_t pid, stru
     go.fds[3] = mount >= 0 ? mount : engine_mount;
     go.fds[4] = mount >= 0 ? engine_mount : -1;
     ret = channel_send(init->channel, &go, e);
-    return ret == 0 ? note_module(init, state, e) : ret; /* while the init goes on: the caller hears of neither before both */
+    return ret == 0 ? note_module(init, state, e) : ret; /* while the init goes on */
 }
 
 /* A device of config.json for a user namespace, owned by its ids. -1 where the caller may not make devices either. */
