@@ -338,6 +338,45 @@ static void join_phis(struct live *l, float at_least)
     }
 }
 
+/* The operand whose register the result of a two-operand instruction takes if it can; 0: none. */
+static uint32_t taken_operand(const struct live *l, const struct mach *i)
+{
+    uint32_t v, u;
+
+    if (i->use_count == 0 || i->def_count != 1 || i->op >= OPCODE_COUNT || ir_is_load(i->op))
+        return 0;
+    v = l->mf->defs.data[i->def_first];
+    u = l->mf->uses.data[i->use_first].vreg;
+    if (i->op == OP_SELECT && i->use_count >= 2)
+        u = l->mf->uses.data[i->use_first + i->use_count - 1].vreg;
+    return mach_type_is_vector(l->mf->types.data[u]) == mach_type_is_vector(l->mf->types.data[v]) ? u : 0;
+}
+
+enum { CHAIN_MOST = 64 }; /* positions */
+
+static bool is_short(struct live *l, uint32_t v)
+{
+    struct live_range web = l->ranges_of[web_root(l, v)];
+    return web.to == 1 && l->a->ranges.data[web.from].to - l->a->ranges.data[web.from].from <= CHAIN_MOST;
+}
+
+/* Values of one block that an instruction makes of one another, the last use of the one being what makes the next. Given
+ * registers one by one, the heaviest first, they would be moved from one to the other. */
+static void join_chains(struct live *l)
+{
+    for (uint32_t m = 0; m < l->mf->insts.len; m++) {
+        const struct mach *i = &l->mf->insts.data[m];
+        uint32_t u = taken_operand(l, i), v;
+        if (u == 0 || !is_value(l, u))
+            continue;
+        v = l->mf->defs.data[i->def_first];
+        if (l->mf->types.data[u] != l->mf->types.data[v]) /* a web's slot and moves have one width */
+            continue;
+        if (is_short(l, u) && is_short(l, v) && l->def_block[u] == l->def_block[v])
+            join_webs(l, u, v);
+    }
+}
+
 static void make_webs(struct live *l)
 {
     struct allocation *a = l->a;
@@ -500,15 +539,10 @@ static void add_hints(struct live *l)
 {
     for (uint32_t m = 0; m < l->mf->insts.len; m++) {
         const struct mach *i = &l->mf->insts.data[m];
-        uint32_t v, u;
-        if (i->use_count == 0 || i->def_count != 1 || i->op >= OPCODE_COUNT || ir_is_load(i->op))
+        uint32_t u = taken_operand(l, i), v;
+        if (u == 0)
             continue;
         v = l->mf->defs.data[i->def_first];
-        u = l->mf->uses.data[i->use_first].vreg;
-        if (i->op == OP_SELECT && i->use_count >= 2)
-            u = l->mf->uses.data[i->use_first + i->use_count - 1].vreg;
-        if (mach_type_is_vector(l->mf->types.data[u]) != mach_type_is_vector(l->mf->types.data[v]))
-            continue;
         l->a->webs.data[l->a->web_of[v]].hint_web = l->a->web_of[u];
         if (l->a->webs.data[l->a->web_of[u]].hint_web == 0)
             l->a->webs.data[l->a->web_of[u]].hint_web = l->a->web_of[v];
@@ -547,6 +581,8 @@ void live_compute(struct allocation *a)
     for (int power = 15; power >= 0; power -= 3)
         join_phis(&l, (float)(1 << power));
     join_phis(&l, 0);
+    if (!ir_leaves_out(l.f, OPT_chains))
+        join_chains(&l);
     make_webs(&l);
     collect_needs(&l);
     add_hints(&l);

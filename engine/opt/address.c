@@ -2,11 +2,12 @@
  *
  * base + index + displacement costs nothing per access, but some machines forward a store to a load sooner where both
  * name a register and a displacement alone. So an index with accesses at different displacements is added to the base once,
- * where it is made. At one displacement alone (an element that is read and written) the sum would only cost. */
+ * where it is made. At one displacement alone (an element that is read and written) the sum would only cost, and so it would beside
+ * a loop's counter, which stays alive, where nothing is stored. */
 #include "engine/opt/pass.h"
 
-struct accesses {     /* from one index */
-    bool any, differ; /* differ: in their displacement */
+struct accesses {             /* from one index */
+    bool any, differ, stores; /* differ: in their displacement */
     uint64_t displacement;
 };
 
@@ -33,12 +34,13 @@ static ir_value add_address(struct ir_func *f, ir_value index)
     return v;
 }
 
-static void note_access(struct accesses *a, uint64_t displacement)
+static void note_access(struct accesses *a, uint64_t displacement, bool store)
 {
     if (!a->any)
         a->displacement = displacement;
     a->any = true;
     a->differ |= a->displacement != displacement;
+    a->stores |= store;
 }
 
 static struct accesses *find_accesses(struct ir_func *f)
@@ -48,7 +50,7 @@ static struct accesses *find_accesses(struct ir_func *f)
     for (size_t n = 0; n < f->order.len; n++)
         for (ir_value v = ir_block(f, f->order.data[n])->first; v != IR_NONE; v = ir_inst(f, v)->next)
             if (takes_address(ir_inst(f, v)))
-                note_access(&found[ir_inst(f, v)->arg[0]], ir_inst(f, v)->imm);
+                note_access(&found[ir_inst(f, v)->arg[0]], ir_inst(f, v)->imm, ir_is_store(ir_inst(f, v)->op));
     return found;
 }
 
@@ -63,7 +65,8 @@ void pass_addresses(struct ir_func *f)
             if (!takes_address(ir_inst(f, v)))
                 continue;
             index = ir_inst(f, v)->arg[0];
-            if (!accesses[index].differ || !is_place(f, index))
+            if (!accesses[index].differ || !is_place(f, index) ||
+                (ir_inst(f, index)->op == IR_PHI && !accesses[index].stores))
                 continue;
             if (address[index] == IR_NONE)
                 address[index] = add_address(f, index);

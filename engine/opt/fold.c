@@ -13,10 +13,14 @@ static ir_value constant(struct ir_func *f, bool wide, uint64_t value)
     return ir_const(f, wide ? VT_I64 : VT_I32, value);
 }
 
-static bool compare_constants(enum masm_cond cond, uint64_t a, uint64_t b)
+bool fold_holds(enum masm_cond cond, bool wide, uint64_t a, uint64_t b)
 {
-    int64_t x = (int64_t)a, y = (int64_t)b;
+    int64_t x, y;
 
+    a = sign_extend(a, wide);
+    b = sign_extend(b, wide);
+    x = (int64_t)a;
+    y = (int64_t)b;
     switch (cond) {
     case COND_EQ: return a == b;
     case COND_NE: return a != b;
@@ -173,10 +177,8 @@ static ir_value fold_compare(struct ir_func *f, ir_value v, bool wide, enum masm
     bool holds_for_equal =
         cond == COND_EQ || cond == COND_GE_S || cond == COND_LE_S || cond == COND_GE_U || cond == COND_LE_U;
 
-    if (a->op == IR_CONST && b->op == IR_CONST) {
-        uint64_t x = sign_extend(a->imm, wide), y = sign_extend(b->imm, wide);
-        return constant(f, false, compare_constants(cond, x, y));
-    }
+    if (a->op == IR_CONST && b->op == IR_CONST)
+        return constant(f, false, fold_holds(cond, wide, a->imm, b->imm));
     if (i->arg[0] == i->arg[1])
         return constant(f, false, holds_for_equal);
     return IR_NONE;

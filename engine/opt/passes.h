@@ -10,6 +10,7 @@
     X(divide, 0, FACT_USES)                                                                                            \
     X(gvn, FACT_DOMINATORS, FACT_USES)                                                                                 \
     X(vectorize, FACT_DOMINATORS, FACT_USES)                                                                           \
+    X(unroll, FACT_DOMINATORS, FACT_USES)                                                                              \
     X(licm, FACT_DOMINATORS, 0)                                                                                        \
     X(anchors, FACT_DOMINATORS, FACT_USES)                                                                             \
     X(dead, 0, FACT_USES)                                                                                              \
@@ -17,10 +18,12 @@
 
 /* What is no pass but can be left out likewise, by the bits behind the passes' (struct ir_func's `left_out`).
  *
- * X(name): inline: bodies in place of calls; in_place: memory.copy and memory.fill of few bytes. */
+ * X(name): inline: bodies in place of calls; in_place: memory.copy and memory.fill of few bytes; chains: one register for values
+ * that are made of one another. */
 #define OPT_CHOICES(X)                                                                                                 \
     X(inline)                                                                                                          \
-    X(in_place)
+    X(in_place)                                                                                                        \
+    X(chains)
 
 enum opt_number {
 #define X(name, needs, breaks) OPT_PASS_##name,
