@@ -168,16 +168,19 @@ MUSL_LIBRARIES = $(if $(SANITIZE),-lyajl -lnettle -lz,$(BUILD)/libnettle-lazy.a 
 $(BUILD)/libnettle-lazy.a: $(if $(SANITIZE)$(CROSS),,$(shell $(CC) -print-file-name=libnettle.a))
 	@mkdir -p $(@D)
 	$(call say,AR)$(OBJCOPY) -R '.init_array*' -R '.rela.init_array*' $< $@
-$(BUILD)/wherry: $(call MUSL_OBJ,$(CMD_SRC) $(if $(SANITIZE),,oci/fortified.c oci/heap.c)) $(BUILD)/obj/musl/commit.o $(BUILD)/liboci-musl.a $(BUILD)/libengine-musl.a $(if $(SANITIZE),,$(BUILD)/libnettle-lazy.a)
-	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) $(if $(SANITIZE),,$(addprefix -Wl$(comma)--wrap=,strerror malloc calloc realloc free)) -o $@ $(filter-out %-lazy.a,$^) $(MUSL_LIBRARIES) $(MUSL_STATIC_END)
+# programs that live for milliseconds bring their heap along
+HEAP_OBJ  := $(if $(SANITIZE)$(CROSS),,$(call MUSL_OBJ,oci/heap.c))
+HEAP_WRAP := $(if $(HEAP_OBJ),$(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free))
+$(BUILD)/wherry: $(call MUSL_OBJ,$(CMD_SRC) $(if $(SANITIZE),,oci/fortified.c)) $(HEAP_OBJ) $(BUILD)/obj/musl/commit.o $(BUILD)/liboci-musl.a $(BUILD)/libengine-musl.a $(if $(SANITIZE),,$(BUILD)/libnettle-lazy.a)
+	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) $(if $(SANITIZE),,-Wl$(comma)--wrap=strerror) $(HEAP_WRAP) -o $@ $(filter-out %-lazy.a,$^) $(MUSL_LIBRARIES) $(MUSL_STATIC_END)
 $(BUILD)/containerd-shim-wherry-v1: $(BUILD)/obj/glibc/shim/main.o $(BUILD)/libshim.a $(BUILD)/liboci.a $(BUILD)/libengine.a
 	$(call say,LD)$(CC) $(STATIC) -o $@ $^ $(YAJL) -lcap -lnettle -lprotobuf-c -lnghttp2 -lm
 $(BUILD)/libexec/wherry/engine: $(BUILD)/obj/musl/engine/main_engine.o $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) -o $@ $^ $(MUSL_STATIC_END)
-$(BUILD)/libexec/wherry/compile: $(BUILD)/obj/musl/engine/main_compile.o $(BUILD)/libengine-musl.a
+$(BUILD)/libexec/wherry/compile: $(BUILD)/obj/musl/engine/main_compile.o $(HEAP_OBJ) $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) -o $@ $^ $(MUSL_STATIC_END)
+	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) $(HEAP_WRAP) -o $@ $^ $(MUSL_STATIC_END)
 $(BUILD)/libexec/wherry/system: $(call GLIBC_OBJ,oci/main_system.c oci/main_system_unit.c) $(BUILD)/liboci.a $(BUILD)/libengine.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) -pie $(LINK) -Wl,--as-needed $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $^ -lyajl -lcap -lnettle -lseccomp -lsystemd -lm

@@ -1,4 +1,4 @@
-/* The heap of `wherry`: blocks one behind the other in memory that the program brings along, and libc's heap for what does
+/* The heap of `wherry` and of the compile worker: blocks one behind the other in memory that the program brings along, and libc's heap for what does
  * not fit. A runtime's command lives for a millisecond, and half of what it asks for are buffers that grow while a file is read:
  * musl's malloc, which hardens long-lived programs, maps and unmaps each of them (60 system calls and 40 page faults a
  * `create`). Here a block that is the last one grows in place, and is taken back when it is freed.

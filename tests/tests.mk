@@ -22,7 +22,7 @@ $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SHIM)): $(BUILD)/tests/%: tests/%.c
 # the encoder of the architecture that this build may not be for
 $(BUILD)/tests/unit/engine/test_a64_enc: engine/a64/enc.c
 
-# what only `wherry` is linked with
+# what only `wherry` and the compile worker are linked with
 $(BUILD)/tests/unit/oci/test_heap: oci/heap.c
 
 # the client with which the end-to-end tests drive the shim without a containerd

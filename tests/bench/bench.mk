@@ -74,9 +74,10 @@ $(BUILD)/bench/validate: tests/bench/validate.c $(BUILD)/libengine.a
 bench-validate: $(BUILD)/bench/validate
 	@$< $(MODULES)
 
-$(BUILD)/bench/compile: tests/bench/compile.c $(BUILD)/libengine.a
+# linked like the compile worker
+$(BUILD)/bench/compile: $(BUILD)/obj/musl/tests/bench/compile.o $(HEAP_OBJ) $(BUILD)/libengine-musl.a
 	@mkdir -p $(@D)
-	$(TEST_LINK) -lm
+	$(call say,LD)$(MUSL_CC) $(MUSL_STATIC) $(HEAP_WRAP) -o $@ $^ $(MUSL_STATIC_END)
 
 $(BUILD)/bench/gc: tests/bench/gc/gc.c $(BUILD)/libengine.a
 	@mkdir -p $(@D)
