@@ -14,6 +14,7 @@ if [ "${PODMAN_TEST_INSIDE:-}" = "" ]; then
     if [ -z "$why" ]; then PODMAN_TEST_INSIDE=1 exec unshare -m -n --propagation private "$0" "$@"; fi
 fi
 . tests/tap.sh
+. tests/podman.sh
 [ -z "${why:-}" ] || skip_all "podman with wherry" "$why"
 ip link set lo up 2>/dev/null || busybox ifconfig lo up
 
@@ -21,21 +22,12 @@ dir=$BUILD/e2e/podman
 rm -rf "$dir"
 mkdir -p "$dir/volume" "$dir/images"
 # podman's own default ulimits ask for more than a test machine may allow. The name list makes podman read wherry's errors.
-cat > "$dir/containers.conf" <<END
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-log_driver = "k8s-file"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime_supports_json = ["crun", "runc", "wherry"]
+podman_config "$dir/networks" > "$dir/containers.conf"
+cat >> "$dir/containers.conf" <<END
 [engine.runtimes]
 wherry = ["$runtime"]
 [engine.platform_to_oci_runtime] # podman 5 runs such images by crun-wasm, whatever --runtime says
 "wasi/wasm" = "wherry"
-[network]
-network_backend = "netavark"
-network_config_dir = "$dir/networks"
 END
 export CONTAINERS_CONF=$dir/containers.conf PODMAN_IGNORE_CGROUPSV1_WARNING=1 # what podman 5 says of v1, amid its answers
 podman_in_test() {

@@ -16,24 +16,14 @@ if [ "${PODMAN_TEST_INSIDE:-}" = "" ]; then
     if [ -z "$why" ]; then PODMAN_TEST_INSIDE=1 exec unshare -m --propagation private "$0" "$@"; fi
 fi
 . tests/tap.sh
+. tests/podman.sh
 [ -z "${why:-}" ] || skip_all "podman's checkpoints" "$why"
 PATH=$(dirname "$criu"):$PATH
 
 dir=$BUILD/e2e/podman-checkpoint
 rm -rf "$dir"
 mkdir -p "$dir/volume" "$dir/image/bin" "$dir/image/tmp"
-cat > "$dir/containers.conf" <<END
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-log_driver = "k8s-file"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime_supports_json = ["runc", "wherry"]
-[network]
-network_backend = "netavark"
-network_config_dir = "$dir/networks"
-END
+podman_config "$dir/networks" > "$dir/containers.conf"
 export CONTAINERS_CONF=$dir/containers.conf PODMAN_IGNORE_CGROUPSV1_WARNING=1
 podman_in_test() {
     timeout -k 5 120 podman --root "$dir/root" --runroot "$dir/runroot" --storage-driver vfs --tmpdir "$dir/tmp" --runtime "$runtime" "$@"

@@ -15,6 +15,7 @@ if [ "${VERBS_INSIDE:-}" = "" ]; then
     if [ -z "$why" ]; then VERBS_INSIDE=1 exec unshare -m -n --propagation private "$0" "$@"; fi
 fi
 . tests/tap.sh
+. tests/podman.sh
 [ -z "${why:-}" ] || skip_all "podman's commands" "$why"
 busybox ifconfig lo up
 
@@ -30,19 +31,8 @@ wasm=
 case $(basename "$runtime") in wherry) [ -e "$BUILD/guests/hello.wasm" ] && wasm=1 && cp "$BUILD/guests/hello.wasm" "$dir/image/" ;; esac
 tar -C "$dir/image" -cf "$dir/files/image.tar" .
 echo "from the host" > "$dir/files/note"
-cat > "$dir/containers.conf" <<END
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-log_driver = "k8s-file"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime_supports_json = ["crun", "runc", "wherry"]
-[network]
-network_backend = "netavark"
-network_config_dir = "$dir/run/networks"
-END
-sed "s|$dir/run/networks|$dir/home/networks|" "$dir/containers.conf" > "$dir/containers-user.conf"
+podman_config "$dir/run/networks" > "$dir/containers.conf"
+podman_config "$dir/home/networks" > "$dir/containers-user.conf"
 # podman makes a pod's directories wherever a controller might be mounted, and cannot remove them where none is
 if [ "$(stat -fc %T /sys/fs/cgroup)" = tmpfs ]; then
     mkdir "$dir/run/cgroup"

@@ -16,6 +16,7 @@ if [ "${ROOTLESS_INSIDE:-}" = "" ]; then
     if [ -z "$why" ]; then ROOTLESS_INSIDE=1 exec unshare -m --propagation private "$0" "$@"; fi
 fi
 . tests/tap.sh
+. tests/podman.sh
 [ -z "${why:-}" ] || skip_all "rootless" "$why"
 
 dir=$BUILD/e2e/rootless
@@ -126,15 +127,7 @@ is "nothing is left" "$(left)" ""
 
 # --- under podman
 if [ "$(basename "$runtime")" = wherry ] && command -v podman > /dev/null && command -v newuidmap > /dev/null; then
-    cat > "$dir/containers.conf" <<END
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-log_driver = "k8s-file"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime_supports_json = ["crun", "runc", "wherry"]
-END
+    podman_config "$dir/home/networks" > "$dir/containers.conf"
     short=$(mktemp -d) # podman takes no runroot of more than 50 characters
     chown "$(stat -c %u:%g "$dir/run/user")" "$short"
     pod() { as_user CONTAINERS_CONF="$dir/containers.conf" PODMAN_IGNORE_CGROUPSV1_WARNING=1 podman --root "$dir/home/root" --runroot "$short" --storage-driver vfs --tmpdir "$dir/run/user/tmp" --runtime "$runtime" "$@" 2> "$dir/podman.err" < /dev/null; }

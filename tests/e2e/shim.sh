@@ -215,7 +215,7 @@ restart() {
 # the init's pid as the shim's state file has it, which needs no containerd
 pid_of_container() { sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "/run/containerd/wherry/wherry-shim/$1/state.json" | head -1; }
 
-shim_of() { pgrep -f "$shim -namespace wherry-shim .*-id $1( |\$)"; }
+shim_of() { pgrep -of "$shim -namespace wherry-shim .*-id $1( |\$)"; } # the oldest: its workers look like it
 
 # what a shim's death leaves is removed by containerd running \`delete\`
 shim_killed() {

@@ -70,6 +70,7 @@ is "both run" "$(state_of "$side") $(state_of "$wasm")" "CONTAINER_RUNNING CONTA
 once=$(container once localhost/hello:1 '["/hello.wasm", "one", "two words"]')
 wait_for "$once" CONTAINER_EXITED
 like "wasm: its log" "$(log once)" 'argument 2: two words'
+eventually '[ "$(pgrep -fc "$shim -namespace k8s.io")" = 1 ]' # a worker of it looks like it until it is done
 is "one shim serves the whole pod" "$(pgrep -fc "$shim -namespace k8s.io")" 1
 like "exec in the sidecar" "$(crictl exec -s "$side" echo in the sidecar 2>&1)" 'in the sidecar'
 crictl exec -s "$side" sh -c 'exit 4' > /dev/null 2>&1
