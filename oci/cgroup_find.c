@@ -125,15 +125,20 @@ bool cgroup_host_is_unified(void)
     return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-/* The mounts of control groups, MAX at most. Where the whole of v2 is mounted at its usual place (its root has the inode number
- * 1, others of its directories have not) the table of mounts is not read: it is long on a node full of pods. */
-static bool find_mounts(bool unified, struct mountinfo *mounts, unsigned max, unsigned *count, struct arena *arena,
-                        struct err *e)
+/* The whole of v2 is mounted at its usual place: its root has the inode number 1, others of its directories have not. */
+static bool is_whole(bool unified)
 {
     struct stat st;
+    return unified && stat("/sys/fs/cgroup", &st) == 0 && st.st_ino == 1;
+}
+
+/* The mounts of control groups, MAX at most. Of a WHOLE v2 the table of mounts is not read: it is long on a node full of pods. */
+static bool find_mounts(bool whole, struct mountinfo *mounts, unsigned max, unsigned *count, struct arena *arena,
+                        struct err *e)
+{
     char *text;
 
-    if (unified && stat("/sys/fs/cgroup", &st) == 0 && st.st_ino == 1) {
+    if (whole) {
         mounts[0] = (struct mountinfo){.type = "cgroup2", .root = "/", .point = "/sys/fs/cgroup"};
         *count = 1;
         return true;
@@ -150,13 +155,18 @@ int cgroup_find(const char *cgroups_path, const char *id, struct arena *arena, s
     struct cgroup c = {0};
     char *own;
     unsigned count;
+    bool whole;
     int ret = check_path(cgroups_path, e);
 
     if (ret < 0)
         return ret;
     c.unified = cgroup_host_is_unified();
-    own = read_proc("/proc/self/cgroup", arena, e);
-    if (own == NULL || !find_mounts(c.unified, mounts, sizeof mounts / sizeof mounts[0], &count, arena, e))
+    whole = is_whole(c.unified);
+    if (whole && cgroups_path != NULL && cgroups_path[0] == '/') /* then our own place does not matter */
+        own = arena_strdup(arena, "0::/");
+    else
+        own = read_proc("/proc/self/cgroup", arena, e);
+    if (own == NULL || !find_mounts(whole, mounts, sizeof mounts / sizeof mounts[0], &count, arena, e))
         return -e->code;
     for (char *line = own, *next; line != NULL && *line != 0; line = next) {
         next = strchr(line, '\n');
