@@ -81,6 +81,48 @@ static bool needs_explicit_checks(const struct config_process *process)
     return limit.rlim_cur != RLIM_INFINITY && engine_needs_explicit_checks(limit.rlim_cur);
 }
 
+/* What a module needs whichever it is: so it can be made while the init still mounts. */
+struct engine_start {
+    bool made;
+    int ret; /* of making it; then err says why */
+    struct err err;
+    struct engine_options options;
+    struct grant grant;
+    int engine, mount; /* see open_engine; -1: not open */
+};
+
+static void engine_start_make(struct init *init, struct engine_start *s)
+{
+    const struct config *config = init->plan->config;
+
+    s->made = true;
+    s->options = (struct engine_options){.explicit_bounds_checks = needs_explicit_checks(&config->process)};
+    s->ret = wasm_grant_make(init->plan, &init->arena, &s->grant, &s->err);
+    if (s->ret == 0)
+        s->ret = wasm_grant_compiler(config, &s->options.compiler, &s->err);
+    if (s->ret == 0)
+        s->ret = seccomp_check_engine(init->filter, &s->err);
+    if (s->ret == 0 && (s->engine = open_engine(init->request->libexec, &s->mount, &s->err)) < 0)
+        s->ret = s->engine;
+    cache_expect(&(struct cache_settings){.directory = init->request->cache});
+}
+
+static void engine_start_leave(struct engine_start *s)
+{
+    fd_close(&s->engine);
+    fd_close(&s->mount);
+}
+
+/* A guess from the name, which decides when something is made and nothing else: what the file is the init sees. */
+static bool expects_module(const struct init *init)
+{
+    static const char suffix[] = ".wasm";
+    const struct strings *args = &init->plan->config->process.args;
+    size_t len = args->count != 0 ? strlen(args->data[0]) : 0;
+
+    return len >= sizeof suffix && strcmp(args->data[0] + len - (sizeof suffix - 1), suffix) == 0;
+}
+
 static int note_module(struct init *init, struct state *state, struct err *e)
 {
     if (init->namespaces != NULL) /* a further process does not make the container another */
@@ -89,10 +131,10 @@ static int note_module(struct init *init, struct state *state, struct err *e)
     return state_write(init->request->root, state, e);
 }
 
-static int answer_module(struct init *init, struct state *state, pid_t pid, struct message *message, struct err *e)
+static int answer_module(struct init *init, struct engine_start *start, struct state *state, pid_t pid,
+                         struct message *message, struct err *e)
 {
-    struct engine_options options = {.explicit_bounds_checks = needs_explicit_checks(&init->plan->config->process)};
-    cleanup_fd int mount = -1, engine_mount = -1; /* the init lets go of them too, later */
+    cleanup_fd int mount = -1; /* the init lets go of it and of the engine's too, later */
     const struct cache_settings settings = {.directory = init->request->cache,
                                             .libexec = init->request->libexec,
                                             .optimizes = true,
@@ -100,32 +142,30 @@ static int answer_module(struct init *init, struct state *state, pid_t pid, stru
                                             .digest = init->request->module_digest,
                                             .mounts_of = init->request->module >= 0 ? 0 : pid};
     cleanup_fd int module = message->fds[0];
-    cleanup_fd int artifact = -1, live = -1, engine = -1;
+    cleanup_fd int artifact = -1, live = -1;
     struct message go = {.kind = MESSAGE_GO};
-    struct grant grant;
-    int ret = wasm_grant_make(init->plan, &init->arena, &grant, e);
+    int ret;
 
     if (module < 0)
         return err_set(e, EPROTO, "the module is missing");
+    if (!start->made)
+        engine_start_make(init, start);
+    ret = start->ret;
+    if (ret < 0)
+        *e = start->err;
     if (ret == 0)
-        ret = wasm_grant_compiler(init->plan->config, &options.compiler, e);
+        ret = cache_open_live(module, &start->options, &settings, &artifact, &live, NULL, e);
     if (ret == 0)
-        ret = seccomp_check_engine(init->filter, e);
-    if (ret == 0)
-        ret = cache_open_live(module, &options, &settings, &artifact, &live, NULL, e);
-    if (ret == 0)
-        ret = engine_artifact_check_imports(artifact, &grant, e);
+        ret = engine_artifact_check_imports(artifact, &start->grant, e);
     if (ret < 0)
         return err_prefix(e, "exec: \"%s\"", message->path);
-    ret = engine = open_engine(init->request->libexec, &engine_mount, e);
-    if (ret < 0)
-        return ret;
-    go.fds[0] = engine;
+    go.fds[0] = start->engine;
     go.fds[1] = artifact;
     go.fds[2] = live >= 0 ? live : artifact;
-    go.fds[3] = mount >= 0 ? mount : engine_mount;
-    go.fds[4] = mount >= 0 ? engine_mount : -1;
+    go.fds[3] = mount >= 0 ? mount : start->mount;
+    go.fds[4] = mount >= 0 ? start->mount : -1;
     ret = channel_send(init->channel, &go, e);
+    engine_start_leave(start);                           /* before the init does: whoever is the last waits */
     return ret == 0 ? note_module(init, state, e) : ret; /* while the init goes on */
 }
 
@@ -201,7 +241,7 @@ static int answer_limits(struct init *init, pid_t pid, struct err *e)
 }
 
 /* Serves the init until it is ready. */
-static int serve(struct init *init, struct state *state, pid_t pid, struct err *e)
+static int serve_with(struct init *init, struct engine_start *start, struct state *state, pid_t pid, struct err *e)
 {
     for (;;) {
         struct message message;
@@ -218,7 +258,7 @@ static int serve(struct init *init, struct state *state, pid_t pid, struct err *
         case MESSAGE_CGROUP: ret = answer(init->channel, -1, e); break; /* attached before we began to serve */
         case MESSAGE_STATE: ret = answer_state(init->channel, state, e); break;
         case MESSAGE_HOOKS: ret = answer_hooks(init->channel, init->plan, state, e); break;
-        case MESSAGE_MODULE: ret = answer_module(init, state, pid, &message, e); break;
+        case MESSAGE_MODULE: ret = answer_module(init, start, state, pid, &message, e); break;
         case MESSAGE_SOURCE: ret = answer_source(init, (uint32_t)message.number, pid, e); break;
         case MESSAGE_MOUNTED: ret = answer_mounted(init, state, e); break;
         case MESSAGE_LISTENER: ret = answer_listener(init, state, &message, pid, e); break;
@@ -229,6 +269,18 @@ static int serve(struct init *init, struct state *state, pid_t pid, struct err *
         if (ret < 0)
             return ret;
     }
+}
+
+static int serve(struct init *init, struct state *state, pid_t pid, struct err *e)
+{
+    struct engine_start start = {.engine = -1, .mount = -1};
+    int ret;
+
+    if (expects_module(init))
+        engine_start_make(init, &start);
+    ret = serve_with(init, &start, state, pid, e);
+    engine_start_leave(&start);
+    return ret;
 }
 
 /* --- as a whole --------------------------------------------------------------------------------------------------------- */

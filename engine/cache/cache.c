@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "engine/cache/directory.h"
 #include "engine/cache/entry.h"
+#include "engine/cache/fact.h"
 #include "engine/cache/job.h"
 #include "engine/cache/memo.h"
 #include "engine/cache/tier.h"
@@ -66,6 +67,16 @@ bool cache_holds(int artifact_fd)
 {
     int seals = fcntl(artifact_fd, F_GET_SEALS);
     return seals < 0 || (seals & F_SEAL_WRITE) == 0;
+}
+
+void cache_expect(const struct cache_settings *settings)
+{
+    struct cache_directory directory;
+
+    if (cache_directory_open(settings, false, &directory, NULL) == 0)
+        cache_directory_close(&directory);
+    (void)fact_boot();
+    (void)engine_cpu_features(ENGINE_OPTIMIZING);
 }
 
 int cache_open_artifact(int module_fd, const struct engine_options *options, const struct cache_settings *settings,

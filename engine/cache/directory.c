@@ -4,22 +4,28 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
-/* Whether euid 0 is that of the whole machine and not of some user namespace, as rootless managers give it. */
-static bool is_machine_root(void)
+/* Whether the user ids here are those of the whole machine and not of some user namespace, as rootless managers give it. Asked
+ * once: no program changes its user namespace and uses the cache afterwards. */
+static bool has_all_users(void)
 {
     static const char whole[] = "         0          0 4294967295";
+    static enum { UNKNOWN, ALL, SOME } known;
     char map[sizeof whole];
-    cleanup_fd int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
 
-    return geteuid() == 0 && (fd < 0 || (fd_read_full(fd, map, sizeof map - 1) == (ssize_t)sizeof map - 1 &&
-                                         memcmp(map, whole, sizeof map - 1) == 0));
+    if (known == UNKNOWN) {
+        cleanup_fd int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+        bool all = fd < 0 || (fd_read_full(fd, map, sizeof map - 1) == (ssize_t)sizeof map - 1 &&
+                              memcmp(map, whole, sizeof map - 1) == 0);
+        known = all ? ALL : SOME;
+    }
+    return known == ALL;
 }
 
 static bool default_path(char *path, size_t path_bytes)
 {
     const char *base = getenv("XDG_CACHE_HOME");
 
-    if (is_machine_root())
+    if (geteuid() == 0 && has_all_users())
         return snprintf(path, path_bytes, "/var/lib/wherry/cache") > 0;
     if (base != NULL && base[0] == '/')
         return (size_t)snprintf(path, path_bytes, "%s/wherry", base) < path_bytes;

@@ -4,8 +4,7 @@
 
 enum { NAME_BYTES = 32, TEXT_BYTES = 256, PLACES = 4096 };
 
-/* A boot has a random name, the same for as long as we live. NULL without it (no /proc): then there are no facts. */
-static const char *boot_name(void)
+const char *fact_boot(void)
 {
     static char boot[40];
     cleanup_fd int fd = boot[0] == 0 ? open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC) : -1;
@@ -24,7 +23,7 @@ static void name_place(char name[NAME_BYTES], const char *table, const struct st
 /* What a fact begins with, up to its value. */
 static int describe(char *text, size_t text_bytes, const struct stat *file)
 {
-    const char *boot = boot_name();
+    const char *boot = fact_boot();
 
     if (boot == NULL)
         return -1;

@@ -16,6 +16,9 @@
 
 enum { FACT_VALUE_BYTES = 80 };
 
+/* The boot's random name, the same for as long as we live. NULL without it (no /proc): then there are no facts. */
+const char *fact_boot(void);
+
 /* The fact of the kind TABLE about the file that FILE describes (device, inode, size, mtime, ctime) in VALUE.
  * Returns whether there is one. */
 bool fact_read(const struct cache_directory *directory, const char *table, const struct stat *file,

@@ -39,6 +39,10 @@ struct cache_settings {
     void *progress_context;
 };
 
+/* For who has time before he knows the module: asks what is the same for all of them (the user namespace, the boot, the CPU),
+ * which is kept for as long as the process lives. */
+void cache_expect(const struct cache_settings *settings);
+
 /* Opens the artifact of the module in MODULE_FD (a regular file, read from its start, by pread), making it first if
  * need be. Without a compiler in OPTIONS it is the best there is: the optimized one if it has been made, else that of the
  * baseline compiler. One process per key compiles, others wait for it and share its result, failures too. *ARTIFACT_FD is
