@@ -83,7 +83,7 @@ static bool needs_explicit_checks(const struct config_process *process)
 
 /* What a module needs whichever it is: so it can be made while the init still mounts. */
 struct engine_start {
-    bool made;
+    bool made, answered;
     int ret; /* of making it; then err says why */
     struct err err;
     struct engine_options options;
@@ -113,7 +113,7 @@ static void engine_start_leave(struct engine_start *s)
     fd_close(&s->mount);
 }
 
-/* A guess from the name, which decides when something is made and nothing else: what the file is the init sees. */
+/* A guess from the name, which decides when something is made and written and nothing else: what the file is the init sees. */
 static bool expects_module(const struct init *init)
 {
     static const char suffix[] = ".wasm";
@@ -123,11 +123,13 @@ static bool expects_module(const struct init *init)
     return len >= sizeof suffix && strcmp(args->data[0] + len - (sizeof suffix - 1), suffix) == 0;
 }
 
-static int note_module(struct init *init, struct state *state, struct err *e)
+/* What the state says of it. It was first written with the guess, which is right but for a link to something else. */
+static int note_module(struct init *init, bool is_wasm, struct state *state, struct err *e)
 {
-    if (init->namespaces != NULL) /* a further process does not make the container another */
+    /* a further process does not make the container another */
+    if (init->namespaces != NULL || state->is_wasm == is_wasm)
         return 0;
-    state->is_wasm = true;
+    state->is_wasm = is_wasm;
     return state_write(init->request->root, state, e);
 }
 
@@ -165,8 +167,9 @@ static int answer_module(struct init *init, struct engine_start *start, struct s
     go.fds[3] = mount >= 0 ? mount : start->mount;
     go.fds[4] = mount >= 0 ? start->mount : -1;
     ret = channel_send(init->channel, &go, e);
-    engine_start_leave(start);                           /* before the init does: whoever is the last waits */
-    return ret == 0 ? note_module(init, state, e) : ret; /* while the init goes on */
+    engine_start_leave(start); /* before the init does: whoever is the last waits */
+    start->answered = true;
+    return ret == 0 ? note_module(init, true, state, e) : ret; /* while the init goes on */
 }
 
 /* A device of config.json for a user namespace, owned by its ids. -1 where the caller may not make devices either. */
@@ -280,7 +283,7 @@ static int serve(struct init *init, struct state *state, pid_t pid, struct err *
         engine_start_make(init, &start);
     ret = serve_with(init, &start, state, pid, e);
     engine_start_leave(&start);
-    return ret;
+    return ret == 0 && !start.answered ? note_module(init, false, state, e) : ret;
 }
 
 /* --- as a whole --------------------------------------------------------------------------------------------------------- */
@@ -410,6 +413,7 @@ int process_create(struct init *init, struct state *state, struct err *e)
         ret = prepare_user_namespace(init, pid, e);
     if (ret == 0)
         ret = give_cgroup(init, pid, e);
+    state->is_wasm = expects_module(init);
     if (ret == 0)
         ret = state_write(init->request->root, state, e);
     if (ret == 0)

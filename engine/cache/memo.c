@@ -10,7 +10,6 @@
 #include "engine/cache/fact.h"
 #include "engine/cache/layer.h"
 #include <linux/magic.h>
-#include <stdio.h>
 #include <sys/vfs.h>
 #include <time.h>
 
@@ -41,16 +40,20 @@ static bool find_subject(const struct cache_directory *d, int fd, const struct s
     return is_local((long)fs.f_type) && st->st_dev == d->device;
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 static bool parse_digest(const char *text, uint8_t digest[DIGEST_BYTES])
 {
-    unsigned byte;
-
     if (strlen(text) != 2 * DIGEST_BYTES)
         return false;
     for (int i = 0; i < DIGEST_BYTES; i++) {
-        if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+        if (high < 0 || low < 0)
             return false;
-        digest[i] = (uint8_t)byte;
+        digest[i] = (uint8_t)(high << 4 | low);
     }
     return true;
 }

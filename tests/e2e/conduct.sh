@@ -163,6 +163,16 @@ sleep 0.2
 is "its program has no such handler" "$(status)" running
 gone
 
+# --- what the state notes is what the file is, not how it is called
+noted() { bundle noted . "$1"; quiet create --bundle "$dir/noted" "$id"; jq -c .wasm "$dir/state/rt/$id/state.json"; gone; }
+ln "$dir/rootfs/bin/busybox" "$dir/rootfs/bin/native.wasm"
+is "an ELF program named .wasm is native" "$(noted /bin/native.wasm)" null
+if [ -e "$dir/rootfs/hello.wasm" ]; then
+    ln "$dir/rootfs/hello.wasm" "$dir/rootfs/module"
+    is "a module is one" "$(noted /hello.wasm)" true
+    is "whatever its name" "$(noted /module)" true
+fi
+
 # --- hooks
 hook() { jq -c -n --arg text "$1" '{startContainer: [{path: "/bin/sh", args: ["sh", "-c", $text]}]}'; }
 bundle hooked ".process.env += [\"ONE=two\"] | .hooks = $(hook 'test "$ONE" = two')" /bin/true
