@@ -13,6 +13,7 @@
     X(unroll, FACT_DOMINATORS, FACT_USES)                                                                              \
     X(licm, FACT_DOMINATORS, 0)                                                                                        \
     X(anchors, FACT_DOMINATORS, FACT_USES)                                                                             \
+    X(balance, FACT_USES, FACT_USES)                                                                                   \
     X(dead, 0, FACT_USES)                                                                                              \
     X(addresses, 0, FACT_USES)
 
