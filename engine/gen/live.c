@@ -361,16 +361,21 @@ static bool is_short(struct live *l, uint32_t v)
 }
 
 /* Values of one block that an instruction makes of one another, the last use of the one being what makes the next. Given
- * registers one by one, the heaviest first, they would be moved from one to the other. */
+ * registers one by one, the heaviest first, they would be moved from one to the other. What phis connect stays as it is. */
 static void join_chains(struct live *l)
 {
+    bool *connected = arena_array(&l->a->arena, bool, l->vregs);
+
+    for (uint32_t v = 1; v < l->vregs; v++)
+        if (web_root(l, v) != v)
+            connected[v] = connected[web_root(l, v)] = true;
     for (uint32_t m = 0; m < l->mf->insts.len; m++) {
         const struct mach *i = &l->mf->insts.data[m];
         uint32_t u = taken_operand(l, i), v;
         if (u == 0 || !is_value(l, u))
             continue;
         v = l->mf->defs.data[i->def_first];
-        if (l->mf->types.data[u] != l->mf->types.data[v]) /* a web's slot and moves have one width */
+        if (connected[u] || connected[v] || l->mf->types.data[u] != l->mf->types.data[v]) /* a web has one width */
             continue;
         if (is_short(l, u) && is_short(l, v) && l->def_block[u] == l->def_block[v])
             join_webs(l, u, v);
