@@ -18,6 +18,7 @@ if [ "${CRIO_TEST_INSIDE:-}" = "" ]; then
     for program in "$BUILD/wherry" "$BUILD/tests/cri/registry" "$BUILD/guests/hello.wasm"; do [ -e "$program" ] || why="$program is not built"; done
     [ -x /usr/lib/cni/bridge ] || why="containernetworking-plugins is not installed"
     [ -x "$crictl_program" ] || why="crictl 1.36.0 is not in $cache"
+    [ -e /proc/irq/default_smp_affinity ] || why="this kernel has no /proc/irq/default_smp_affinity (user-mode Linux), without which CRI-O ends"
     for program in crio pinns; do command -v $program > /dev/null || why="$program of CRI-O is neither in PATH nor in $cache"; done
     if [ -z "$why" ]; then CRIO_TEST_INSIDE=1 exec unshare -m -n -u --propagation private "$0" "$@"; fi
 fi
@@ -103,7 +104,8 @@ trap finish_crio EXIT
 "$BUILD/tests/cri/registry" "$dir/images" 5000 > "$dir/registry.log" 2>&1 < /dev/null &
 registry_pid=$!
 crio_start
-ok "CRI-O $(crio version 2> /dev/null | sed -n 's/^Version: *//p') starts with it" $? "$(tail -5 "$dir/crio.log")"
+started=$? version=$(crio version 2> /dev/null | sed -n 's/^Version: *//p')
+ok "CRI-O $version starts with it" $started "$(tail -5 "$dir/crio.log")"
 
 # --- images
 cp "$(type -P busybox)" "$dir/busybox/bin/busybox"
