@@ -111,8 +111,8 @@ enum { CODE_ALIGN = 16 }; /* of every function */
 int code_compile_module(struct module *m, uint32_t features, const struct code_options *options, unsigned cores,
                         struct code_object *out, struct err *err);
 
-/* The same as code_add_site, which is its short way: where room is wanted, or a block. */
-void code_add_site_far(struct code_object *o, struct site site);
+/* The same as code_add_site, which is its short way: where room is wanted, a block, or another inlining. */
+void code_add_site_far(struct code_object *o, struct site site, uint32_t inlining);
 
 /* Sites that are added from now on belong to INLINING. */
 void code_change_inlining(struct code_object *o, uint32_t inlining);
@@ -131,13 +131,11 @@ static inline void code_add_site(struct code_object *o, struct site site, uint32
 {
     uint32_t packed;
 
-    if (code_inlining(o) != inlining)
-        code_change_inlining(o, inlining);
-    if (o->sites.len < o->sites.capacity && o->site_blocks.len != 0 &&
+    if (code_inlining(o) == inlining && o->sites.len < o->sites.capacity && o->site_blocks.len != 0 &&
         site_pack(&o->site_blocks.data[o->site_blocks.len - 1], site, &packed))
         o->sites.data[o->sites.len++] = packed;
     else
-        code_add_site_far(o, site);
+        code_add_site_far(o, site, inlining);
 }
 
 static inline void code_object_done(struct code_object *o)

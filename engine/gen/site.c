@@ -50,10 +50,11 @@ struct site_cursor site_find(struct site_list list, uint32_t pc)
     return before;
 }
 
-void code_add_site_far(struct code_object *o, struct site site)
+void code_add_site_far(struct code_object *o, struct site site, uint32_t inlining)
 {
     uint32_t packed;
 
+    code_change_inlining(o, inlining);
     if (o->site_blocks.len == 0 || !site_pack(vec_last(&o->site_blocks), site, &packed)) {
         struct site_block block = {site.pc, site.wasm_offset, (uint32_t)o->sites.len};
         vec_push(&o->site_blocks, block);
