@@ -249,7 +249,7 @@ static void note_phase(void *context, enum cache_phase phase, uint64_t done, uin
 /* Who waits for another process's job hears how far that is. */
 static void test_progress(void **state)
 {
-    cleanup_fd int fd = big_module_fd(6 << 20, 1), artifact = -1;
+    cleanup_fd int fd = big_module_fd(16 << 20, 1), artifact = -1;
     pid_t first = start_in_child(fd);
     struct err err;
     bool was_cached;
