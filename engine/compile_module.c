@@ -301,12 +301,21 @@ static void job_done(struct job *job)
     pthread_mutex_destroy(&job->lock);
 }
 
-/* For COUNT elements, of a large module some MB of which most is filled: in huge pages. */
-static void *huge_array(size_t count, size_t element_bytes, size_t *capacity)
+/* Room for BYTES that will be filled: in huge pages, of which a large module fills most. To the optimizing compiler page faults are
+ * nothing, and most of a huge page would be memory for nothing while it compiles a small module. */
+static void reserve(struct buf *b, size_t bytes, const struct code_options *options)
+{
+    if (options->compile_function != NULL)
+        buf_reserve(b, bytes);
+    else
+        buf_reserve_huge(b, bytes);
+}
+
+static void *reserve_array(size_t count, size_t element_bytes, size_t *capacity, const struct code_options *options)
 {
     struct buf b = {0};
 
-    buf_reserve_huge(&b, count * element_bytes);
+    reserve(&b, count * element_bytes, options);
     *capacity = b.capacity / element_bytes;
     return b.data;
 }
@@ -322,9 +331,11 @@ int code_compile_module(struct module *m, uint32_t features, const struct code_o
         return status;
     cut(&job);
     vec_reserve(&out->entries, m->func_count - m->imported_func_count + 1);
-    out->sites.data = huge_array(job.body_bytes / BYTES_PER_SITE, sizeof *out->sites.data, &out->sites.capacity);
-    out->calls.data = huge_array(job.body_bytes / BYTES_PER_CALL, sizeof *out->calls.data, &out->calls.capacity);
-    buf_reserve_huge(&out->code, job.body_bytes * ARTIFACT_BYTES_PER_BYTE + m->len); /* artifact_write adds the rest */
+    out->sites.data =
+        reserve_array(job.body_bytes / BYTES_PER_SITE, sizeof *out->sites.data, &out->sites.capacity, options);
+    out->calls.data =
+        reserve_array(job.body_bytes / BYTES_PER_CALL, sizeof *out->calls.data, &out->calls.capacity, options);
+    reserve(&out->code, job.body_bytes * ARTIFACT_BYTES_PER_BYTE + m->len, options); /* artifact_write adds the rest */
     work_together(&job, cores);
     status = outcome(&job, m, err);
     if (status == 0)

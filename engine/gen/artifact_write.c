@@ -466,7 +466,8 @@ static void begin_with_code(struct writer *w, struct artifact_header *header, st
     for (unsigned i = ARTIFACT_code + 1; i < ARTIFACT_SECTION_COUNT; i++)
         bytes += section_bytes(w, i).len + ARTIFACT_PAGE_BYTES;
     buf_reserve(out, bytes);
-    buf_advise_huge(out);
+    if (header->compiler == ENGINE_BASELINE)
+        buf_advise_huge(out); /* compile_module.c: reserve_code */
     buf_extend(out, before);
     move_up(out->data, code_bytes, before);
     memset(out->data, 0, before); /* the slots too */

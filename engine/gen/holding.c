@@ -15,7 +15,7 @@ void holding_begin(struct allocation *a)
 
     for (unsigned level = 0; level < HOLDING_LEVELS; level++) {
         count = (count + FAN - 1) / FAN; /* whole fans, for give_back */
-        a->taken[level] = arena_array(&a->arena, regset, count * FAN);
+        a->taken[level] = arena_array(&a->mf->ir->scratch, regset, count * FAN);
     }
 }
 

@@ -108,10 +108,10 @@ static void collect_uses(struct live *l)
 {
     uint32_t sum = 0;
 
-    l->uses.first = arena_array(&l->a->arena, uint32_t, l->vregs + 1);
+    l->uses.first = arena_array(&l->f->scratch, uint32_t, l->vregs + 1);
     each_use(l, count_use);
-    l->uses.end = arena_array(&l->a->arena, uint32_t, l->uses.count);
-    l->uses.block = arena_array(&l->a->arena, uint32_t, l->uses.count);
+    l->uses.end = arena_array(&l->f->scratch, uint32_t, l->uses.count);
+    l->uses.block = arena_array(&l->f->scratch, uint32_t, l->uses.count);
     for (uint32_t v = 0; v < l->vregs; v++) {
         sum += l->uses.first[v];
         l->uses.first[v] = sum;
@@ -568,13 +568,13 @@ void live_compute(struct allocation *a)
     for (size_t n = 0; n < l.f->order.len; n++)
         for (uint32_t b = l.f->order.data[n], m = a->mf->blocks[b].first; m < a->mf->blocks[b].end; m++)
             a->block_of[m] = b;
-    l.def_position = arena_array(&a->arena, uint32_t, l.vregs);
-    l.def_block = arena_array(&a->arena, uint32_t, l.vregs);
-    l.parent = arena_array(&a->arena, uint32_t, l.vregs);
-    l.ranges_of = arena_array(&a->arena, struct live_range, l.vregs);
-    l.at_end = arena_array(&a->arena, uint32_t, blocks);
-    l.found.begins = arena_array(&a->arena, uint64_t, blocks / 64 + 1);
-    l.found.to = arena_array(&a->arena, uint32_t, blocks);
+    l.def_position = arena_array(&l.f->scratch, uint32_t, l.vregs);
+    l.def_block = arena_array(&l.f->scratch, uint32_t, l.vregs);
+    l.parent = arena_array(&l.f->scratch, uint32_t, l.vregs);
+    l.ranges_of = arena_array(&l.f->scratch, struct live_range, l.vregs);
+    l.at_end = arena_array(&l.f->scratch, uint32_t, blocks);
+    l.found.begins = arena_array(&l.f->scratch, uint64_t, blocks / 64 + 1);
+    l.found.to = arena_array(&l.f->scratch, uint32_t, blocks);
     find_definitions(&l);
     collect_uses(&l);
     for (uint32_t v = 1; v < l.vregs; v++) {
@@ -592,4 +592,5 @@ void live_compute(struct allocation *a)
     collect_needs(&l);
     add_hints(&l);
     vec_done(&l.work);
+    arena_reset(&l.f->scratch);
 }

@@ -818,12 +818,13 @@ void mach_lower(struct mach_func *mf, struct ir_func *f, uint32_t features)
     vec_reserve(&mf->types, count);
     for (size_t v = 0; v < count; v++)
         vec_push(&mf->types, f->insts.data[v].type);
-    l.needed = arena_array(&f->arena, bool, count);
-    l.folded = arena_array(&f->arena, bool, count);
+    l.needed = arena_array(&f->scratch, bool, count);
+    l.folded = arena_array(&f->scratch, bool, count);
     need_phi_operands(&l);
     for (size_t n = f->order.len; n != 0; n--)
         lower_block(&l, f->order.data[n - 1]);
     vec_done(&l.pending);
+    arena_reset(&f->scratch);
     reverse(mf);
 }
 

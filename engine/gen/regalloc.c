@@ -168,7 +168,7 @@ static void count_calls(struct allocator *r)
 {
     size_t call = 0;
 
-    r->calls_before = arena_array(&r->a->arena, uint32_t, r->mf->insts.len + 1);
+    r->calls_before = arena_array(&r->f->scratch, uint32_t, r->mf->insts.len + 1);
     for (size_t m = 0; m <= r->mf->insts.len; m++) {
         r->calls_before[m] = (uint32_t)call;
         call += call < r->mf->calls.len && r->mf->calls.data[call] == m;
@@ -420,7 +420,7 @@ static void find_heads(struct allocator *r)
     size_t count = r->f->order.len;
     uint32_t next = UINT32_MAX;
 
-    r->next_head = arena_array(&r->a->arena, uint32_t, count + 1);
+    r->next_head = arena_array(&r->f->scratch, uint32_t, count + 1);
     r->next_head[count] = next;
     for (size_t n = count; n-- > 0;) {
         uint32_t b = r->f->order.data[n], loop = ir_block(r->f, b)->loop;
@@ -581,5 +581,6 @@ void allocate_registers(struct allocation *a)
     }
     vec_done(&r->queue);
     vec_done(&r->victims);
+    arena_reset(&r->f->scratch);
     free(r);
 }

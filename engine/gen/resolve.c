@@ -234,7 +234,7 @@ static void moves_into_phis(struct allocation *a, uint32_t b)
 /* --- when to store ------------------------------------------------------------------------------------------------ */
 static void choose_policies(struct allocation *a)
 {
-    float *cost = arena_array(&a->arena, float, a->webs.len);
+    float *cost = arena_array(&a->mf->ir->scratch, float, a->webs.len);
 
     for (size_t n = 0; n < a->boundaries.len; n++) {
         const struct boundary *b = &a->boundaries.data[n];
@@ -265,12 +265,27 @@ static uint32_t sort_key(const struct boundary *b)
     return b->position / 2 * 3 + b->phase; /* positions of boundaries are even */
 }
 
+/* Puts boundary N at RANK[N], in place: beside a list of the largest function's there is no room for a second. */
+static void permute(struct boundary *list, uint32_t *rank, size_t count)
+{
+    for (size_t n = 0; n < count; n++) {
+        while (rank[n] != n) {
+            uint32_t to = rank[n];
+            struct boundary moved = list[to];
+            list[to] = list[n];
+            list[n] = moved;
+            rank[n] = rank[to];
+            rank[to] = to;
+        }
+    }
+}
+
 /* By position, then phase: counted, since there are about as many boundaries as instructions. */
 static void sort_boundaries(struct allocation *a)
 {
     size_t count = a->boundaries.len, keys = a->mf->insts.len * 3 + 3;
-    uint32_t *start = arena_array(&a->arena, uint32_t, keys + 1), sum = 0;
-    struct boundary *sorted = arena_array(&a->arena, struct boundary, count);
+    uint32_t *start = arena_array(&a->mf->ir->scratch, uint32_t, keys + 1), sum = 0;
+    uint32_t *rank = arena_array(&a->mf->ir->scratch, uint32_t, count);
 
     for (size_t n = 0; n < count; n++)
         start[sort_key(&a->boundaries.data[n])]++;
@@ -280,9 +295,8 @@ static void sort_boundaries(struct allocation *a)
         sum += here;
     }
     for (size_t n = 0; n < count; n++)
-        sorted[start[sort_key(&a->boundaries.data[n])]++] = a->boundaries.data[n];
-    if (count != 0)
-        memcpy(a->boundaries.data, sorted, count * sizeof *sorted);
+        rank[n] = start[sort_key(&a->boundaries.data[n])]++;
+    permute(a->boundaries.data, rank, count);
 }
 
 void resolve_places(struct allocation *a)
@@ -304,6 +318,7 @@ void resolve_places(struct allocation *a)
             a->boundaries.data[kept++] = a->boundaries.data[n];
     a->boundaries.len = kept;
     sort_boundaries(a);
+    arena_reset(&a->mf->ir->scratch);
 }
 
 void allocation_done(struct allocation *a)

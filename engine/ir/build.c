@@ -65,7 +65,7 @@ static uint32_t label_locals(const struct builder *b, const struct build_label *
 
 static ir_value *current_values(struct builder *b, uint32_t locals, uint32_t operands)
 {
-    ir_value *values = arena_array(&b->f->arena, ir_value, (size_t)locals + operands);
+    ir_value *values = arena_array(&b->f->scratch, ir_value, (size_t)locals + operands);
 
     if (locals != 0)
         memcpy(values, b->frame->locals, locals * sizeof *values);
@@ -345,7 +345,7 @@ static void br_table(struct builder *b)
     struct rd *r = &b->frame->body;
     ir_value index = build_pop(b);
     uint32_t count = body_u32(r) + 1, from = b->block, targets = 0;
-    uint32_t *table = arena_array(&b->f->arena, uint32_t, count), *depths = arena_array(&b->f->arena, uint32_t, count);
+    uint32_t *table = arena_array(&b->f->arena, uint32_t, count), *depths = arena_array(&b->f->scratch, uint32_t, count);
     struct ir_block *block;
 
     b->stamps++;
@@ -511,7 +511,7 @@ static void frame_init(struct builder *b, struct build_frame *frame, uint32_t fu
     frame->type = &b->module->types[b->module->funcs[func].type];
     frame->body = body_of(b->module, func);
     frame->local_count = frame->scan.local_count;
-    frame->locals = arena_array(&b->f->arena, ir_value, frame->local_count);
+    frame->locals = arena_array(&b->f->scratch, ir_value, frame->local_count);
     frame->first_label = b->labels.len;
     frame->outer = b->frame;
     frame->try_outside = b->try_number;
@@ -664,5 +664,6 @@ bool ir_build(struct ir_func *f, const char **unsupported)
     vec_done(&b.labels);
     vec_done(&b.tries);
     vec_done(&b.handlers);
+    arena_reset(&f->scratch);
     return supported;
 }

@@ -45,6 +45,7 @@ void ir_func_init(struct ir_func *f, const struct module *m, uint32_t index)
 {
     f->insts.len = f->blocks.len = f->loops.len = f->order.len = f->inlinings.len = 0;
     arena_reset(&f->arena);
+    arena_reset(&f->scratch);
     if (f->constants.count != 0)
         memset(f->constants.slots, 0, (f->constants.mask + 1) * sizeof *f->constants.slots);
     f->constants.count = 0;
@@ -73,6 +74,7 @@ void ir_func_done(struct ir_func *f)
     free(f->constants.slots);
     free(f->callees);
     arena_free(&f->arena);
+    arena_free(&f->scratch);
 }
 
 uint32_t ir_new_block(struct ir_func *f)

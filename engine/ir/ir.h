@@ -5,7 +5,9 @@
  * loop are contiguous, and a loop begins with its head. An edge from a block with several successors leads to a block
  * with one predecessor, always: the builder makes it so, passes keep it (verify.c checks all of this).
  *
- * An i32 or a reference in a register has a zero upper half. Everything lives in the function's arena. */
+ * An i32 or a reference in a register has a zero upper half. Everything lives in the function's arena;
+ * what one stage wants for itself alone is in `scratch`, which every stage leaves empty: the largest function's tables are
+ * most of the compiler's peak, and those of one stage lie where those of the stage before have lain. */
 #ifndef WHERRY_ENGINE_IR_IR_H
 #define WHERRY_ENGINE_IR_IR_H
 
@@ -71,7 +73,7 @@ struct ir_loop {
 };
 
 struct ir_func {
-    struct arena arena;
+    struct arena arena, scratch;
     const struct module *module;
     uint32_t index;
     const struct type_def *type;

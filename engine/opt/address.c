@@ -45,7 +45,7 @@ static void note_access(struct accesses *a, uint64_t displacement, bool store)
 
 static struct accesses *find_accesses(struct ir_func *f)
 {
-    struct accesses *found = arena_array(&f->arena, struct accesses, f->insts.len);
+    struct accesses *found = arena_array(&f->scratch, struct accesses, f->insts.len);
 
     for (size_t n = 0; n < f->order.len; n++)
         for (ir_value v = ir_block(f, f->order.data[n])->first; v != IR_NONE; v = ir_inst(f, v)->next)
@@ -56,7 +56,7 @@ static struct accesses *find_accesses(struct ir_func *f)
 
 void pass_addresses(struct ir_func *f)
 {
-    ir_value *address = arena_array(&f->arena, ir_value, f->insts.len);
+    ir_value *address = arena_array(&f->scratch, ir_value, f->insts.len);
     const struct accesses *accesses = find_accesses(f);
 
     for (size_t n = 0; n < f->order.len; n++) {

@@ -87,7 +87,7 @@ void pass_anchors(struct ir_func *f)
 
     if (!memory_keeps_margin(f))
         return;
-    a.of = arena_array(&f->arena, uint32_t, f->insts.len);
+    a.of = arena_array(&f->scratch, uint32_t, f->insts.len);
     vec_push(&a.list, (struct anchor){0});
     for (size_t n = 0; n < f->order.len; n++)
         for (ir_value v = ir_block(f, f->order.data[n])->first; v != IR_NONE; v = ir_inst(f, v)->next) {

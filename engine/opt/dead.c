@@ -17,7 +17,7 @@ static void mark(struct marker *m, ir_value v)
 
 void pass_dead(struct ir_func *f)
 {
-    struct marker m = {.f = f, .live = arena_array(&f->arena, bool, f->insts.len)};
+    struct marker m = {.f = f, .live = arena_array(&f->scratch, bool, f->insts.len)};
 
     for (size_t n = 0; n < f->order.len; n++)
         for (ir_value v = ir_block(f, f->order.data[n])->first; v != IR_NONE; v = ir_inst(f, v)->next)

@@ -204,9 +204,9 @@ void pass_gvn(struct ir_func *f)
     while (buckets < f->insts.len)
         buckets *= 2;
     n.mask = buckets - 1;
-    n.buckets = arena_array(&f->arena, uint32_t, buckets);
-    n.at_end = arena_array(&f->arena, struct states, f->blocks.len);
-    n.loop_writes = arena_array(&f->arena, bool, f->loops.len *STATE_COUNT);
+    n.buckets = arena_array(&f->scratch, uint32_t, buckets);
+    n.at_end = arena_array(&f->scratch, struct states, f->blocks.len);
+    n.loop_writes = arena_array(&f->scratch, bool, f->loops.len *STATE_COUNT);
     vec_push(&n.entries, (struct entry){0});
     note_loop_writes(&n);
     for (size_t k = 0; k < f->order.len; k++) {

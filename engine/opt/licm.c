@@ -183,7 +183,7 @@ void pass_licm(struct ir_func *f)
 
     if (f->loops.len == 1)
         return;
-    m.loops = arena_array(&f->arena, struct loop_facts, f->loops.len);
+    m.loops = arena_array(&f->scratch, struct loop_facts, f->loops.len);
     for (uint32_t n = 0; n < f->module->memory_count; n++)
         m.shared |= f->module->memories[n].limits.shared;
     find_facts(&m);

@@ -30,6 +30,7 @@ void passes_run(struct ir_func *f, struct trace *trace)
         if ((missing & FACT_USES) != 0)
             ir_count_uses(f);
         p->run(f);
+        arena_reset(&f->scratch);
         facts = (facts | p->needs) & ~(unsigned)p->breaks;
         trace_stage(trace, TRACE_PASSES + n);
         trace_ir(trace, 'p', f, p->name);

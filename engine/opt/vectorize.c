@@ -466,7 +466,7 @@ static bool is_candidate(const struct ir_func *f, uint32_t number)
 
 static bool *find_outer_loops(struct ir_func *f)
 {
-    bool *outer = arena_array(&f->arena, bool, f->loops.len);
+    bool *outer = arena_array(&f->scratch, bool, f->loops.len);
 
     for (size_t l = 1; l < f->loops.len; l++)
         if (ir_block(f, f->loops.data[l].head)->pred_count > 1)
@@ -487,7 +487,7 @@ void pass_vectorize(struct ir_func *f)
         if (outer[l] || !is_candidate(f, l))
             continue;
         if (v == NULL)
-            v = arena_array(&f->arena, struct vectorizer, 1);
+            v = arena_array(&f->scratch, struct vectorizer, 1);
         changed |= vectorize_loop(v, f, l);
     }
     if (!changed)
