@@ -62,7 +62,7 @@ static size_t emit_boundaries_from(struct emitter *e, size_t n, uint32_t positio
     while (n < count && b[n].position == position) {
         unsigned phase = b[n].phase;
         for (; n < count && b[n].position == position && b[n].phase == phase; n++)
-            vec_push(&e->moves.list, b[n].move);
+            vec_push(&e->moves.list, allocation_move(e->a, &b[n]));
         moves_resolve(e->m, &e->moves);
     }
     return n;
@@ -352,8 +352,8 @@ static bool moves_touch_operands(struct emitter *e, const struct mach *i, const 
 
     for (; n < e->a->boundaries.len && e->a->boundaries.data[n].position < edge->end * 2; n++)
         for (unsigned k = 0; k < i->use_count; k++)
-            if (e->a->boundaries.data[n].move.to.kind == PLACE_REG &&
-                e->a->boundaries.data[n].move.to.reg == emit_operand(e, i, k))
+            if (e->a->boundaries.data[n].to.kind == PLACE_REG &&
+                e->a->boundaries.data[n].to.reg == emit_operand(e, i, k))
                 return true;
     return false;
 }

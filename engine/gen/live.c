@@ -592,5 +592,5 @@ void live_compute(struct allocation *a)
     collect_needs(&l);
     add_hints(&l);
     vec_done(&l.work);
-    arena_reset(&l.f->scratch);
+    ir_leave_scratch(l.f);
 }

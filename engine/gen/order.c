@@ -62,9 +62,9 @@ static bool is_harmless(const struct emitter *e, const struct boundary *b, uint3
 {
     uint32_t web;
 
-    if (b->move.to.kind != PLACE_REG)
+    if (b->to.kind != PLACE_REG)
         return b->web != 0; /* its own slot, and what it is worth now */
-    web = allocation_web_in(e->a, b->move.to.reg, e->mf->blocks[from].end * 2 - 1);
+    web = allocation_web_in(e->a, b->to.reg, e->mf->blocks[from].end * 2 - 1);
     return web == 0 || !allocation_is_alive(e->a, web, e->mf->blocks[other].first * 2);
 }
 

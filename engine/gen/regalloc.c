@@ -581,6 +581,6 @@ void allocate_registers(struct allocation *a)
     }
     vec_done(&r->queue);
     vec_done(&r->victims);
-    arena_reset(&r->f->scratch);
+    ir_leave_scratch(r->f);
     free(r);
 }

@@ -21,9 +21,9 @@ struct need { /* an instruction that wants the web, or makes it */
 
 struct piece {
     uint32_t web, next, previous; /* next, previous: of the same web, or 0 */
-    uint32_t from, to;  /* window of positions, even or the web's ends */
-    float weight;       /* per position; less gives way */
-    reg reg;            /* REG_NONE: in the slot */
+    uint32_t from, to;            /* window of positions, even or the web's ends */
+    float weight;                 /* per position; less gives way */
+    reg reg;                      /* REG_NONE: in the slot */
     bool placed;
 };
 
@@ -42,10 +42,17 @@ struct web {
 
 enum boundary_phase { BOUNDARY_WITHIN, BOUNDARY_AT_END, BOUNDARY_AT_HEAD };
 
-struct boundary {      /* a move between two pieces of a web, or on an edge */
+struct boundary_place { /* a struct place in little */
+    uint8_t kind;
+    reg reg;
+    int32_t disp; /* PLACE_CONST: the IR value */
+};
+
+struct boundary {      /* a move between two pieces of a web, or on an edge; as many as there are instructions */
     uint32_t position; /* of the instruction before which it is made; of the block's head, behind which */
     uint8_t phase;     /* enum boundary_phase: those of one phase at once, then those of the next */
-    struct move move;
+    uint8_t type;
+    struct boundary_place to, from;
     uint32_t web; /* that moves between its pieces; 0: between webs */
     float frequency;
 };
@@ -72,7 +79,7 @@ struct allocation {
         VEC(struct held) list; /* what the register holds when, in order */
     } regs[REG_COUNT];
     regset *taken[HOLDING_LEVELS]; /* holding.c: by position, and coarser */
-    uint32_t *block_of; /* by instruction: IR block */
+    uint32_t *block_of;            /* by instruction: IR block */
     uint32_t frame_bytes;
 };
 
@@ -99,6 +106,8 @@ const struct held *holding_in(const struct allocation *a, reg which, struct live
 
 /* Where a virtual register is at POSITION, at which it is alive (or has just died). */
 struct place allocation_place(struct allocation *a, uint32_t vreg, uint32_t position);
+/* What is to be done at a boundary. */
+struct move allocation_move(const struct allocation *a, const struct boundary *b);
 /* The web that register R holds at POSITION; 0: none. */
 uint32_t allocation_web_in(const struct allocation *a, reg r, uint32_t position);
 bool allocation_is_alive(const struct allocation *a, uint32_t web, uint32_t position);

@@ -32,7 +32,7 @@ static const struct piece *piece_of(struct allocation *a, uint32_t web, uint32_t
 static struct place const_place(const struct allocation *a, ir_value v)
 {
     const struct ir_inst *i = ir_inst(a->mf->ir, v);
-    struct place p = {.kind = PLACE_CONST, .bits = i->imm};
+    struct place p = {.kind = PLACE_CONST, .disp = (int32_t)v, .bits = i->imm};
 
     if (i->type == VT_V128)
         memcpy(&p.high, i->arg, 8);
@@ -79,12 +79,31 @@ static void give_slots(struct allocation *a)
         }
 }
 
+static struct boundary_place boundary_place(const struct place *p)
+{
+    return (struct boundary_place){p->kind, p->reg, p->disp};
+}
+
 static void add_boundary(struct allocation *a, uint32_t position, enum boundary_phase phase, float frequency,
                          uint32_t web, uint8_t type, struct place to, struct place from)
 {
     if (place_equal(&to, &from))
         return;
-    vec_push(&a->boundaries, (struct boundary){position, (uint8_t)phase, {to, from, type}, web, frequency});
+    assert(to.kind != PLACE_CONST);
+    vec_push(&a->boundaries, (struct boundary){position, (uint8_t)phase, type, boundary_place(&to),
+                                               boundary_place(&from), web, frequency});
+}
+
+static struct place place_of(const struct boundary_place *p)
+{
+    return (struct place){.kind = p->kind, .reg = p->reg, .disp = p->disp};
+}
+
+struct move allocation_move(const struct allocation *a, const struct boundary *b)
+{
+    return (struct move){place_of(&b->to),
+                         b->from.kind == PLACE_CONST ? const_place(a, (ir_value)b->from.disp) : place_of(&b->from),
+                         b->type};
 }
 
 /* --- within blocks ------------------------------------------------------------------------------------------------ */
@@ -238,7 +257,7 @@ static void choose_policies(struct allocation *a)
 
     for (size_t n = 0; n < a->boundaries.len; n++) {
         const struct boundary *b = &a->boundaries.data[n];
-        if (b->web != 0 && b->move.to.kind == PLACE_SLOT && b->move.from.kind == PLACE_REG)
+        if (b->web != 0 && b->to.kind == PLACE_SLOT && b->from.kind == PLACE_REG)
             cost[b->web] += b->frequency;
     }
     for (uint32_t m = 0; m < a->mf->insts.len; m++) {
@@ -256,8 +275,8 @@ static void choose_policies(struct allocation *a)
 
 static bool is_done_already(const struct allocation *a, const struct boundary *b)
 {
-    return b->web != 0 && a->webs.data[b->web].policy == STORE_AT_DEFINITIONS && b->move.to.kind == PLACE_SLOT &&
-           b->move.from.kind == PLACE_REG;
+    return b->web != 0 && a->webs.data[b->web].policy == STORE_AT_DEFINITIONS && b->to.kind == PLACE_SLOT &&
+           b->from.kind == PLACE_REG;
 }
 
 static uint32_t sort_key(const struct boundary *b)

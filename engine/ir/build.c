@@ -345,7 +345,8 @@ static void br_table(struct builder *b)
     struct rd *r = &b->frame->body;
     ir_value index = build_pop(b);
     uint32_t count = body_u32(r) + 1, from = b->block, targets = 0;
-    uint32_t *table = arena_array(&b->f->arena, uint32_t, count), *depths = arena_array(&b->f->scratch, uint32_t, count);
+    uint32_t *table = arena_array(&b->f->arena, uint32_t, count),
+             *depths = arena_array(&b->f->scratch, uint32_t, count);
     struct ir_block *block;
 
     b->stamps++;

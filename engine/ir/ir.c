@@ -77,6 +77,16 @@ void ir_func_done(struct ir_func *f)
     arena_free(&f->scratch);
 }
 
+void ir_leave_scratch(struct ir_func *f)
+{
+    enum { LARGE_BYTES = 128 << 10 }; /* below it page faults would cost more than it is worth */
+
+    if (f->scratch.chunks != NULL && f->scratch.chunks->size_bytes > LARGE_BYTES)
+        arena_free(&f->scratch);
+    else
+        arena_reset(&f->scratch);
+}
+
 uint32_t ir_new_block(struct ir_func *f)
 {
     vec_push(&f->blocks, (struct ir_block){0});

@@ -157,6 +157,8 @@ static inline bool ir_is_atomic(unsigned op)
 /* F is zeroed, or has been used before and keeps its memory. */
 void ir_func_init(struct ir_func *f, const struct module *m, uint32_t index);
 void ir_func_done(struct ir_func *f);
+/* Empties `scratch` behind a stage that has filled it as no other does: what is large is given back. */
+void ir_leave_scratch(struct ir_func *f);
 
 uint32_t ir_new_block(struct ir_func *f);
 /* Adds an instruction at the end of block B (0: in none yet). The ARG_COUNT ARGS are copied. */
