@@ -106,7 +106,7 @@ enum place_kind { PLACE_NONE, PLACE_REG, PLACE_SLOT, PLACE_CONST, PLACE_STACK };
 struct place {
     uint8_t kind;
     reg reg;
-    int32_t disp;  /* PLACE_SLOT: from the frame pointer; PLACE_STACK: from the stack pointer; PLACE_CONST: the IR value */
+    int32_t disp;  /* PLACE_SLOT: from the frame pointer; PLACE_STACK: from the stack pointer */
     uint64_t bits; /* PLACE_CONST; of a v128 the lower half */
     uint64_t high;
 };

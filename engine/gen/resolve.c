@@ -32,7 +32,7 @@ static const struct piece *piece_of(struct allocation *a, uint32_t web, uint32_t
 static struct place const_place(const struct allocation *a, ir_value v)
 {
     const struct ir_inst *i = ir_inst(a->mf->ir, v);
-    struct place p = {.kind = PLACE_CONST, .disp = (int32_t)v, .bits = i->imm};
+    struct place p = {.kind = PLACE_CONST, .disp = (int32_t)v, .bits = i->imm}; /* disp: for boundary_place */
 
     if (i->type == VT_V128)
         memcpy(&p.high, i->arg, 8);
