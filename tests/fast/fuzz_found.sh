@@ -7,6 +7,7 @@ BUILD=${BUILD:-build}
 for folder in tests/fuzz/found/*; do
     target=${folder##*/}
     output=$("$BUILD/tests/fuzz/$target" "$folder" 2>&1)
-    ok "fuzz_$target takes $(ls "$folder" | wc -l) inputs that it once did not" $? "$output"
+    status=$? # of the target: in the next line it would be that of ls
+    ok "fuzz_$target takes $(ls "$folder" | wc -l) inputs that it once did not" $status "$output"
 done
 finish
