@@ -149,7 +149,7 @@ check-e2e: all guests $(SHIM_CLIENT) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
 	@$(RUN) $(E2E)
 
 ## check-vm     the end-to-end tests in a cgroup v2 guest (user-mode Linux, this machine's own root, no disk image)
-check-vm: all guests $(CRI_PROGRAMS) $(E2E_STATIC) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
+check-vm: all guests $(CRI_PROGRAMS) $(E2E_STATIC) $(SECCOMP_AGENT) $(KILL_WALK) $(HOSTILE_ENGINE) $(BUILD)/bench/big_module
 	@tests/packages/install build test vm
 	@TEST_TIMEOUT_S=7200 $(RUN) tests/vm/run.sh
 

@@ -18,6 +18,7 @@ case $(uname -m) in x86_64) ;; *) skip "user-mode Linux exists for x86 only" ;; 
 [ "${VM_INIT:-}" != systemd ] || [ -x /lib/systemd/systemd ] || skip "systemd is not installed"
 linux=$(command -v linux.uml) || skip "the package user-mode-linux is not installed"
 out=$(pwd)/$BUILD/vm
+mkdir -p "$BUILD" && exec 9> "$BUILD/vm.lock" && flock -n 9 || skip "another guest of this build runs"
 rm -rf "$out" && mkdir -p "$out/logs" || exit 1
 printf '%s\n' "$@" > "$out/tests"
 truncate -s 64M "$out/disk" # a block device for limits.sh
