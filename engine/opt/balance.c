@@ -139,8 +139,8 @@ void pass_balance(struct ir_func *f)
 {
     struct balancer b = {.f = f, .value_count = f->insts.len};
 
-    b.inner = arena_array(&f->arena, bool, f->insts.len);
-    b.depth = arena_array(&f->arena, uint32_t, f->insts.len);
+    b.inner = arena_array(&f->scratch, bool, f->insts.len);
+    b.depth = arena_array(&f->scratch, uint32_t, f->insts.len);
     for (size_t n = 0; n < f->order.len; n++)
         for (ir_value v = ir_block(f, f->order.data[n])->first; v != IR_NONE; v = ir_inst(f, v)->next)
             for (uint32_t k = 0; k < 2 && is_addition(ir_inst(f, v)->op); k++)

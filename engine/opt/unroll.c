@@ -274,10 +274,10 @@ void pass_unroll(struct ir_func *f)
 
     if (f->loops.len == 1)
         return;
-    u = arena_array(&f->arena, struct unroller, 1);
+    u = arena_array(&f->scratch, struct unroller, 1);
     u->f = f;
-    u->now = arena_array(&f->arena, ir_value, value_count);
-    unrolled = arena_array(&f->arena, bool, f->loops.len);
+    u->now = arena_array(&f->scratch, ir_value, value_count);
+    unrolled = arena_array(&f->scratch, bool, f->loops.len);
     for (uint32_t l = 1; l < f->loops.len; l++)
         any |= unrolled[l] = try_unroll(u, l);
     if (!any)
