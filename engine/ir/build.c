@@ -547,7 +547,8 @@ static bool find_small(const struct builder *b, uint32_t func)
     if (b->module->funcs[func].body.len > INLINE_INSTRUCTIONS * 4)
         return false;
     /* another thread's part of the module, perhaps, which nobody has looked at yet */
-    if (module_validate_bodies(NULL, b->module, UINT32_MAX, func, func + 1, &features_used, NULL, &err) != 0)
+    if (module_validate_bodies(&b->f->validator, b->module, UINT32_MAX, func, func + 1, &features_used, NULL, &err) !=
+        0)
         return false;
     build_scan(&scan, b->module, func);
     small = scan.unsupported == NULL && scan.instructions <= INLINE_INSTRUCTIONS;

@@ -73,6 +73,7 @@ void ir_func_done(struct ir_func *f)
     vec_done(&f->inlinings);
     free(f->constants.slots);
     free(f->callees);
+    validator_free(f->validator);
     arena_free(&f->arena);
     arena_free(&f->scratch);
 }

@@ -89,7 +89,8 @@ struct ir_func {
     uint32_t entry;
     uint64_t left_out; /* bit n: what enum opt_number calls n */
     bool explicit_bounds_checks;
-    uint8_t *callees; /* by function of the module: enum ir_callee, as far as builds have found out */
+    uint8_t *callees;            /* by function of the module: enum ir_callee, as far as builds have found out */
+    struct validator *validator; /* of those: kept, since it is large */
 };
 
 enum ir_callee { IR_CALLEE_UNKNOWN, IR_CALLEE_SMALL, IR_CALLEE_CALLED }; /* valid and small; not to be inlined */
