@@ -30,6 +30,13 @@ bench: all guests $(BENCH_PROGRAMS) $(BUILD)/bench/shim_nothing
 	@BUILD=$(BUILD) tests/bench/starts.sh
 	@BUILD=$(BUILD) tests/bench/shim.sh
 
+## bench-systemd starts with the systemd cgroup driver, in the guest of check-vm-systemd (its table is in build/vm/logs)
+.PHONY: bench-systemd
+bench-systemd: all $(BENCH_PROGRAMS)
+	@tests/packages/install build test vm
+	@BUILD=$(BUILD) tests/vm/systemd.sh tests/bench/systemd.sh
+	@cat $(BUILD)/vm/logs/tests-bench-systemd.sh.log
+
 ## bench-shim   under containerd: CPU and time of ctr run, memory, many at once, next to the runc shim (root; ROUNDS, PODS)
 bench-shim: all guests $(BUILD)/bench/shim_nothing
 	@BUILD=$(BUILD) tests/bench/shim.sh

@@ -1,9 +1,10 @@
-/* starts --rounds N --gap MS --root DIR LABEL=RUNTIME=BUNDLE...: times create, start, exit and delete of containers.
+/* starts --rounds N --gap MS [--flag FLAG] --root DIR LABEL=RUNTIME=BUNDLE...: times create, start, exit and delete of containers.
  *
  * The cases are interleaved: each round runs every case once, after an idle gap, since a machine that is warm hides the
  * RCU grace periods that real starts pay for, and another one first: who comes after a case that runs the same programs finds
  * them in the caches. One line a run goes to stdout, tab separated: label, round, microseconds of
- * create, start, until exit, delete, total, CPU microseconds and peak resident KiB of the largest process.
+ * create, start, until exit, delete, total, CPU microseconds and peak resident KiB of the largest process. FLAG is one of the
+ * runtimes', before the verb.
  *
  * This process is the subreaper, so the container's init and everything the runtime left behind is waited for here:
  * CPU time and memory are those of all processes of the start. It is static and small because a forked child's peak
@@ -30,6 +31,9 @@ struct bench_case {
     char root[PATH_MAX], log[PATH_MAX], pid_file[PATH_MAX], id[64];
     int broken; /* its first failure has been told; it is left out from then on */
 };
+
+static char *runtime_flag;
+enum { WORDS_MAX = 16 }; /* of a command */
 
 struct usage {
     uint64_t cpu_us;
@@ -67,15 +71,18 @@ static int reap(pid_t pid, struct usage *sum)
 }
 
 /* Runs one verb of the runtime to its end, with stdio on /dev/null and the case's log. Returns the exit status. */
-static int run_verb(const struct bench_case *c, char *const argv[], struct usage *sum)
+static int run_verb(const struct bench_case *c, char *argv[], struct usage *sum)
 {
     posix_spawn_file_actions_t actions;
+    char *with_flag[WORDS_MAX + 2] = {argv[0], runtime_flag};
     pid_t pid;
+    for (int i = 1; runtime_flag != NULL && argv[i] != NULL; i++)
+        with_flag[i + 1] = argv[i];
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, c->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    int failed = posix_spawn(&pid, c->runtime, &actions, NULL, argv, environ);
+    int failed = posix_spawn(&pid, c->runtime, &actions, NULL, runtime_flag != NULL ? with_flag : argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (failed != 0) {
         errno = failed;
@@ -172,6 +179,8 @@ int main(int argc, char **argv)
             rounds = atoi(argv[++i]);
         else if (strcmp(argv[i], "--gap") == 0 && i + 1 < argc)
             gap_ms = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--flag") == 0 && i + 1 < argc)
+            runtime_flag = argv[++i];
         else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc)
             root = argv[++i];
         else if (count < 16 && case_parse(&cases[count], argv[i], root, count) == 0)
